@@ -1,0 +1,246 @@
+"""What the door shows: engine.domain.view field by field, as pydantic models. Decimals travel as JSON strings."""
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+
+def _without_absent(value: object) -> object:
+    """An estimate that is not a finite number travels as null; an absent fact is simply not in the mapping."""
+    return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+
+Facts = Annotated[dict[str, float], BeforeValidator(_without_absent)]
+
+
+class Message(BaseModel):
+    """Root of everything at the door. Unknown fields are ignored: an older bot may read a newer engine."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class LegView(Message):
+    venue: str
+    symbol: str
+    base: str
+    quote: str
+    side: str
+    qty: Decimal
+    price: Decimal
+    limit_price: Decimal
+    fee_bps: Decimal
+
+
+class OpportunityView(Message):
+    """A card. Ratios are plain: 0.0124 is 1.24 %."""
+
+    id: str
+    key: str
+    strategy: str
+    coin: str
+    mode: str
+    state: str
+    legs: tuple[LegView, ...]
+    notional_krw: Decimal
+    gross: float
+    net: float
+    profit_krw: Decimal
+    confidence: float
+    flags: tuple[str, ...]
+    facts: Facts
+    reason: str
+    trade_id: str
+    opened_ms: int
+    updated_ms: int
+    expires_ms: int
+
+
+class TokenView(Message):
+    """The quote that a confirm token is bound to."""
+
+    token: str
+    opportunity: OpportunityView
+    fraction: Decimal
+    net_floor: float
+    profit_krw: Decimal
+    notional_krw: Decimal
+    expires_ms: int
+
+
+class FillView(Message):
+    """One leg of a trade: planned beside done."""
+
+    venue: str
+    symbol: str
+    base: str
+    quote: str
+    side: str
+    status: str
+    planned_qty: Decimal
+    planned_price: Decimal
+    filled_qty: Decimal
+    fill_price: Decimal
+    fees: dict[str, Decimal]
+    slippage_bps: float
+    unwound_qty: Decimal
+    orders: int
+    unknowns: int
+
+
+class PnlView(Message):
+    """A trade's result in KRW: net = spread - fees - slippage ± unwind."""
+
+    expected_krw: Decimal
+    net_krw: Decimal
+    spread_krw: Decimal
+    slippage_krw: Decimal
+    fees_krw: Decimal
+    unwind_krw: Decimal
+
+
+class TradeView(Message):
+    """The receipt, renewed with every change until it is closed."""
+
+    id: str
+    opportunity_id: str
+    strategy: str
+    key: str
+    actor: str
+    state: str
+    outcome: str
+    legs: tuple[FillView, ...]
+    naked_qty: Decimal
+    pnl: PnlView
+    facts: Facts
+    opened_ms: int
+    closed_ms: int
+    reason: str
+
+
+class AlertView(Message):
+    """Something a person should know. `rule` names it."""
+
+    rule: str
+    venue: str = ""
+    symbol: str = ""
+    trade_id: str = ""
+    text: str = ""
+    numbers: dict[str, str] = {}
+
+
+class RefusalView(Message):
+    """Which rule said no, with its numbers."""
+
+    id: str
+    wall_ms: int
+    strategy: str
+    key: str
+    opportunity_id: str
+    rule: str
+    text: str
+    numbers: dict[str, str]
+
+
+class CurvePoint(Message):
+    premium_pct: Decimal
+    weight: Decimal
+
+
+class StrategyView(Message):
+    name: str
+    mode: str
+    version: int
+    params: dict[str, Any]
+    curve: tuple[CurvePoint, ...]
+    now: Facts
+    trades_today: int
+    open_opportunities: int
+
+
+class VenueView(Message):
+    venue: str
+    connected: bool
+    ready: bool
+    blocked: str
+    books: int
+    books_usable: int
+    age_ms: float | None  # null: no book was ever seen
+    unknown_orders: int
+
+
+class BalanceView(Message):
+    venue: str
+    asset: str
+    ledger: Decimal
+    venue_total: Decimal
+    free: Decimal
+    reserved: Decimal
+    difference: Decimal
+    krw: Decimal
+    age_ms: int
+
+
+class StatusView(Message):
+    instance: str
+    wall_ms: int
+    uptime_ms: int
+    level: int
+    level_reason: str
+    ready: bool
+    venues: tuple[VenueView, ...]
+    strategies: dict[str, str]
+    opportunities: int
+    working_trades: int
+    dead_letters: int
+    unknown_orders: int
+    breakers: dict[str, str]
+    fx: float
+    fx_age_ms: int
+    fx_degraded: str
+    usdt_krw: float
+    pnl_today_krw: Decimal
+    trades_today: int
+    steps: int
+    events: dict[str, int]
+
+
+class Fee(Message):
+    asset: str
+    amount: Decimal
+
+
+class OrderRequest(Message):
+    cid: str
+    trade_id: str
+    leg: int
+    role: str
+    venue: str
+    symbol: str
+    side: str
+    qty: Decimal
+    price: Decimal
+    tif: str
+
+
+class OrderReport(Message):
+    cid: str
+    venue: str
+    symbol: str
+    side: str
+    status: str
+    venue_order_id: str
+    filled_qty: Decimal
+    filled_quote: Decimal
+    fees: tuple[Fee, ...]
+    venue_ts_ms: int
+
+
+class OrderView(Message):
+    request: OrderRequest
+    status: str
+    report: OrderReport | None
+    reason: str
+    sent_ms: int
+    done_ms: int
+    latency_us: int
