@@ -1,0 +1,228 @@
+"""YAML + environment -> frozen structs, checked whole before anything starts. A part gets its own piece."""
+
+import os
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+from msgspec import Struct, field
+
+from engine.domain.command import Mode
+from engine.domain.errors import ConfigError
+from engine.domain.market import FeeSide
+
+T = TypeVar("T")
+
+
+class TickConfig(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    from_price: Decimal
+    tick: Decimal
+
+
+class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One venue. Base URLs are where the venue is; rules here are used where the venue's own answer lacks them."""
+
+    enabled: bool = True
+    rest_base: str
+    ws_base: str
+    symbols: tuple[str, ...]  # the venue's own spelling
+    maker_fee_bps: Decimal
+    taker_fee_bps: Decimal
+    fee_side: FeeSide
+    max_book_age_ms: int
+    max_quiet_ms: int = 120_000
+    order_timeout_ms: int = 3_000
+    settle_margin_ms: int = 1_000  # after a request's last possible acceptance, before "not found" is evidence
+    late_acceptance_ms: int = 5_000  # bound for venues without a request expiry
+    orders_per_second: Decimal
+    reads_per_second: Decimal
+    ticks: tuple[TickConfig, ...] = ()
+    min_notional: Decimal = Decimal(0)
+    dust: dict[str, Decimal] = {}  # per asset: a ledger difference below it is rounding, default one qty_step
+
+    def __post_init__(self) -> None:
+        if not -10 <= self.taker_fee_bps < 100:
+            raise ValueError("taker_fee_bps must lie in [-10, 100): 10 means 0.10 %")
+        if self.enabled and not self.symbols:
+            raise ValueError("symbols must not be empty for an enabled venue")
+        if self.max_book_age_ms <= 0 or self.order_timeout_ms <= 0:
+            raise ValueError("max_book_age_ms and order_timeout_ms must be positive")
+
+
+class FxSourceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    kind: str  # frankfurter | dunamu
+    url: str
+    every_s: int = 60
+
+
+class FxConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    sources: dict[str, FxSourceConfig]
+    max_disagreement: Decimal = Decimal("0.005")
+    max_age_open_s: int = 600
+    max_age_closed_s: int = 259_200
+
+
+class UserConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One allow-listed Telegram user. Anyone else is nobody."""
+
+    id: int
+    role: str  # viewer | trader | owner
+    language: str = "ko"  # ko | en
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.role not in ("viewer", "trader", "owner"):
+            raise ValueError("role must be viewer, trader or owner")
+        if self.language not in ("ko", "en"):
+            raise ValueError("language must be ko or en")
+
+
+class TelegramConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    api_base: str = "https://api.telegram.org"
+    users: tuple[UserConfig, ...] = ()
+    report_times: tuple[str, ...] = ("21:00",)  # local time of `time_zone`
+    messages_per_minute: int = 20  # per chat, edits count
+    burst: int = 3
+    card_edit_every_s: int = 4
+    alert_min_net: Decimal = Decimal("0.005")  # alert-mode cards below this net stay silent
+
+
+class ControlConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    socket: str = "control.sock"  # relative to data_dir
+    tcp_port: int = 0  # 0: Unix socket only; else loopback TCP with PREMIA_CONTROL_TOKEN
+
+
+class RiskConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    profile: str = "liveguard"  # canary | liveguard | standard
+    overrides: dict[str, Decimal] = {}  # single limits of the profile, by name
+
+    def __post_init__(self) -> None:
+        if self.profile not in ("canary", "liveguard", "standard"):
+            raise ValueError("profile must be canary, liveguard or standard")
+
+
+class ExecutionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    naked_deadline_ms: int = 1_500
+    max_chase: int = 2
+    max_unwind: int = 3
+    band_bps: Decimal = Decimal(8)
+    unwind_band_bps: Decimal = Decimal(50)
+    token_ttl_ms: int = 20_000
+    opportunity_ttl_ms: int = 15_000  # without renewal an opportunity dies
+    reconcile_every_s: int = 30
+    auto_cooldown_ms: int = 5_000
+
+
+class StrategyConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    mode: Mode = Mode.ALERT
+    params: dict[str, Any] = {}  # checked by the strategy's own Params struct
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    instance: str
+    data_dir: str
+    time_zone: str = "Asia/Seoul"
+    log_level: str = "INFO"
+    seed: int = 1
+    record_events: bool = False  # write every event of the core to data_dir/events.jsonl for replay
+    control: ControlConfig = field(default_factory=ControlConfig)
+    telegram: TelegramConfig = field(default_factory=TelegramConfig)
+    fx: FxConfig
+    risk: RiskConfig = field(default_factory=RiskConfig)
+    execution: ExecutionConfig = field(default_factory=ExecutionConfig)
+    venues: dict[str, VenueConfig]
+    strategies: dict[str, StrategyConfig]
+
+
+class Credential(Struct, frozen=True):
+    key: str
+    secret: str
+    passphrase: str = ""
+
+    def __repr__(self) -> str:
+        return "Credential(***)"
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = value
+    return base
+
+
+class _DecimalLoader(yaml.SafeLoader):
+    """Every fraction as its own text: a float never touches a limit or a price."""
+
+
+_DecimalLoader.add_constructor(
+    "tag:yaml.org,2002:float",
+    lambda loader, node: str(loader.construct_scalar(node)),  # type: ignore[arg-type]
+)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    try:
+        value = yaml.load(text, Loader=_DecimalLoader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: expected a mapping at the top")
+    return value
+
+
+def _checked(merged: Mapping[str, Any], origin: Mapping[str, Path], last: Path) -> Config:
+    """The whole as structs. An error names the file that gave the top-level key it lies under."""
+    try:
+        return msgspec.convert(merged, Config, strict=False)
+    except msgspec.ValidationError as error:
+        found = re.search(r"`\$\.(\w+)", str(error))
+        path = origin.get(found.group(1), last) if found else last
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def load(directory: Path, overlays: tuple[Path, ...] = ()) -> Config:
+    """default.yaml, venues.yaml and strategies.yaml of `directory`, then each overlay on top. Raises ConfigError."""
+    merged: dict[str, Any] = {}
+    origin: dict[str, Path] = {}
+    files = [directory / name for name in ("default.yaml", "venues.yaml", "strategies.yaml")] + list(overlays)
+    for path in files:
+        piece = _read(path)
+        for key in piece:
+            if key not in Config.__struct_fields__:
+                raise ConfigError(f"{path}: unknown key `{key}`")
+            origin[key] = path
+        _merge(merged, piece)
+    return _checked(merged, origin, files[-1])
+
+
+def secret(name: str) -> str:
+    """A secret by name: from systemd's credential directory, else the environment. "" where it is nowhere."""
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    if directory:
+        path = Path(directory) / name
+        if path.is_file():
+            return path.read_text(encoding="utf-8").strip()
+    return os.environ.get(name, "").strip()
+
+
+def venue_credential(venue: str, needs_passphrase: bool) -> Credential:
+    """`<VENUE>_API_KEY`, `_API_SECRET`, `_API_PASSPHRASE` (C19). Raises ConfigError naming what is missing."""
+    stem = venue.upper() + "_API_"
+    names = ["KEY", "SECRET"] + (["PASSPHRASE"] if needs_passphrase else [])
+    values = {name: secret(stem + name) for name in names}
+    missing = [stem + name for name, value in values.items() if not value]
+    if missing:
+        raise ConfigError(f"environment: missing secret {', '.join(missing)}")
+    return Credential(values["KEY"], values["SECRET"], values.get("PASSPHRASE", ""))

@@ -1,0 +1,57 @@
+"""What the control server asks of the engine behind it: commands, views of the present, the notice stream."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from engine.domain.command import Command
+from engine.domain.effect import Notice, OrderView, Reply
+from engine.domain.view import (
+    BalanceView,
+    OpportunityView,
+    RefusalView,
+    StatusView,
+    StrategyView,
+    TradeView,
+)
+
+
+class Desk(Protocol):
+    """The daemon's side of the door. Every method is synchronous and runs in the loop's thread."""
+
+    def ask(self, request_id: str, actor: str, role: str, command: Command) -> Reply:
+        """Hand a command to the core; its reply is ready when this returns. A repeated request id gets the first."""
+        ...
+
+    def status(self) -> StatusView: ...
+
+    def strategies(self) -> Sequence[StrategyView]: ...
+
+    def opportunities(self) -> Sequence[OpportunityView]:
+        """Live ones first, then those that ended lately; newest first."""
+        ...
+
+    def trades(self) -> Sequence[TradeView]:
+        """Working and dead-letter trades and the last 200 closed ones, newest first."""
+        ...
+
+    def orders(self) -> Sequence[OrderView]:
+        """Orders of the trades above, newest first."""
+        ...
+
+    def balances(self) -> Sequence[BalanceView]: ...
+
+    def premiums(self) -> Sequence[dict[str, object]]:
+        """The board: per coin and venue pair k_fx, k_usdt, tether premium, their inputs and ages."""
+        ...
+
+    def refusals(self) -> Sequence[RefusalView]:
+        """The newest 200 refusals, newest first."""
+        ...
+
+    def metrics(self) -> dict[str, object]:
+        """Live metrics (R133): counters, latency percentiles in µs, loop lag, memory."""
+        ...
+
+    def subscribe(self, listener: Callable[[Notice], None]) -> Callable[[], None]:
+        """Call `listener` for every notice from now on; the returned function ends it."""
+        ...

@@ -1,0 +1,138 @@
+"""What the core asks the shell to do. Carried out in order; answers come back as events."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from engine.domain.event import OrderNotSent, TradeSettled
+from engine.domain.market import Balance
+from engine.domain.order import OrderReport, OrderRequest, TradePlan
+
+
+class Submit(Struct, frozen=True, kw_only=True, tag=True):
+    """Journal (fsync) all orders in one record, look at the latch for each order, then send them side by side."""
+
+    plan: TradePlan | None  # on the first record of a trade
+    orders: tuple[OrderRequest, ...]
+    trigger_ns: int  # when the event that caused this was seen: frame -> wire is measured from it
+
+
+class Remember(Struct, frozen=True, kw_only=True, tag=True):
+    """Journal an event that the core itself decided: a restart must hear it again."""
+
+    event: TradeSettled | OrderNotSent
+
+
+class Cancel(Struct, frozen=True, kw_only=True, tag=True):
+    cid: str
+    venue: str
+    symbol: str
+    venue_order_id: str  # "" when not known: cancel by client id
+
+
+class LookUp(Struct, frozen=True, kw_only=True, tag=True):
+    """Ask the venue for the order by client id, on the look-ups' own share of the rate budget."""
+
+    cid: str
+    venue: str
+    symbol: str
+
+
+class FetchBalances(Struct, frozen=True, kw_only=True, tag=True):
+    venue: str
+
+
+class FetchOpenOrders(Struct, frozen=True, kw_only=True, tag=True):
+    venue: str
+
+
+class OpenLedger(Struct, frozen=True, kw_only=True, tag=True):
+    """Journal the adopted opening balances of a venue."""
+
+    venue: str
+    balances: tuple[Balance, ...]
+
+
+class StoreSetting(Struct, frozen=True, kw_only=True, tag=True):
+    """Store one run-time setting under its version: durable, undoable, read back at start."""
+
+    name: str
+    version: int
+    value: bytes  # JSON
+    actor: str
+    wall_ms: int
+
+
+class LatchChanged(Struct, frozen=True, kw_only=True, tag=True):
+    """The halt level changed: the shell writes the durable latch at once."""
+
+    level: int
+    reason: str
+    actor: str
+    wall_ms: int
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    WARN = "warn"
+    CRIT = "crit"
+
+
+class Notice(Struct, frozen=True, kw_only=True, tag=True):
+    """One thing that people may want to see: goes to the event stream of the control door.
+
+    `kind` names the shape of `body` (JSON of a struct in engine.domain.view); `key` lets a newer one replace an older.
+    """
+
+    kind: str
+    key: str
+    severity: Severity
+    wall_ms: int
+    body: bytes
+
+
+class Record(Struct, frozen=True, kw_only=True, tag=True):
+    """One row for the SQL store. `table` names it, `row` is JSON of its columns, `key` its primary key (upsert)."""
+
+    table: str  # signals | trades | orders | refusals | snapshots
+    key: str
+    wall_ms: int
+    row: bytes
+
+
+class Reply(Struct, frozen=True, kw_only=True, tag=True):
+    """The answer to a command: handed to its caller at once, kept for a repeated request id."""
+
+    request_id: str
+    ok: bool
+    rule: str  # "" when ok, else the name of what refused
+    text: str  # one English sentence with the numbers
+    body: bytes  # JSON
+
+
+class OrderView(Struct, frozen=True, kw_only=True):
+    """An order with its state, for lists and rows."""
+
+    request: OrderRequest
+    status: str
+    report: OrderReport | None
+    reason: str
+    sent_ms: int
+    done_ms: int
+    latency_us: int
+
+
+Effect = (
+    Submit
+    | Remember
+    | Cancel
+    | LookUp
+    | FetchBalances
+    | FetchOpenOrders
+    | OpenLedger
+    | StoreSetting
+    | LatchChanged
+    | Notice
+    | Record
+    | Reply
+)

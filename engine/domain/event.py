@@ -1,0 +1,263 @@
+"""Everything that can happen, through one door. `seen_ns` is our monotonic clock; wall time comes with `Tick`."""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from engine.domain.command import Command
+from engine.domain.market import Balance, Instrument, Levels
+from engine.domain.order import OrderReport, OrderRequest, Side, TradePlan
+
+
+class BookSnapshot(Struct, frozen=True, kw_only=True, tag=True):
+    """A whole book; it replaces what was known. Sides sorted best first, no zero sizes."""
+
+    venue: str
+    symbol: str
+    bids: Levels
+    asks: Levels
+    venue_ts_ms: int  # the venue's clock: for display and skew only, never for age
+    seen_ns: int
+
+
+class BookDelta(Struct, frozen=True, kw_only=True, tag=True):
+    """Changed levels, already proved to follow the last update; size 0 deletes. Any order."""
+
+    venue: str
+    symbol: str
+    bids: Levels
+    asks: Levels
+    venue_ts_ms: int
+    seen_ns: int
+
+
+class BookLost(Struct, frozen=True, kw_only=True, tag=True):
+    """The book can no longer be trusted: unusable until the next snapshot."""
+
+    venue: str
+    symbol: str
+    reason: str  # gap | bad_frame | reconnect | silent | crossed
+    seen_ns: int
+
+
+class TradePrint(Struct, frozen=True, kw_only=True, tag=True):
+    """A public trade."""
+
+    venue: str
+    symbol: str
+    price: float
+    qty: float
+    taker_side: Side
+    trade_id: str
+    venue_ts_ms: int
+    seen_ns: int
+
+
+class FeedAlive(Struct, frozen=True, kw_only=True, tag=True):
+    """Proof of life of a venue's data socket (a pong or any frame), at most a few per second."""
+
+    venue: str
+    seen_ns: int
+
+
+class FeedState(Struct, frozen=True, kw_only=True, tag=True):
+    """A venue's data socket came or went."""
+
+    venue: str
+    connected: bool
+    reason: str
+    seen_ns: int
+
+
+class FxRate(Struct, frozen=True, kw_only=True, tag=True):
+    """KRW per 1 USD from one source."""
+
+    source: str
+    rate: Decimal
+    as_of_ms: int  # the source's own time, wall clock UTC
+    seen_ns: int
+
+
+class InstrumentsLoaded(Struct, frozen=True, kw_only=True, tag=True):
+    venue: str
+    instruments: tuple[Instrument, ...]
+    seen_ns: int
+
+
+class OrderSent(Struct, frozen=True, kw_only=True, tag=True):
+    """The request is being handed to the socket now."""
+
+    cid: str
+    seen_ns: int
+
+
+class OrderNotSent(Struct, frozen=True, kw_only=True, tag=True):
+    """Definitely never left: latch, journal failure, or connection refused before the first byte."""
+
+    cid: str
+    reason: str
+    seen_ns: int
+
+
+class OrderReported(Struct, frozen=True, kw_only=True, tag=True):
+    """The venue's word: the answer to a placement, a look-up, a sweep or a private stream."""
+
+    report: OrderReport
+    seen_ns: int
+
+
+class OrderRefused(Struct, frozen=True, kw_only=True, tag=True):
+    """A definitive no to the placement."""
+
+    cid: str
+    code: str
+    text: str
+    seen_ns: int
+
+
+class OrderLost(Struct, frozen=True, kw_only=True, tag=True):
+    """Sent, and no answer came: UNKNOWN."""
+
+    cid: str
+    reason: str
+    # Our monotonic clock: after it the venue can no longer accept the request (its expiry, or our bound for late ones).
+    final_after_ns: int
+    seen_ns: int
+
+
+class OrderMissing(Struct, frozen=True, kw_only=True, tag=True):
+    """A look-up by client id was answered cleanly: not found."""
+
+    cid: str
+    asked_ns: int  # when the look-up was sent
+    seen_ns: int
+
+
+class CancelRefused(Struct, frozen=True, kw_only=True, tag=True):
+    """The venue would not cancel (often: already filled): read the order again."""
+
+    cid: str
+    text: str
+    seen_ns: int
+
+
+class BalancesReported(Struct, frozen=True, kw_only=True, tag=True):
+    venue: str
+    balances: tuple[Balance, ...]  # every asset that is not zero
+    asked_ns: int  # a fill between asking and answer makes a comparison void
+    seen_ns: int
+
+
+class OpenOrdersReported(Struct, frozen=True, kw_only=True, tag=True):
+    """All open orders of the account; ids that are not ours are shown, never touched."""
+
+    venue: str
+    reports: tuple[OrderReport, ...]
+    asked_ns: int
+    seen_ns: int
+
+
+class VenueFailed(Struct, frozen=True, kw_only=True, tag=True):
+    """A private call other than a placement failed (balances, look-up, cancel, open orders)."""
+
+    venue: str
+    call: str
+    reason: str
+    seen_ns: int
+
+
+class JournalState(Struct, frozen=True, kw_only=True, tag=True):
+    """The journal can or cannot be written."""
+
+    writable: bool
+    reason: str
+    seen_ns: int
+
+
+class Tick(Struct, frozen=True, kw_only=True, tag=True):
+    """Time passes: every 100 ms."""
+
+    seen_ns: int
+    wall_ms: int  # UTC
+    local_day: int  # days since 1970-01-01 in the configured time zone: the daily loss window
+
+
+class IntentJournaled(Struct, frozen=True, kw_only=True, tag=True):
+    """Recovery only: a durable intent read back. `plan` stands on a trade's first record."""
+
+    plan: TradePlan | None
+    orders: tuple[OrderRequest, ...]
+    seen_ns: int
+
+
+class TradeSettled(Struct, frozen=True, kw_only=True, tag=True):
+    """A trade reached its end, journaled so that a restart neither repeats nor forgets it."""
+
+    trade_id: str
+    state: str  # TradeState: closed or dead_letter
+    outcome: str
+    wall_ms: int
+    seen_ns: int
+
+
+class LedgerOpened(Struct, frozen=True, kw_only=True, tag=True):
+    """The balances adopted as a venue's opening ones: journaled once per venue, and again when a person accepts."""
+
+    venue: str
+    balances: tuple[Balance, ...]
+    seen_ns: int
+
+
+class SettingStored(Struct, frozen=True, kw_only=True, tag=True):
+    """Recovery only: the newest stored version of one run-time setting."""
+
+    name: str  # "strategy.kimchi", "halt", "mute.kimchi:BTC"
+    version: int
+    value: bytes  # JSON
+    seen_ns: int
+
+
+class Started(Struct, frozen=True, kw_only=True, tag=True):
+    """The first event of a process: identity, seed, clock. All recovery events follow, then `Recovered`."""
+
+    instance: str
+    seed: int
+    wall_ms: int
+    seen_ns: int
+
+
+class Recovered(Struct, frozen=True, kw_only=True, tag=True):
+    """The journal has been read to its end: ask the venues, reconcile, only then trade."""
+
+    seen_ns: int
+
+
+class Commanded(Struct, frozen=True, kw_only=True, tag=True):
+    """An operator's command, already authenticated."""
+
+    request_id: str
+    actor: str  # "telegram:1001", "cli", "schedule"
+    role: str  # viewer | trader | owner
+    command: Command
+    seen_ns: int
+
+
+MarketEvent = BookSnapshot | BookDelta | BookLost | TradePrint | FeedAlive | FeedState | FxRate
+OrderEvent = OrderSent | OrderNotSent | OrderReported | OrderRefused | OrderLost | OrderMissing | CancelRefused
+Event = (
+    MarketEvent
+    | OrderEvent
+    | InstrumentsLoaded
+    | BalancesReported
+    | OpenOrdersReported
+    | VenueFailed
+    | JournalState
+    | Tick
+    | IntentJournaled
+    | TradeSettled
+    | LedgerOpened
+    | SettingStored
+    | Started
+    | Recovered
+    | Commanded
+)

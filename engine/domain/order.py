@@ -1,0 +1,158 @@
+"""Orders and trades as values. A trade is one intent carried out by one or more legs."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Side(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def opposite(self) -> "Side":
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class TimeInForce(StrEnum):
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    POST_ONLY = "post_only"
+
+
+class OrderStatus(StrEnum):
+    PLANNED = "planned"  # journaled, not yet handed to the socket
+    SENT = "sent"  # bytes may have left
+    OPEN = "open"  # the venue acknowledged it; it may hold partial fills
+    UNKNOWN = "unknown"  # sent, no answer: both outcomes stay reserved
+    FILLED = "filled"
+    CANCELLED = "cancelled"  # ended by the venue or by us, possibly with partial fills (IOC remainder too)
+    REJECTED = "rejected"  # a definitive no from the venue
+    NOT_PLACED = "not_placed"  # proved by evidence, or stopped before the socket
+
+
+class LegRole(StrEnum):
+    """Why an order of a trade exists."""
+
+    ENTRY = "entry"
+    CHASE = "chase"
+    UNWIND = "unwind"
+    FLATTEN = "flatten"
+
+
+class OrderRequest(Struct, frozen=True, kw_only=True):
+    """One order as it will be sent. `cid` is deterministic: a restart recomputes it."""
+
+    cid: str
+    trade_id: str
+    leg: int
+    role: LegRole
+    venue: str
+    symbol: str
+    side: Side
+    qty: Decimal  # base asset, a multiple of the instrument's qty_step
+    price: Decimal  # quote per base, a multiple of the instrument's tick
+    tif: TimeInForce
+
+
+class Fee(Struct, frozen=True):
+    asset: str
+    amount: Decimal  # positive: paid by us
+
+
+class OrderReport(Struct, frozen=True, kw_only=True):
+    """The venue's word on one order. Quantities are cumulative, so a repeat changes nothing."""
+
+    cid: str
+    venue: str
+    symbol: str
+    side: Side
+    status: OrderStatus  # OPEN, FILLED, CANCELLED or REJECTED
+    venue_order_id: str
+    filled_qty: Decimal  # base, cumulative
+    filled_quote: Decimal  # quote, cumulative, before fees
+    fees: tuple[Fee, ...]  # cumulative per asset
+    venue_ts_ms: int = 0
+
+
+class Policy(StrEnum):
+    SIMULTANEOUS = "simultaneous"
+    HARD_LEG_FIRST = "hard_leg_first"
+
+
+class LegWish(Struct, frozen=True, kw_only=True):
+    """One leg of an intent as detection sees it."""
+
+    venue: str
+    symbol: str
+    side: Side
+    vwap_est: float  # quote per base at the wished size
+
+
+class Intent(Struct, frozen=True, kw_only=True):
+    """What a strategy wishes. Estimates only: legs are priced again from the levels before an order is made."""
+
+    key: str  # identity of the opportunity: "kimchi:BTC:binance>upbit"
+    strategy: str
+    legs: tuple[LegWish, ...]
+    qty_est: float  # base asset, equal on every leg
+    gross_est: float  # ratio, before fees
+    net_est: float  # ratio, after taker fees of every leg and the strategy's own charges
+    min_net_est: float  # ratio: below it the strategy no longer wishes this
+    profit_krw_est: float  # expected profit at qty_est in KRW
+    notional_krw_est: float  # of the larger leg
+    confidence_est: float  # 0..1 (domain.md §4)
+    policy: Policy = Policy.SIMULTANEOUS
+    hard_leg: int = 0  # index into legs, for HARD_LEG_FIRST
+    tif: TimeInForce = TimeInForce.IOC  # POST_ONLY rests at the best price for rest_ms; single-leg intents only
+    rest_ms: int = 0
+    # Named figures for the card and for /why: k_fx, k_usdt, tether_premium, fx, usdt_krw, depth_usd, weight_target, ...
+    facts: dict[str, float] = {}
+    flags: tuple[str, ...] = ()  # "anomaly" (gross > cap): needs a manual confirm even in auto mode
+
+
+class PlannedLeg(Struct, frozen=True, kw_only=True):
+    """One leg priced exactly, ready to become an order."""
+
+    venue: str
+    symbol: str
+    base: str
+    quote: str
+    side: Side
+    qty: Decimal
+    limit_price: Decimal  # IOC at VWAP ± band, on the tick
+    planned_vwap: Decimal
+    fee_bps: Decimal
+    quote_krw: Decimal  # KRW per 1 quote asset when planned
+
+
+class TradePlan(Struct, frozen=True, kw_only=True):
+    """Both legs and what to do when one fails, in one value: journaled before the first byte leaves."""
+
+    trade_id: str
+    strategy: str
+    opportunity_id: str
+    key: str
+    legs: tuple[PlannedLeg, ...]
+    policy: Policy
+    hard_leg: int
+    tif: TimeInForce
+    rest_ms: int  # a resting order is cancelled after it
+    expected_profit_krw: Decimal
+    expected_net: Decimal  # ratio
+    naked_deadline_ms: int  # chase until then, unwind after
+    max_chase: int
+    max_unwind: int
+    band_bps: Decimal
+    actor: str  # "auto" or "telegram:1001"
+    created_ms: int  # wall clock, UTC
+    facts: dict[str, float] = {}
+
+
+class TradeState(StrEnum):
+    WORKING = "working"  # entry orders under way
+    NAKED = "naked"  # exposure without its partner: chasing, then unwinding
+    CLOSED = "closed"
+    DEAD_LETTER = "dead_letter"  # a remainder for a person; its pair is blocked

@@ -1,0 +1,89 @@
+"""One order's life: what may follow what, and how the venue's cumulative word is folded in."""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from engine.domain.errors import InvariantBroken
+from engine.domain.money import ZERO
+from engine.domain.order import OrderReport, OrderRequest, OrderStatus, Side
+
+S = OrderStatus
+
+# A fill may come after a cancel, and evidence after a wrong belief: both are taken, the second with an alarm.
+TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
+    S.PLANNED: frozenset({S.SENT, S.UNKNOWN, S.NOT_PLACED, S.OPEN, S.FILLED, S.CANCELLED, S.REJECTED}),
+    S.SENT: frozenset({S.OPEN, S.FILLED, S.CANCELLED, S.REJECTED, S.UNKNOWN, S.NOT_PLACED}),
+    S.UNKNOWN: frozenset({S.OPEN, S.FILLED, S.CANCELLED, S.REJECTED, S.NOT_PLACED}),
+    S.OPEN: frozenset({S.FILLED, S.CANCELLED, S.REJECTED}),
+    S.CANCELLED: frozenset({S.FILLED}),
+    S.REJECTED: frozenset({S.OPEN, S.FILLED, S.CANCELLED}),
+    S.NOT_PLACED: frozenset({S.OPEN, S.FILLED, S.CANCELLED}),
+    S.FILLED: frozenset(),
+}
+TERMINAL = frozenset({S.FILLED, S.CANCELLED, S.REJECTED, S.NOT_PLACED})
+
+
+class OrderState(Struct, kw_only=True):
+    """A request with everything known of it. Written by the core alone."""
+
+    request: OrderRequest
+    status: OrderStatus = OrderStatus.PLANNED
+    report: OrderReport | None = None
+    reason: str = ""
+    was_unknown: bool = False
+    planned_ns: int = 0
+    planned_ms: int = 0
+    sent_ns: int = 0
+    done_ns: int = 0
+    done_ms: int = 0
+    final_after_ns: int = 0  # UNKNOWN: the venue cannot newly accept it after this
+    clean_misses: int = 0  # look-ups sent after final_after_ns and answered: not found
+    next_look_ns: int = 0
+    looks: int = 0
+    cancel_asked_ns: int = 0
+    unknown_alerted: bool = False
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+
+def move(order: OrderState, to: OrderStatus) -> None:
+    """Change status by the table. Raises InvariantBroken for a transition that is not in it."""
+    if to is order.status:
+        return
+    if to not in TRANSITIONS[order.status]:
+        raise InvariantBroken(f"order {order.request.cid}: {order.status} -> {to} is not a transition")
+    if to is OrderStatus.UNKNOWN:
+        order.was_unknown = True
+    order.status = to
+
+
+def fold(order: OrderState, report: OrderReport) -> bool:
+    """Take the venue's cumulative word; True when it told something new. An older word changes nothing."""
+    known = order.report
+    if known is not None and report.filled_qty < known.filled_qty:
+        return False
+    grew = known is None or report.filled_qty > known.filled_qty or report.fees != known.fees
+    if order.is_terminal and not grew:
+        return False
+    if order.status is OrderStatus.FILLED:
+        if report.fees and known is not None and report.fees != known.fees:
+            order.report = report
+            return True
+        return False
+    changed = grew or report.status is not order.status
+    order.report = report
+    if report.status in TRANSITIONS[order.status]:
+        move(order, report.status)
+    return changed
+
+
+def net_base(order: OrderState, base: str) -> Decimal:
+    """Signed change of our base holding: bought minus base fees, or minus what was sold (domain.md §3, fee side)."""
+    report = order.report
+    if report is None:
+        return ZERO
+    fee = sum((fee.amount for fee in report.fees if fee.asset == base), ZERO)
+    return report.filled_qty - fee if order.request.side is Side.BUY else -report.filled_qty - fee

@@ -1,0 +1,164 @@
+"""What is known of all markets, and whether it may be traded on."""
+
+from collections import deque
+
+from msgspec import Struct
+
+from engine.domain.event import BookDelta, BookLost, BookSnapshot, FeedAlive, FeedState, FxRate, TradePrint
+from engine.domain.market import Instrument
+from engine.domain.money import NS_PER_MS, NS_PER_S
+from engine.market.book import Book
+from engine.market.fx import Fx, FxRules, FxView
+from engine.market.walk import median
+
+_MEDIAN_WINDOW_NS = 60 * NS_PER_S
+
+
+class VenueRules(Struct, frozen=True, kw_only=True):
+    """How long a venue's market data stays good, by our monotonic clock."""
+
+    max_book_age_ms: int  # since the last proof that the socket delivers: 500 global, 2,000 Korean
+    max_quiet_ms: int = 120_000  # since this symbol's own last change
+
+
+class Quote(Struct, frozen=True):
+    """Best bid and ask; floats."""
+
+    bid: float
+    ask: float
+
+    @property
+    def mid(self) -> float:
+        return (self.bid + self.ask) / 2
+
+
+class Market:
+    """Books, prices of the last minute, FX and instruments. Written by the core alone; strategies only read."""
+
+    def __init__(self, venues: dict[str, VenueRules], fx_rules: FxRules) -> None:
+        self._venues = venues
+        self._books: dict[tuple[str, str], Book] = {}
+        self._mids: dict[tuple[str, str], deque[tuple[int, float]]] = {}
+        self._alive_ns: dict[str, int] = {}
+        self._lost: dict[tuple[str, str], str] = {}
+        self.last_trade: dict[tuple[str, str], TradePrint] = {}
+        self.instruments: dict[tuple[str, str], Instrument] = {}
+        self.fx = Fx(fx_rules)
+        self.connected: dict[str, bool] = {}
+        self.wall_ms = 0
+
+    def take_snapshot(self, event: BookSnapshot) -> Book:
+        key = (event.venue, event.symbol)
+        book = self._books.get(key)
+        if book is None:
+            book = self._books[key] = Book()
+        book.replace(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
+        self._alive_ns[event.venue] = event.seen_ns
+        return self._after(key, book)
+
+    def take_delta(self, event: BookDelta) -> Book:
+        key = (event.venue, event.symbol)
+        book = self._books.get(key)
+        if book is None:
+            book = self._books[key] = Book()  # not synced: stays unusable until a whole book comes
+        book.change(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
+        self._alive_ns[event.venue] = event.seen_ns
+        return self._after(key, book)
+
+    def _after(self, key: tuple[str, str], book: Book) -> Book:
+        if book.synced and book.is_crossed:
+            book.drop()
+            self._lost[key] = "crossed"
+        mids = self._mids.get(key)
+        if mids is None:
+            mids = self._mids[key] = deque()
+        # One sample per second is enough for a 60 s median and keeps the update cheap.
+        if book.is_two_sided and (not mids or book.seen_ns - mids[-1][0] >= NS_PER_S):
+            mids.append((book.seen_ns, (book.best_bid + book.best_ask) / 2))
+            while mids[0][0] < book.seen_ns - _MEDIAN_WINDOW_NS:
+                mids.popleft()
+        return book
+
+    def take(self, event: BookLost | TradePrint | FeedAlive | FeedState | FxRate) -> None:
+        """Everything of the market that is not a book update."""
+        match event:
+            case BookLost():
+                self._books.setdefault((event.venue, event.symbol), Book()).drop()
+                self._lost[event.venue, event.symbol] = event.reason
+            case TradePrint():
+                self.last_trade[event.venue, event.symbol] = event
+            case FeedAlive():
+                self._alive_ns[event.venue] = event.seen_ns
+            case FeedState():
+                self.connected[event.venue] = event.connected
+                if not event.connected:
+                    self._drop_venue(event.venue)
+            case FxRate():
+                self.fx.take(event)
+
+    def _drop_venue(self, venue: str) -> None:
+        for key, book in self._books.items():
+            if key[0] == venue:
+                book.drop()
+                self._lost[key] = "reconnect"
+
+    def book(self, venue: str, symbol: str) -> Book | None:
+        return self._books.get((venue, symbol))
+
+    def books(self) -> dict[tuple[str, str], Book]:
+        return self._books
+
+    def why_unusable(self, venue: str, symbol: str, now_ns: int) -> str:
+        """ "" when the book may be traded on, else the reason: no_book, not_synced, one_sided, stale or quiet."""
+        book = self._books.get((venue, symbol))
+        if book is None:
+            return "no_book"
+        if not book.synced:
+            return "not_synced:" + self._lost.get((venue, symbol), "start")
+        if not book.is_two_sided:
+            return "one_sided"
+        rules = self._venues[venue]
+        if self.age_ms(venue, symbol, now_ns) > rules.max_book_age_ms:
+            return "stale"
+        if now_ns - book.seen_ns > rules.max_quiet_ms * NS_PER_MS:
+            return "quiet"
+        return ""
+
+    def age_ms(self, venue: str, symbol: str, now_ns: int) -> float:
+        """Since the last proof that this book is current: its own change, or its socket's life while it was quiet."""
+        book = self._books.get((venue, symbol))
+        if book is None:
+            return float("inf")
+        return (now_ns - max(book.seen_ns, self._alive_ns.get(venue, 0))) / NS_PER_MS
+
+    def quote(self, venue: str, symbol: str) -> Quote | None:
+        """Top of a synced two-sided book, of any age; None where there is none."""
+        book = self._books.get((venue, symbol))
+        if book is None or not book.synced or not book.is_two_sided:
+            return None
+        return Quote(book.best_bid, book.best_ask)
+
+    def median_mid(self, venue: str, symbol: str) -> float:
+        """Median of the last minute's mids, one sample per second; 0.0 where none was seen."""
+        mids = self._mids.get((venue, symbol))
+        return median([mid for _, mid in mids]) if mids else 0.0
+
+    def fx_view(self, now_ns: int) -> FxView:
+        return self.fx.view(now_ns, self.wall_ms)
+
+    def krw_per(self, quote_asset: str, now_ns: int, usdt_symbols: tuple[tuple[str, str], ...]) -> float:
+        """KRW per one unit of a quote asset for sizing and limits: 1 for KRW, the cheapest USDT/KRW bid for USDT.
+
+        0.0 where no usable rate is known: a limit with no rate counts as breached (domain.md §11).
+        """
+        if quote_asset == "KRW":
+            return 1.0
+        if quote_asset != "USDT":
+            return 0.0
+        bids = []
+        for venue, symbol in usdt_symbols:
+            if not self.why_unusable(venue, symbol, now_ns):
+                quote = self.quote(venue, symbol)
+                if quote is not None:
+                    bids.append(quote.bid)
+        return median(bids) if bids else 0.0

@@ -1,0 +1,38 @@
+"""What a strategy may see, and the shape it has. A strategy only reads; the core alone writes."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from engine.domain.order import Intent
+from engine.market.view import Market
+
+
+class LastAction(Struct, frozen=True, kw_only=True):
+    """A strategy's own history under one key: what frequency control and hysteresis need."""
+
+    wall_ns: int  # monotonic time of the newest executed action
+    premium: float  # the strategy's premium at that action
+    recent_ns: tuple[int, ...]  # monotonic times of executed actions, newest last, at most 64
+
+
+class Sight(Struct, kw_only=True):
+    """The world as of one event. `available` is what may still be committed: free minus reserved, floats."""
+
+    market: Market
+    available: Mapping[tuple[str, str], float]  # (venue, asset)
+    last: Mapping[str, LastAction]  # by intent key
+    usdt_symbols: tuple[tuple[str, str], ...]  # (venue, symbol) of every KRW-USDT market
+    now_ns: int
+
+
+class Strategy(Struct, frozen=True, kw_only=True):
+    """One line of the registry. `evaluate` gets the market whose book changed, and yields wishes only for it."""
+
+    name: str
+    params: type[Any]  # frozen msgspec Struct, forbid_unknown_fields, validated in __post_init__
+    reads: Callable[[Sight, Any], frozenset[tuple[str, str]]]  # (venue, symbol) whose change should wake it
+    evaluate: Callable[[Sight, Any, tuple[str, str]], list[Intent]]
+    figures: Callable[[Sight, Any], dict[str, float]]  # newest numbers for boards: premium, weights, ...
+    curve: str = ""  # the params field that holds its allocation curve, "" for none
