@@ -1,0 +1,56 @@
+# Every target sets up .venv by itself from the hash-pinned locks (.ci/venv does it).
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+PYTHON_CODE := $(wildcard engine bot sandbox bench tests)
+BENCHES := $(notdir $(basename $(wildcard bench/feed.py bench/tick_to_order.py bench/journal.py)))
+RUNTIME := .venv/.runtime
+DEV := .venv/.dev
+BENCH := .venv/.bench
+
+.PHONY: help demo test check bench lock
+help:
+	@echo 'make demo    the whole product on this machine: engine, bot and a sandbox of the outside world'
+	@echo '             (ARGS="--headless --json" plays a scripted trader)'
+	@echo 'make test    all tests (ARGS="tests/test_plan.py -k arrows" for some)'
+	@echo 'make check   what CI runs: ruff, mypy --strict, all tests'
+	@echo 'make bench   the benchmarks, against their peers (one of them is compiled: needs a C compiler)'
+	@echo 'make lock    resolve the locks again (ARGS=--upgrade for newer versions)'
+
+# A larger lock holds the smaller ones, version for version.
+$(RUNTIME): requirements.lock pyproject.toml
+	@.ci/venv requirements.lock
+	@touch $(RUNTIME)
+
+$(DEV): requirements-dev.lock pyproject.toml
+	@.ci/venv requirements-dev.lock
+	@touch $(RUNTIME) $(DEV)
+
+$(BENCH): requirements-bench.lock pyproject.toml
+	@.ci/venv requirements-bench.lock
+	@touch $(RUNTIME) $(DEV) $(BENCH)
+
+demo: $(RUNTIME)
+	@$(BIN)/python -m sandbox.demo $(ARGS)
+
+test: $(DEV)
+	@$(BIN)/python -m pytest $(ARGS)
+
+# Every part runs, whatever the one before it found; the tests come last, so their closing line ends the log.
+check: $(DEV)
+	@status=0; \
+	$(BIN)/ruff check . || status=1; \
+	$(BIN)/ruff format --check . || status=1; \
+	$(BIN)/mypy $(PYTHON_CODE) || status=1; \
+	$(BIN)/python -m pytest -q -n 2 || status=$$?; \
+	exit $$status
+
+bench: $(BENCH)
+	@for name in $(BENCHES); do $(BIN)/python -m bench.$$name --json || exit 1; done
+
+# Versions younger than three days are left alone: most bad releases are found and withdrawn by then.
+RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --strip-extras \
+	--no-header --no-annotate --exclude-newer '3 days' --extra build
+lock: $(DEV)
+	$(RESOLVE) $(ARGS) --extra dev --extra bench -o requirements-bench.lock pyproject.toml
+	$(RESOLVE) $(ARGS) --extra dev -c requirements-bench.lock -o requirements-dev.lock pyproject.toml
+	$(RESOLVE) $(ARGS) -c requirements-bench.lock -o requirements.lock pyproject.toml

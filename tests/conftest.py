@@ -1,0 +1,17 @@
+"""What every test may ask for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Other projects' recordings, which are read where they lie; a test that needs them skips where they are absent."""
+    place = Path(os.environ.get("PREMIA_SHARED", REPOSITORY.parent / "shared"))
+    if not place.is_dir():
+        pytest.skip(f"no recordings at {place}; set PREMIA_SHARED")
+    return place
