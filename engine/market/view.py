@@ -46,6 +46,23 @@ class Market:
         self.fx = Fx(fx_rules)
         self.connected: dict[str, bool] = {}
         self.wall_ms = 0
+        self._symbols: dict[tuple[str, str, str], str] = {}
+
+    def symbol(self, venue: str, base: str, quote: str) -> str:
+        """The venue's own spelling of a pair; "" while no such instrument is known."""
+        wanted = (venue, base, quote)
+        known = self._symbols.get(wanted)
+        if known is not None:
+            return known
+        for (at, symbol), instrument in self.instruments.items():
+            if (at, instrument.base, instrument.quote) == wanted:
+                self._symbols[wanted] = symbol
+                return symbol
+        return ""
+
+    def max_book_age_ms(self, venue: str) -> int:
+        """How old the proof of a venue's books may be. Raises KeyError for a venue that is not configured."""
+        return self._venues[venue].max_book_age_ms
 
     def take_snapshot(self, event: BookSnapshot) -> Book:
         key = (event.venue, event.symbol)
