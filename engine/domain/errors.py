@@ -46,5 +46,9 @@ class ConfigError(PremiaError):
     """Before start: one line naming file and key, exit 2."""
 
 
+class JournalFailed(PremiaError):
+    """The journal could not be written: what was to be journaled must not be done. Trading halts."""
+
+
 class InvariantBroken(PremiaError):
     """Our own mistake: stop trading and crash loudly."""

@@ -1,0 +1,72 @@
+"""The halt level on disk, apart from every database: it must hold when nothing else can be written or read."""
+
+import os
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from engine.domain.effect import LatchChanged
+
+HAND_HALT = "HALT"  # `touch var/HALT`: an operator with a shell and nothing else stops the desk
+
+
+class Latch(Struct, frozen=True, kw_only=True):
+    """0 = not halted (domain.md §13)."""
+
+    level: int
+    reason: str = ""
+    actor: str = ""
+    wall_ms: int = 0
+
+
+def hand_halted(path: Path) -> bool:
+    """True while a file named HALT lies beside the latch. One stat call: cheap enough to ask before every send."""
+    return os.path.lexists(path.parent / HAND_HALT)
+
+
+def read_latch(path: Path) -> Latch:
+    """The level to start with. No file: 0. A file that cannot be read or understood: 2. A HALT file: 2 at least."""
+    latch = _read(path)
+    if latch.level < 2 and hand_halted(path):
+        return Latch(level=2, reason=f"file {HAND_HALT} in {path.parent}", actor="file")
+    return latch
+
+
+def _read(path: Path) -> Latch:
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return Latch(level=0)
+    except OSError as error:
+        return Latch(level=2, reason=f"latch unreadable: {error.strerror}", actor="file")
+    try:
+        latch = msgspec.json.decode(raw, type=Latch)
+    except msgspec.MsgspecError as error:
+        return Latch(level=2, reason=f"latch damaged: {error}", actor="file")
+    if not 0 <= latch.level <= 3:
+        return Latch(level=2, reason=f"latch damaged: level {latch.level}", actor="file")
+    return latch
+
+
+def write_latch(path: Path, change: LatchChanged) -> None:
+    """Replace the latch in one step, durable when this returns. Raises OSError: then the level in memory must stand."""
+    latch = Latch(level=change.level, reason=change.reason, actor=change.actor, wall_ms=change.wall_ms)
+    fresh = path.with_name(path.name + ".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, msgspec.json.encode(latch))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(fresh, path)
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """A new name is durable only after its directory is."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

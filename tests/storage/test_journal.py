@@ -1,0 +1,261 @@
+"""The journal keeps its promises: through kill -9, a full disk, a foreign lock, a changed byte."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from engine.domain.command import Confirm, ResolveUnknown
+from engine.domain.effect import LatchChanged, OpenLedger, Submit
+from engine.domain.errors import ConfigError, InvariantBroken, JournalFailed
+from engine.domain.event import (
+    Commanded,
+    IntentJournaled,
+    JournalState,
+    LedgerOpened,
+    OrderLost,
+    OrderMissing,
+    OrderSent,
+    TradeSettled,
+)
+from engine.domain.market import Balance
+from engine.domain.order import LegRole, OrderRequest, Side, TimeInForce
+from engine.storage.journal import Entry, Journal, Recalled
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+
+
+def order(cid: str) -> OrderRequest:
+    return OrderRequest(
+        cid=cid,
+        trade_id="t1",
+        leg=0,
+        role=LegRole.ENTRY,
+        venue="upbit",
+        symbol="KRW-BTC",
+        side=Side.SELL,
+        qty=Decimal("0.01000000"),
+        price=Decimal("139000000"),
+        tif=TimeInForce.IOC,
+    )
+
+
+def intent(cid: str) -> Submit:
+    return Submit(plan=None, orders=(order(cid),), trigger_ns=1)
+
+
+@contextmanager
+def opened(path: Path, on_state: Callable[[JournalState], None] = lambda state: None, **options) -> Iterator[Journal]:
+    journal = Journal(path, on_state=on_state, **options)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+async def write(path: Path, *entries: Entry, **options) -> None:
+    with opened(path, **options) as journal:
+        list(journal.read_all(0))
+        journal.start(asyncio.get_running_loop())
+        for promise in [journal.append(entry) for entry in entries]:
+            await promise
+
+
+def read(path: Path, now_ns: int = 0) -> list[Recalled]:
+    with opened(path) as journal:
+        return list(journal.read_all(now_ns))
+
+
+async def test_what_was_appended_comes_back_in_order_and_typed(tmp_path):
+    path = tmp_path / "journal.db"
+    opening = (Balance("KRW", Decimal("1000000.5"), Decimal("1000000.5")),)
+    latch = LatchChanged(level=2, reason="kill", actor="telegram:1", wall_ms=5)
+    settled = TradeSettled(trade_id="t1", state="closed", outcome="balanced", wall_ms=9, seen_ns=7)
+    word = Commanded(
+        request_id="r",
+        actor="telegram:1",
+        role="owner",
+        command=ResolveUnknown(cid="a", evidence="venue support says no"),
+        seen_ns=7,
+    )
+    entries = (OpenLedger(venue="upbit", balances=opening), intent("a"), OrderSent(cid="a", seen_ns=7))
+    await write(path, *entries, latch, word, settled, mono_ns=lambda: 7)
+    assert read(path, now_ns=7) == [
+        LedgerOpened(venue="upbit", balances=opening, seen_ns=7),
+        IntentJournaled(plan=None, orders=(order("a"),), seen_ns=7),
+        OrderSent(cid="a", seen_ns=7),
+        latch,
+        word,
+        settled,
+    ]
+
+
+async def test_many_appends_share_one_transaction_and_keep_their_order(tmp_path):
+    path = tmp_path / "journal.db"
+    with opened(path) as journal:
+        list(journal.read_all(0))
+        journal.start(asyncio.get_running_loop())
+        promises = [journal.append(OrderSent(cid=str(i), seen_ns=i)) for i in range(1_000)]
+        assert [await promise for promise in promises] == list(range(1, 1_001))
+    assert [event.cid for event in read(path)] == [str(i) for i in range(1_000)]
+
+
+async def test_times_of_a_former_process_end_now_and_keep_their_order(tmp_path):
+    path = tmp_path / "journal.db"
+    lost = OrderLost(cid="a", reason="timeout", final_after_ns=5_000, seen_ns=1_000)
+    missing = OrderMissing(cid="a", asked_ns=6_000, seen_ns=6_500)
+    clock = iter([1_000, 6_500])
+    await write(path, lost, missing, mono_ns=lambda: next(clock))
+    lost_again, missing_again = read(path, now_ns=100)
+    assert missing_again.seen_ns == 100
+    assert (lost_again.final_after_ns, missing_again.asked_ns) == (-1_400, -400)  # evidence stays evidence
+
+
+async def test_each_process_has_its_own_shift(tmp_path):
+    path = tmp_path / "journal.db"
+    await write(path, OrderSent(cid="a", seen_ns=900_000), mono_ns=lambda: 900_000)
+    await write(path, OrderSent(cid="b", seen_ns=50), mono_ns=lambda: 50)  # the machine was restarted
+    assert [event.seen_ns for event in read(path, now_ns=1_000)] == [1_000, 1_000]
+
+
+COPY_4 = "INSERT INTO entries SELECT 5, run, kind, wall_ms, mono_ns, payload, hash FROM entries WHERE seq = 4"
+HASH_1 = "(SELECT hash FROM entries WHERE seq = 1)"
+TAMPERINGS = [  # why          sql                                                                 entry named
+    ("a changed payload", "UPDATE entries SET payload = replace(payload, 'c2', 'cX') WHERE seq = 2", "entry 2"),
+    ("a changed time", "UPDATE entries SET mono_ns = mono_ns + 1 WHERE seq = 3", "entry 3"),
+    ("a row taken out", "DELETE FROM entries WHERE seq = 2", "entry 2"),
+    ("the first row taken out", "DELETE FROM entries WHERE seq = 1", "entry 1"),
+    ("the tail torn off", "DELETE FROM entries WHERE seq = 4", "entry 4"),
+    ("a row put in", COPY_4, "entry 5"),
+    ("another row's hash", f"UPDATE entries SET hash = {HASH_1} WHERE seq = 2", "entry 2"),
+]
+
+
+@pytest.mark.parametrize("why, sql, named", TAMPERINGS, ids=[case[0] for case in TAMPERINGS])
+async def test_a_changed_journal_is_refused_by_entry(tmp_path, why, sql, named):
+    path = tmp_path / "journal.db"
+    await write(path, *[intent(f"c{i}") for i in range(1, 5)])
+    foreign = sqlite3.connect(path)
+    assert foreign.execute(sql).rowcount == 1
+    foreign.commit()
+    foreign.close()
+    with pytest.raises(InvariantBroken, match=named):
+        read(path)
+
+
+async def test_a_torn_file_is_refused(tmp_path):
+    path = tmp_path / "journal.db"
+    await write(path, *[intent(f"c{i}") for i in range(200)])
+    whole = path.read_bytes()
+    assert len(whole) > 40_000
+    path.write_bytes(whole[:20_000])
+    with pytest.raises(InvariantBroken, match="journal"):
+        read(path)
+
+
+def test_it_does_not_start_unread(tmp_path):
+    with opened(tmp_path / "journal.db") as journal, pytest.raises(InvariantBroken, match="before it was read"):
+        journal.start(asyncio.new_event_loop())
+
+
+def test_a_second_engine_is_told_who_is_there(tmp_path):
+    with opened(tmp_path / "journal.db"):
+        script = (
+            "import sys; from pathlib import Path; from engine.storage.journal import Journal\n"
+            "Journal(Path(sys.argv[1]), on_state=print)"
+        )
+        second = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / "journal.db")], cwd=ROOT, capture_output=True, text=True
+        )
+    assert second.returncode != 0
+    assert f"another engine (pid {os.getpid()}) works in this directory" in second.stderr
+    with pytest.raises(ConfigError), opened(tmp_path / "journal.db"), opened(tmp_path / "journal.db"):
+        pass
+    read(tmp_path / "journal.db")  # the lease came back
+
+
+async def test_a_foreign_lock_halts_and_its_end_is_noticed(tmp_path):
+    path = tmp_path / "journal.db"
+    states: asyncio.Queue[JournalState] = asyncio.Queue()
+    with opened(path, on_state=states.put_nowait, probe_every_ms=20) as journal:
+        list(journal.read_all(0))
+        journal.start(asyncio.get_running_loop())
+        foreign = sqlite3.connect(path, isolation_level=None)
+        foreign.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalFailed, match="locked"):
+            await journal.append(intent("a"))
+        down = await asyncio.wait_for(states.get(), 5)
+        assert (down.writable, "locked" in down.reason) == (False, True)
+        with pytest.raises(JournalFailed):
+            await journal.append(intent("b"))
+        foreign.execute("ROLLBACK")
+        up = await asyncio.wait_for(states.get(), 5)
+        assert up.writable
+        assert await journal.append(intent("c")) == 1
+        foreign.close()
+    assert [recalled.orders[0].cid for recalled in read(path)] == ["c"]
+
+
+def test_a_full_disk_halts_and_space_is_noticed(tmp_path):
+    path = tmp_path / "journal.db"
+    ran = subprocess.run(
+        [sys.executable, str(HERE / "full_disk.py"), str(path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert told["writable"] == [False, True]
+    assert told["refused_at_once"]
+    cids = [event.cid for event in read(path)]
+    assert (cids[0], cids[-1], "while full" in cids) == ("before", "after", False)
+
+
+def test_every_acknowledged_append_outlives_kill_9(tmp_path):
+    path = tmp_path / "journal.db"
+    rng = random.Random(20261120)
+    promised = -1
+    for _ in range(20):
+        last = kill_while_appending(path, promised + 1, pause_s=rng.uniform(0, 0.03), lines=rng.randint(1, 200))
+        promised = max(promised, last)
+        there = [int(event.cid[1:]) for event in read(path)]
+        assert set(range(promised + 1)) <= set(there)
+    assert promised > 200
+
+
+def kill_while_appending(path: Path, first: int, pause_s: float, lines: int) -> int:
+    """Run a writer until it has acknowledged `lines` entries and a little more, kill it; its last promise."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(HERE / "journal_writer.py"), str(path), str(first)]
+    writer = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+    assert writer.stdout is not None
+    heard = b"".join(writer.stdout.readline() for _ in range(lines))
+    try:
+        writer.wait(pause_s)
+        raise AssertionError(f"the writer ended by itself: {writer.returncode}")
+    except subprocess.TimeoutExpired:
+        writer.send_signal(signal.SIGKILL)
+    heard += writer.stdout.read()
+    writer.wait()
+    return int(heard.split()[-1])
+
+
+async def test_a_confirm_is_kept_with_its_actor(tmp_path):
+    tap = Commanded(
+        request_id="r", actor="telegram:1", role="trader", command=Confirm(token="t", user_id=1, chat_id=1), seen_ns=3
+    )
+    await write(tmp_path / "journal.db", tap, mono_ns=lambda: 3)
+    assert read(tmp_path / "journal.db", now_ns=3) == [tap]
