@@ -7,13 +7,14 @@ RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 BENCH := .venv/.bench
 
-.PHONY: help demo test check bench lock
+.PHONY: help setup demo test check bench lock
 help:
 	@echo 'make demo    the whole product on this machine: engine, bot and a sandbox of the outside world'
 	@echo '             (ARGS="--headless --json" plays a scripted trader)'
 	@echo 'make test    all tests (ARGS="tests/test_plan.py -k arrows" for some)'
 	@echo 'make check   what CI runs: ruff, mypy --strict, all tests'
 	@echo 'make bench   the benchmarks, against their peers (one of them is compiled: needs a C compiler)'
+	@echo 'make setup   .venv as an installed desk needs it, nothing started'
 	@echo 'make lock    resolve the locks again (ARGS=--upgrade for newer versions)'
 
 # A larger lock holds the smaller ones, version for version.
@@ -28,6 +29,8 @@ $(DEV): requirements-dev.lock pyproject.toml
 $(BENCH): requirements-bench.lock pyproject.toml
 	@.ci/venv requirements-bench.lock
 	@touch $(RUNTIME) $(DEV) $(BENCH)
+
+setup: $(RUNTIME)
 
 demo: $(RUNTIME)
 	@$(BIN)/python -m sandbox.demo $(ARGS)
