@@ -104,20 +104,12 @@ def _intent(sight: Sight, params: Params, buy: Seat, sell: Seat) -> Intent | Non
     depth_usd = sized.depth_qty * buy.book.best_ask * rate / usdt_krw
     if depth_usd < params.min_depth_usd:
         return None
-    return _wish(sight, params, buy, sell, sized, charge, depth_usd, max(ages))
+    facts = {"depth_usd": depth_usd, "book_age_ms": max(ages), "rebalance_charge": charge, "usdt_krw": usdt_krw}
+    return _wish(sight, params, buy, sell, sized, facts)
 
 
-def _wish(
-    sight: Sight,
-    params: Params,
-    buy: Seat,
-    sell: Seat,
-    sized: Sized,
-    charge: float,
-    depth_usd: float,
-    age_ms: float,
-) -> Intent:
-    coin = buy.instrument.base
+def _wish(sight: Sight, params: Params, buy: Seat, sell: Seat, sized: Sized, facts: dict[str, float]) -> Intent:
+    coin, charge = buy.instrument.base, facts["rebalance_charge"]
     thinner = 0 if sum(buy.book.depth()) < sum(sell.book.depth()) else 1
     return Intent(
         key=f"spatial:{coin}:{buy.venue}>{sell.venue}",
@@ -135,14 +127,7 @@ def _wish(
         confidence_est=freshness(sight, buy, sell) * sized.coverage,
         policy=params.policy,
         hard_leg=thinner,
-        facts={
-            "gross": sized.gross,
-            "buy_price": sized.buy.vwap,
-            "sell_price": sized.sell.vwap,
-            "depth_usd": depth_usd,
-            "book_age_ms": age_ms,
-            "rebalance_charge": charge,
-        },
+        facts={"gross": sized.gross, "buy_price": sized.buy.vwap, "sell_price": sized.sell.vwap} | facts,
         flags=("anomaly",) if sized.gross > params.max_gross else (),
     )
 

@@ -1,13 +1,15 @@
 """Hold a premium-dependent share of one Korean account in USDT: buy it when cheap, sell it back when dear (R076-R081).
 
-The premium is t = T / X - 1 with T the price that the step would hit: the ask when buying, the bid when selling. USDT
-held in Korea has FX risk: X can fall while t rises (domain.md §6).
+The premium is t = T / X - 1 with T the price of the step itself: the ask when buying, the bid when selling, the other
+way round where it rests as post-only. USDT held in Korea has FX risk: X can fall while t rises (domain.md §6).
 """
+
+from collections.abc import Iterable
 
 from msgspec import Struct
 
-from engine.domain.money import NS_PER_S, exact
-from engine.domain.order import Intent, LegWish, Side
+from engine.domain.money import BPS, NS_PER_S, exact
+from engine.domain.order import Intent, LegWish, Side, TimeInForce
 from engine.market.walk import Walk, walk
 from engine.strategies import curve as curves
 from engine.strategies.edge import Seat, freshness, seat
@@ -32,6 +34,8 @@ class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     min_notional_krw: float = 10_000.0
     max_cost: float = 0.005  # fee, half spread and depth of one step; above it the step waits
     depth_share: float = 0.5  # of each visible level
+    tif: TimeInForce = TimeInForce.IOC  # post_only joins the queue on its own side for rest_ms instead
+    rest_ms: int = 15_000
 
     def __post_init__(self) -> None:
         try:
@@ -48,6 +52,8 @@ class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("window_cap must lie in 1..64")
         if self.min_notional_krw <= 0 or not 0 < self.max_cost < 1 or not 0 < self.depth_share <= 1:
             raise ValueError("min_notional_krw must be positive, max_cost in (0, 1), depth_share in (0, 1]")
+        if self.tif not in (TimeInForce.IOC, TimeInForce.POST_ONLY) or self.rest_ms <= 0:
+            raise ValueError("tif must be ioc or post_only, rest_ms positive")
 
 
 class Position(Struct, frozen=True, kw_only=True):
@@ -65,8 +71,8 @@ class Position(Struct, frozen=True, kw_only=True):
     weight_now: float
     target_krw: float  # of USDT
     delta_krw: float  # target minus holding, signed
-    step_qty: float  # USDT of the next step; 0 where nothing can be taken
-    taken: Walk  # that step on the book
+    taken: Walk  # the next step; quantity 0 where nothing can be taken
+    fee: float
     cost: float  # expected, as a ratio of the step: fee and distance of its VWAP from the mid
 
 
@@ -104,13 +110,16 @@ def position(sight: Sight, params: Params) -> Position | None:
         return None
     # The mid only tells the direction; every number of the step itself is at the price that it would hit.
     is_short = _weight(params, mid / fx.rate - 1) * (krw + usdt * mid) > usdt * mid
-    price = at.book.best_ask if is_short else at.book.best_bid
+    price = at.book.best_ask if is_short is not _rests(params) else at.book.best_bid
     premium = price / fx.rate - 1
     equity_krw = krw + usdt * price
     weight = _weight(params, premium)
     delta_krw = weight * equity_krw - usdt * price
     side = Side.BUY if is_short else Side.SELL
-    qty, taken = _step(params, at, side, min(abs(delta_krw), params.step_cap * equity_krw), krw, usdt)
+    fee = float(at.instrument.maker_fee_bps * BPS) if _rests(params) else at.fee
+    funds = krw / (price * (1 + fee) * _QUOTE_HEADROOM) if is_short else usdt
+    step_krw = min(abs(delta_krw), params.step_cap * equity_krw)
+    taken = _step(params, at, side, min(step_krw / price, funds))
     return Position(
         at=at,
         side=side,
@@ -124,25 +133,32 @@ def position(sight: Sight, params: Params) -> Position | None:
         weight_now=usdt * price / equity_krw,
         target_krw=weight * equity_krw,
         delta_krw=delta_krw,
-        step_qty=qty,
         taken=taken,
-        cost=at.fee + abs(taken.vwap / mid - 1) if taken.qty else at.fee,
+        fee=fee,
+        cost=fee + (taken.vwap / mid - 1) * (1 if is_short else -1) if taken.qty else fee,
     )
+
+
+def _rests(params: Params) -> bool:
+    return params.tif is TimeInForce.POST_ONLY
 
 
 def _weight(params: Params, premium: float) -> float:
     return float(curves.weight_at(params.curve, exact(premium) * _FULL_PCT))
 
 
-def _step(params: Params, at: Seat, side: Side, step_krw: float, krw: float, usdt: float) -> tuple[float, Walk]:
-    """USDT of one step by cap, balance, visible depth and lot step, and its walk."""
-    levels = at.book.asks() if side is Side.BUY else at.book.bids()
-    top = at.book.best_ask if side is Side.BUY else at.book.best_bid
-    funds = krw / (top * (1 + at.fee) * _QUOTE_HEADROOM) if side is Side.BUY else usdt
-    deep = walk(levels, min(step_krw / top, funds), params.depth_share)
+def _step(params: Params, at: Seat, side: Side, wanted: float) -> Walk:
+    """At most `wanted` USDT in whole lot steps: from visible depth, or resting at the top of its own side."""
     step = float(at.instrument.qty_step)
-    qty = int(deep.qty / step + 1e-9) * step
-    return qty, walk(at.book.asks() if side is Side.BUY else at.book.bids(), qty, params.depth_share)
+    if _rests(params):
+        qty, price = int(wanted / step + 1e-9) * step, at.book.best_bid if side is Side.BUY else at.book.best_ask
+        return Walk(qty, qty * price, price)
+    deep = walk(_levels(at, side), wanted, params.depth_share)
+    return walk(_levels(at, side), int(deep.qty / step + 1e-9) * step, params.depth_share)
+
+
+def _levels(at: Seat, side: Side) -> Iterable[tuple[float, float]]:
+    return at.book.asks() if side is Side.BUY else at.book.bids()
 
 
 def why(sight: Sight, params: Params) -> tuple[str, ...]:
@@ -162,6 +178,8 @@ def _holds(sight: Sight, params: Params, now: Position) -> tuple[str, ...]:
         reasons.append("within_spread")  # the half spread is wider than the gap to the target
     if abs(now.delta_krw) < max(floor_krw, params.band * now.equity_krw):
         reasons.append("within_band")
+    elif now.taken.quote < floor_krw or now.taken.qty < float(now.at.instrument.min_qty):
+        reasons.append("step_too_small")  # by cap, balance or visible depth
     if last is not None:
         if abs(now.premium - last.premium) < params.hysteresis:
             reasons.append("hysteresis")
@@ -170,8 +188,6 @@ def _holds(sight: Sight, params: Params, now: Position) -> tuple[str, ...]:
         since_ns = sight.now_ns - params.window_s * NS_PER_S
         if sum(1 for at_ns in last.recent_ns if at_ns > since_ns) >= params.window_cap:
             reasons.append("window_cap")
-    if now.taken.quote < floor_krw or now.step_qty < float(now.at.instrument.min_qty):
-        reasons.append("step_too_small")  # by cap, balance or visible depth
     if now.cost > params.max_cost:
         reasons.append("too_costly")
     return tuple(reasons)
@@ -190,13 +206,15 @@ def evaluate(sight: Sight, params: Params, changed: tuple[str, str]) -> list[Int
             key=intent_key(params),
             strategy="tether_bot",
             legs=(LegWish(venue=params.venue, symbol=params.symbol, side=now.side, vwap_est=now.taken.vwap),),
-            qty_est=now.step_qty,
-            gross_est=now.at.fee - now.cost,
+            qty_est=now.taken.qty,
+            gross_est=now.fee - now.cost,
             net_est=-now.cost,
             min_net_est=-params.max_cost,
             profit_krw_est=-now.cost * now.taken.quote,
             notional_krw_est=now.taken.quote,
             confidence_est=freshness(sight, now.at),
+            tif=params.tif,
+            rest_ms=params.rest_ms if _rests(params) else 0,
             facts=_numbers(now) | {"book_age_ms": age_ms, "fx_age_ms": float(now.fx_age_ms)},
         )
     ]
@@ -216,11 +234,22 @@ def _numbers(now: Position) -> dict[str, float]:
         "target_krw": now.target_krw,
         "delta_krw": now.delta_krw,
         "step_krw": now.taken.quote,
-        "step_usdt": now.step_qty,
+        "step_usdt": now.taken.qty,
         "bias": 1.0 if now.side is Side.BUY else -1.0,
         "expected_cost": now.cost,
         "expected_cost_krw": now.cost * now.taken.quote,
+        "break_even": break_even(now.fee),
     }
+
+
+def round_trip(bought_krw: float, sold_krw: float, fee: float) -> float:
+    """What one USDT bought and sold again on one venue earns, as a ratio of its cost."""
+    return sold_krw * (1 - fee) / (bought_krw * (1 + fee)) - 1
+
+
+def break_even(fee: float) -> float:
+    """How far the price must rise, as a ratio, for a round trip to pay its two fees."""
+    return (1 + fee) / (1 - fee) - 1
 
 
 def figures(sight: Sight, params: Params) -> dict[str, float]:
