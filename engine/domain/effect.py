@@ -92,7 +92,10 @@ class Notice(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Record(Struct, frozen=True, kw_only=True, tag=True):
-    """One row for the SQL store. `table` names it, `row` is JSON of its columns, `key` its primary key (upsert)."""
+    """One row for the SQL store, upserted by `key`. `row` is JSON of the view that `table` names.
+
+    signals: OpportunityView, trades: TradeView, orders: OrderView, refusals: RefusalView, snapshots: list[BalanceView].
+    """
 
     table: str  # signals | trades | orders | refusals | snapshots
     key: str
