@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, FeedAlive, FeedState, FxRate, TradePrint
 from engine.domain.market import Instrument
-from engine.domain.money import NS_PER_MS, NS_PER_S
+from engine.domain.money import BPS, NS_PER_MS, NS_PER_S
 from engine.market.book import Book
 from engine.market.fx import Fx, FxRules, FxView
 from engine.market.walk import median
@@ -32,6 +32,16 @@ class Quote(Struct, frozen=True):
         return (self.bid + self.ask) / 2
 
 
+class Seat(Struct, frozen=True):
+    """One market at the table: its book and its rules. `fee` is the taker fee as a ratio."""
+
+    venue: str
+    symbol: str
+    instrument: Instrument
+    book: Book
+    fee: float
+
+
 class Market:
     """Books, prices of the last minute, FX and instruments. Written by the core alone; strategies only read."""
 
@@ -47,6 +57,7 @@ class Market:
         self.connected: dict[str, bool] = {}
         self.wall_ms = 0
         self._symbols: dict[tuple[str, str, str], str] = {}
+        self._seats: dict[tuple[str, str], Seat] = {}
 
     def symbol(self, venue: str, base: str, quote: str) -> str:
         """The venue's own spelling of a pair; "" while no such instrument is known."""
@@ -59,6 +70,23 @@ class Market:
                 self._symbols[wanted] = symbol
                 return symbol
         return ""
+
+    def seat(self, key: tuple[str, str]) -> Seat | None:
+        """A market's book beside its rules; None while either is unknown. Kept: it is asked for on every update."""
+        known = self._seats.get(key)
+        instrument = self.instruments.get(key)
+        if known is not None and known.instrument is instrument:
+            return known
+        book = self._books.get(key)
+        if instrument is None or book is None:
+            return None
+        made = Seat(key[0], key[1], instrument, book, float(instrument.taker_fee_bps * BPS))
+        self._seats[key] = made
+        return made
+
+    def seat_of(self, venue: str, base: str, quote: str) -> Seat | None:
+        """The seat of a pair, whatever the venue calls it."""
+        return self.seat((venue, self._symbols.get((venue, base, quote)) or self.symbol(venue, base, quote)))
 
     def max_book_age_ms(self, venue: str) -> int:
         """How old the proof of a venue's books may be. Raises KeyError for a venue that is not configured."""

@@ -44,6 +44,20 @@ def weight_at(points: Sequence[tuple[Decimal, Decimal]], premium_pct: Decimal) -
     return low
 
 
+def weight_est(points: Sequence[tuple[Decimal, Decimal]], premium: float) -> float:
+    """`weight_at` for detection, in floats; here `premium` is a plain ratio, 0.01 for 1 %."""
+    premium_pct = premium * 100
+    left, low = float(points[0][0]), points[0][1]
+    if premium_pct <= left:
+        return float(low)
+    for at, high in points[1:]:
+        right = float(at)
+        if premium_pct <= right:
+            return float(low) + float(high - low) * (premium_pct - left) / (right - left)
+        left, low = right, high
+    return float(low)
+
+
 def joined(negative: Points, positive: Points) -> Points:
     """One curve from a separate half below zero and one above; both must hold a point at 0 with one weight there.
 

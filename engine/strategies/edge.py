@@ -8,26 +8,13 @@ from math import inf
 
 from msgspec import Struct
 
-from engine.domain.market import FeeSide, Instrument
-from engine.domain.money import BPS
-from engine.market.book import Book
-from engine.market.view import Market
+from engine.domain.market import FeeSide
+from engine.market.view import Market, Seat
 from engine.market.walk import Walk, best_size, walk
 from engine.strategies.sight import Sight
 
 # An IOC limit may stand 10 bp beyond its VWAP and that much quote is reserved; twice that leaves room for the tick.
 _QUOTE_HEADROOM = 1.002
-_BPS = float(BPS)
-
-
-class Seat(Struct, frozen=True):
-    """One market at the table. `fee` is the taker fee as a ratio."""
-
-    venue: str
-    symbol: str
-    instrument: Instrument
-    book: Book
-    fee: float
 
 
 class Sized(Struct, frozen=True, kw_only=True):
@@ -42,15 +29,6 @@ class Sized(Struct, frozen=True, kw_only=True):
     income_krw: float  # of the sell leg, fee deducted
     depth_qty: float  # how much earns at all, before caps and haircut
     coverage: float  # 0..1: usable depth over the size that caps and funds would allow
-
-
-def seat(market: Market, venue: str, symbol: str) -> Seat | None:
-    """None where the market has no instrument (its fees are unknown) or no book yet."""
-    instrument = market.instruments.get((venue, symbol))
-    book = market.book(venue, symbol)
-    if instrument is None or book is None:
-        return None
-    return Seat(venue, symbol, instrument, book, float(instrument.taker_fee_bps) * _BPS)
 
 
 def top_net(buy: Seat, sell: Seat, buy_krw: float, sell_krw: float) -> float:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from engine.domain.order import Intent, LegWish, Policy, Side
-from engine.market.view import Market
+from engine.market.view import Seat
 from engine.market.walk import walk
-from engine.strategies.edge import Seat, Sized, deviation, freshness, is_usable, seat, size, skewed, top_net
+from engine.strategies.edge import Sized, deviation, freshness, is_usable, size, skewed, top_net
 from engine.strategies.sight import Sight, Strategy
 
 
@@ -81,22 +81,24 @@ def reads(sight: Sight, params: Params) -> frozenset[tuple[str, str]]:
         venues = {"KRW": params.korean, "USDT": params.global_}.get(at.quote, ())
         if at.base in params.coins and key[0] in venues:
             found.add(key)
-    for venue in params.korean:
-        found.update(_tether_keys(sight, venue))
+    found.update(key for key in (_tether_key(sight, venue) for venue in params.korean) if key is not None)
     return frozenset(found)
 
 
 def evaluate(sight: Sight, params: Params, changed: tuple[str, str]) -> list[Intent]:
     """Wishes of every premium that `changed` is part of: a coin's book on either side, or USDT/KRW for all coins."""
     intents = []
+    hurdle = 1 + params.min_net + params.drift_charge
     for table in _tables(sight, params, changed):
-        for sells_korea in (True, False):
-            buy, sell, buy_krw, sell_krw = _direction(table, sells_korea)
-            if top_net(buy, sell, buy_krw, sell_krw) >= params.min_net + params.drift_charge:
-                intent = _intent(sight, params, table, sells_korea)
-                if intent is not None:
-                    intents.append(intent)
-    return intents
+        korean, world, tether = table
+        # Both directions of `top_net`, spelled out: this line runs on every update of every book.
+        bid, ask = korean.book.best_bid, korean.book.best_ask
+        bid_krw, ask_krw = world.book.best_bid * tether.book.best_bid, world.book.best_ask * tether.book.best_ask
+        if bid * (1 - korean.fee) >= ask_krw * (1 + world.fee) * hurdle and ask_krw > 0.0:
+            intents.append(_intent(sight, params, table, sells_korea=True))
+        elif bid_krw * (1 - world.fee) >= ask * (1 + korean.fee) * hurdle and ask > 0.0:
+            intents.append(_intent(sight, params, table, sells_korea=False))
+    return [intent for intent in intents if intent is not None]
 
 
 def _tables(sight: Sight, params: Params, changed: tuple[str, str]) -> Iterator[_Table]:
@@ -106,7 +108,7 @@ def _tables(sight: Sight, params: Params, changed: tuple[str, str]) -> Iterator[
         return
     if changed in sight.usdt_symbols:
         for korean in params.korean:
-            if changed in _tether_keys(sight, korean):
+            if changed == _tether_key(sight, korean):
                 for coin in params.coins:
                     yield from _tables_of(sight, coin, (korean,), params.global_)
     elif at.base not in params.coins:
@@ -120,33 +122,23 @@ def _tables(sight: Sight, params: Params, changed: tuple[str, str]) -> Iterator[
 def _tables_of(sight: Sight, coin: str, koreans: tuple[str, ...], worlds: tuple[str, ...]) -> Iterator[_Table]:
     market = sight.market
     for korean in koreans:
-        here = _seat_of(market, korean, coin, "KRW")
-        if here is None:
+        here = market.seat_of(korean, coin, "KRW")
+        key = _tether_key(sight, korean)
+        tether = market.seat(key) if key is not None else None
+        if here is None or tether is None:
             continue
-        for tether_key in _tether_keys(sight, korean):
-            tether = seat(market, *tether_key)
-            if tether is None:
-                continue
-            for world in worlds:
-                there = _seat_of(market, world, coin, "USDT")
-                if there is not None:
-                    yield _Table(here, there, tether)
+        for world in worlds:
+            there = market.seat_of(world, coin, "USDT")
+            if there is not None:
+                yield _Table(here, there, tether)
 
 
-def _seat_of(market: Market, venue: str, base: str, quote: str) -> Seat | None:
-    symbol = market.symbol(venue, base, quote)
-    return seat(market, venue, symbol) if symbol else None
-
-
-def _tether_keys(sight: Sight, korean: str) -> tuple[tuple[str, str], ...]:
-    """Where a Korean venue's KRW turns into USDT: its own market (KRW cannot be moved in a trade), else the first.
-
-    Zero or one key.
-    """
+def _tether_key(sight: Sight, korean: str) -> tuple[str, str] | None:
+    """Where a Korean venue's KRW turns into USDT: its own market (KRW cannot be moved in a trade), else the first."""
     for key in sight.usdt_symbols:
         if key[0] == korean:
-            return (key,)
-    return sight.usdt_symbols[:1]
+            return key
+    return sight.usdt_symbols[0] if sight.usdt_symbols else None
 
 
 def _direction(table: _Table, sells_korea: bool) -> tuple[Seat, Seat, float, float]:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from engine.domain.order import Intent, LegWish, Policy, Side
-from engine.strategies.edge import Seat, Sized, deviation, freshness, is_usable, seat, size, skewed, top_net
+from engine.market.view import Seat
+from engine.strategies.edge import Sized, deviation, freshness, is_usable, size, skewed, top_net
 from engine.strategies.sight import Sight, Strategy
 
 
@@ -68,17 +69,16 @@ def evaluate(sight: Sight, params: Params, changed: tuple[str, str]) -> list[Int
 
 
 def _pairs_of(sight: Sight, params: Params, changed: tuple[str, str]) -> Iterator[tuple[Seat, Seat]]:
-    venue, symbol = changed
-    here = seat(sight.market, venue, symbol)
+    here = sight.market.seat(changed)
     if here is None or here.instrument.base not in params.coins:
         return
+    venue, base, quote = here.venue, here.instrument.base, here.instrument.quote
     for group in params.groups:
         if venue not in group:
             continue
         for other in group:
             if other != venue:
-                spelling = sight.market.symbol(other, here.instrument.base, here.instrument.quote)
-                there = seat(sight.market, other, spelling) if spelling else None
+                there = sight.market.seat_of(other, base, quote)
                 if there is not None:
                     yield here, there
 

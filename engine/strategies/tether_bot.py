@@ -8,14 +8,14 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from engine.domain.money import BPS, NS_PER_S, exact
+from engine.domain.money import BPS, NS_PER_S
 from engine.domain.order import Intent, LegWish, Side, TimeInForce
+from engine.market.view import Seat
 from engine.market.walk import Walk, walk
 from engine.strategies import curve as curves
-from engine.strategies.edge import Seat, freshness, seat
+from engine.strategies.edge import freshness
 from engine.strategies.sight import Sight, Strategy
 
-_FULL_PCT = exact(100.0)
 _QUOTE_HEADROOM = 1.002  # the IOC limit stands beyond the VWAP, and that much KRW is reserved
 
 
@@ -99,7 +99,7 @@ def blocked_market(sight: Sight, params: Params) -> str:
 
 def position(sight: Sight, params: Params) -> Position | None:
     """The signal; None while `blocked_market` names a reason, or the account is empty."""
-    at = seat(sight.market, params.venue, params.symbol)
+    at = sight.market.seat((params.venue, params.symbol))
     if at is None or blocked_market(sight, params):
         return None
     fx = sight.market.fx_view(sight.now_ns)
@@ -109,11 +109,11 @@ def position(sight: Sight, params: Params) -> Position | None:
     if krw + usdt * mid <= 0.0:
         return None
     # The mid only tells the direction; every number of the step itself is at the price that it would hit.
-    is_short = _weight(params, mid / fx.rate - 1) * (krw + usdt * mid) > usdt * mid
+    is_short = curves.weight_est(params.curve, mid / fx.rate - 1) * (krw + usdt * mid) > usdt * mid
     price = at.book.best_ask if is_short is not _rests(params) else at.book.best_bid
     premium = price / fx.rate - 1
     equity_krw = krw + usdt * price
-    weight = _weight(params, premium)
+    weight = curves.weight_est(params.curve, premium)
     delta_krw = weight * equity_krw - usdt * price
     side = Side.BUY if is_short else Side.SELL
     fee = float(at.instrument.maker_fee_bps * BPS) if _rests(params) else at.fee
@@ -141,10 +141,6 @@ def position(sight: Sight, params: Params) -> Position | None:
 
 def _rests(params: Params) -> bool:
     return params.tif is TimeInForce.POST_ONLY
-
-
-def _weight(params: Params, premium: float) -> float:
-    return float(curves.weight_at(params.curve, exact(premium) * _FULL_PCT))
 
 
 def _step(params: Params, at: Seat, side: Side, wanted: float) -> Walk:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.strategies.curve import check, joined, warnings, weight_at
+from engine.strategies.curve import check, joined, warnings, weight_at, weight_est
 
 
 def points(*rows):
@@ -31,6 +31,7 @@ TIERS = points(("-5", "1.00"), ("-2", "0.70"), ("-1", "0.50"), ("0", "0.20"), ("
 )
 def test_reference_tiers(premium_pct, weight):
     assert weight_at(TIERS, Decimal(premium_pct)) == Decimal(weight)
+    assert weight_est(TIERS, float(premium_pct) / 100) == pytest.approx(float(weight))
 
 
 @pytest.mark.parametrize(
@@ -77,5 +78,6 @@ def test_weight_lies_between_its_neighbours(rows, premium):
     check(curve)
     weights = [w for _, w in curve]
     assert min(weights) <= weight_at(curve, premium) <= max(weights)
+    assert weight_est(curve, float(premium) / 100) == pytest.approx(float(weight_at(curve, premium)), abs=1e-9)
     for at, weight in curve:
         assert weight_at(curve, at) == weight
