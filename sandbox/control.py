@@ -1,0 +1,192 @@
+"""The sandbox's own HTTP door: what happened, what shall go wrong, which premium shall open."""
+
+from decimal import Decimal
+from typing import Protocol, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from sandbox.faults import Fault
+from sandbox.fx import FxFault, FxSources
+from sandbox.tape.events import Tape
+from sandbox.venues.floor import Floor
+from sandbox.venues.ledger import FEES, MARKET
+from sandbox.venues.orders import Order
+from sandbox.venues.sockets import Sockets
+
+T = TypeVar("T")
+
+
+class Watched(Protocol):
+    """What the door looks at: the world."""
+
+    floors: dict[str, Floor]
+    sockets: dict[str, Sockets]
+    urls: dict[str, dict[str, str]]
+    tape: Tape
+    fx: FxSources
+
+    def deposit(self, venue: str, asset: str, amount: Decimal) -> None: ...
+
+
+class FaultOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /world/faults: arm a fault, or with `clear` take back what is armed (of one kind, or all)."""
+
+    venue: str
+    fault: Fault | None = None
+    clear: bool = False
+    kind: str = ""
+
+
+class PremiumOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /world/premium: `coin` on `venue` moves by `bps` for so long; no venue means both Korean ones."""
+
+    coin: str
+    bps: float
+    seconds: float
+    venue: str = ""
+
+
+class DepositOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /world/accounts: money from outside the desk; negative takes away."""
+
+    venue: str
+    asset: str
+    amount: Decimal
+
+
+def control_routes(world: Watched) -> list[web.RouteDef]:
+    door = _Door(world)
+    return [
+        web.get("/world/status", door.status),
+        web.get("/world/accounts", door.accounts),
+        web.get("/world/orders", door.orders),
+        web.get("/world/books", door.books),
+        web.post("/world/accounts", door.deposit),
+        web.post("/world/faults", door.fault),
+        web.post("/world/fx", door.break_fx),
+        web.post("/world/premium", door.premium),
+    ]
+
+
+class _Door:
+    def __init__(self, world: Watched) -> None:
+        self._world = world
+
+    async def status(self, _: web.Request) -> web.Response:
+        world = self._world
+        venues = {}
+        for venue, floor in world.floors.items():
+            orders = floor.exchange.orders.values()
+            venues[venue] = {
+                "balances": self._balances(venue),
+                "fees": {a: str(b.total) for a, b in floor.ledger.balances(FEES).items()},
+                "orders": len(orders),
+                "open": sum(order.state.value == "open" for order in orders),
+                "fills": sum(len(order.fills) for order in orders),
+                "sockets": len(world.sockets[venue]),
+                "faults": floor.faults.report(),
+            }
+        return _json({"tape": world.tape.label, "urls": world.urls, "fx": world.fx.report(), "venues": venues})
+
+    async def accounts(self, _: web.Request) -> web.Response:
+        return _json({venue: self._balances(venue) for venue in self._world.floors})
+
+    def _balances(self, venue: str) -> dict[str, dict[str, dict[str, str]]]:
+        ledger = self._world.floors[venue].ledger
+        return {
+            account: {
+                asset: {"free": str(b.free), "held": str(b.held), "total": str(b.total)}
+                for asset, b in ledger.balances(account).items()
+            }
+            for account in ledger.accounts()
+            if account not in (MARKET, FEES)
+        }
+
+    async def orders(self, _: web.Request) -> web.Response:
+        rows = {
+            venue: [_order_row(order) for order in floor.exchange.orders.values()]
+            for venue, floor in self._world.floors.items()
+        }
+        return _json(rows)
+
+    async def books(self, request: web.Request) -> web.Response:
+        """The visible touch of every market, for people and scripts."""
+        depth = int(request.query.get("depth", "1"))
+        answer = {}
+        for venue, floor in self._world.floors.items():
+            answer[venue] = {
+                symbol: {
+                    side: [[str(p), str(q)] for p, q in levels[:depth]]
+                    for side, levels in zip(("bids", "asks"), floor.exchange.book(symbol), strict=True)
+                }
+                for symbol in floor.rules.markets
+            }
+        return _json(answer)
+
+    async def deposit(self, request: web.Request) -> web.Response:
+        order = await _read(request, DepositOrder)
+        _known(self._world.floors, order.venue)
+        self._world.deposit(order.venue, order.asset, order.amount)
+        return _json({"ok": True, "balances": self._balances(order.venue)})
+
+    async def fault(self, request: web.Request) -> web.Response:
+        order = await _read(request, FaultOrder)
+        faults = _known(self._world.floors, order.venue).faults
+        cleared = faults.clear(order.kind) if order.clear else 0
+        if order.fault is not None:
+            faults.arm(order.fault)
+        return _json({"ok": True, "cleared": cleared, "faults": faults.report()})
+
+    async def break_fx(self, request: web.Request) -> web.Response:
+        self._world.fx.break_source(await _read(request, FxFault))
+        return _json({"ok": True})
+
+    async def premium(self, request: web.Request) -> web.Response:
+        order = await _read(request, PremiumOrder)
+        self._world.tape.force(order.venue, order.coin, order.bps, order.seconds)
+        return _json({"ok": True})
+
+
+def _order_row(order: Order) -> dict[str, object]:
+    return {
+        "id": order.id,
+        "client_id": order.client_id,
+        "symbol": order.symbol,
+        "side": order.side.value,
+        "kind": order.kind.value,
+        "tif": order.tif.value,
+        "price": _text(order.price),
+        "qty": _text(order.qty),
+        "budget": _text(order.budget),
+        "state": order.state.value,
+        "end": order.end.value if order.end else None,
+        "filled": str(order.filled),
+        "funds": str(order.funds),
+        "fee": str(order.fee),
+        "fee_asset": order.fee_asset,
+        "created_ms": order.created_ms,
+        "fills": len(order.fills),
+    }
+
+
+def _text(number: Decimal | None) -> str | None:
+    return None if number is None else str(number)
+
+
+def _known(floors: dict[str, T], venue: str) -> T:
+    if venue not in floors:
+        raise web.HTTPNotFound(text=f"no venue {venue}; there are {', '.join(floors)}")
+    return floors[venue]
+
+
+async def _read(request: web.Request, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except msgspec.MsgspecError as error:
+        raise web.HTTPBadRequest(text=str(error)) from error
+
+
+def _json(answer: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")

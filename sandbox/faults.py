@@ -1,0 +1,140 @@
+"""What can go wrong on a venue, on request: armed over HTTP, shown once or for a while, always counted."""
+
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct, to_builtins
+
+Kind = Literal[
+    # the next `count` placements that match `symbol` and `side`
+    "reject",  # refused with `code`, the venue's own
+    "drop_before",  # cut before it reached the venue: nothing executed
+    "drop_after",  # executed, then the answer never came; with `ms` the socket hangs that long first
+    "delay_before",  # executed `ms` later
+    "delay_after",  # executed at once, answered `ms` later
+    "partial",  # only `ratio` of it may trade at once
+    # the next `count` requests inside `scope`
+    "http_error",  # `status` with an HTML page; `executed` says whether a placement took place
+    "rate_limit",  # the venue's 429
+    "ban",  # the venue's 418
+    # for `ms`, or until cleared where ms is 0
+    "reject_all",
+    "query_lag",  # an order cannot be looked up until it is `ms` old
+    "rest_outage",
+    # sockets
+    "ws_gap",  # the next `count` deltas of `symbol` are lost
+    "ws_silence",  # `symbol` says nothing for `ms`
+    "ws_crossed",  # the next `count` books of `symbol` are crossed
+    "ws_malformed",  # the next `count` frames of `symbol` are cut short
+    "ws_half_open",  # every open socket stays open and says nothing more
+    "ws_disconnect",  # every open socket is cut
+    "ws_refuse",  # new sockets are refused for `ms`
+]
+
+_PLACEMENT = {"reject", "drop_before", "drop_after", "delay_before", "delay_after", "partial"}
+_REQUEST = {"http_error", "rate_limit", "ban"}
+_LASTING = {"reject_all", "query_lag", "rest_outage", "ws_silence", "ws_refuse"}
+_FRAME = {"ws_gap", "ws_crossed", "ws_malformed"}
+
+
+class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One order to go wrong; `symbol` and `side` are the venue's own spelling, empty means any."""
+
+    kind: Kind
+    count: int = 1
+    symbol: str = ""
+    side: Literal["", "bid", "ask"] = ""
+    scope: Literal["placement", "query", "any"] = "placement"
+    code: str = ""
+    ms: int = 0
+    ratio: Decimal = Decimal("0.5")
+    status: int = 502
+    executed: bool = False
+
+
+class _Armed:
+    def __init__(self, fault: Fault, now_ms: int) -> None:
+        self.fault = fault
+        self.left = fault.count
+        self.until_ms = now_ms + fault.ms if fault.ms else None
+
+
+class VenueFaults:
+    """The faults of one venue. `on_sockets` carries out what concerns open sockets at once."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._armed: list[_Armed] = []
+        self._asked: Counter[str] = Counter()
+        self._shown: Counter[str] = Counter()
+        self.on_sockets: Callable[[Literal["ws_half_open", "ws_disconnect"]], int] = lambda _: 0
+
+    def arm(self, fault: Fault) -> None:
+        self._asked[fault.kind] += 1
+        if fault.kind == "ws_half_open" or fault.kind == "ws_disconnect":
+            self._shown[fault.kind] += self.on_sockets(fault.kind)
+        else:
+            self._armed.append(_Armed(fault, self._clock()))
+
+    def clear(self, kind: str = "") -> int:
+        """Take back what is still armed; how many were."""
+        kept = [armed for armed in self._armed if kind and armed.fault.kind != kind]
+        taken = len(self._armed) - len(kept)
+        self._armed = kept
+        return taken
+
+    def for_placement(self, symbol: str, side: str) -> Fault | None:
+        """The fault that this placement shows, if any; it is used up by asking."""
+        if (lasting := self.lasting("reject_all", symbol)) is not None:
+            return lasting
+        return self._next(
+            lambda f: f.kind in _PLACEMENT or (f.kind in _REQUEST and f.scope == "placement"), symbol, side
+        )
+
+    def for_request(self, scope: str) -> Fault | None:
+        return self._next(lambda f: f.kind in _REQUEST and f.scope in (scope, "any"), "", "")
+
+    def for_frame(self, symbol: str) -> Fault | None:
+        return self._next(lambda f: f.kind in _FRAME, symbol, "")
+
+    def lasting(self, kind: Kind, symbol: str = "", *, count: bool = True) -> Fault | None:
+        """A fault of this kind that holds now."""
+        now_ms = self._clock()
+        self._armed = [a for a in self._armed if a.fault.kind == "query_lag" or not _is_over(a, now_ms)]
+        for armed in self._armed:
+            if armed.fault.kind == kind and armed.fault.symbol in ("", symbol):
+                if count:
+                    self._shown[kind] += 1
+                return armed.fault
+        return None
+
+    def lag_ms(self) -> int:
+        fault = self.lasting("query_lag", count=False)
+        return fault.ms if fault else 0
+
+    def count(self, kind: Kind) -> None:
+        self._shown[kind] += 1
+
+    def report(self) -> dict[str, object]:
+        return {
+            "asked": dict(self._asked),
+            "shown": dict(self._shown),
+            "armed": [to_builtins(armed.fault, str_keys=True) | {"left": armed.left} for armed in self._armed],
+        }
+
+    def _next(self, wanted: Callable[[Fault], bool], symbol: str, side: str) -> Fault | None:
+        for armed in self._armed:
+            fault = armed.fault
+            if wanted(fault) and fault.symbol in ("", symbol) and fault.side in ("", side):
+                armed.left -= 1
+                if armed.left <= 0:
+                    self._armed.remove(armed)
+                self._shown[fault.kind] += 1
+                return fault
+        return None
+
+
+def _is_over(armed: _Armed, now_ms: int) -> bool:
+    return armed.fault.kind in _LASTING and armed.until_ms is not None and now_ms >= armed.until_ms

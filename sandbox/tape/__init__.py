@@ -1,0 +1,1 @@
+"""What drives the markets: a seeded endless one, or recordings."""

@@ -1,0 +1,1 @@
+"""Local venues: one server per dialect, one matching engine behind them all."""

@@ -1,0 +1,1 @@
+"""Binance spot: deltas on the socket, HMAC on REST."""

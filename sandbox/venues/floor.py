@@ -1,0 +1,191 @@
+"""One venue's trading floor: the matching engine, its faults and clock, and who listens to its market."""
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Protocol
+
+from msgspec import Struct
+
+from sandbox.faults import Fault, VenueFaults
+from sandbox.venues.auth import Credential
+from sandbox.venues.ledger import Ledger
+from sandbox.venues.liquidity import Levels
+from sandbox.venues.matching import Exchange
+from sandbox.venues.orders import Order, OrderRequest, Print, Reason, Refused
+from sandbox.venues.rules import VenueRules
+
+
+class Cut(Exception):
+    """The answer never comes: the connection is cut, at once or after hanging."""
+
+    def __init__(self, hang_ms: int = 0) -> None:
+        super().__init__(f"cut after {hang_ms} ms")
+        self.hang_ms = hang_ms
+
+
+class Page(Exception):
+    """A machine in front of the venue answers with a page of HTML."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+
+
+class Limited(Exception):
+    """Too many requests: 429, or 418 where `banned`."""
+
+    def __init__(self, *, banned: bool = False, retry_after_ms: int = 1000) -> None:
+        super().__init__("banned" if banned else "rate limited")
+        self.banned = banned
+        self.retry_after_ms = retry_after_ms
+
+
+class RawFrame(Struct, frozen=True):
+    """A recorded frame, sent as it is to whoever subscribes its symbol and channel."""
+
+    symbol: str
+    channel: str
+    text: str
+
+
+Side = dict[Decimal, Decimal]  # price -> size, unordered
+
+
+class Listener(Protocol):
+    def book(self, symbol: str, at_ms: int) -> None: ...
+    def trade(self, trade: Print) -> None: ...
+    def raw(self, frame: RawFrame) -> None: ...
+    def depth(self, symbol: str, update_id: int, bids: Side, asks: Side) -> None:
+        """A recording's whole book; the dicts stay the recording's."""
+
+
+def _always_valid() -> None:
+    """For a venue without a request expiry."""
+
+
+class Floor:
+    def __init__(self, rules: VenueRules, faults: VenueFaults, clock: Callable[[], int]) -> None:
+        self.rules = rules
+        self.faults = faults
+        self.clock = clock
+        self.ledger = Ledger()
+        self.exchange = Exchange(rules, self.ledger)
+        self.keys: dict[str, Credential] = {}
+        self.recorded: set[str] = set()  # symbols whose frames come from a recording: not rendered again
+        self._listeners: list[Listener] = []
+
+    def open_account(self, credential: Credential, funds: dict[str, Decimal]) -> None:
+        self.keys[credential.key] = credential
+        for asset, amount in funds.items():
+            self.ledger.deposit(credential.account, asset, amount)
+
+    def listen(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    # the tape's side
+
+    def show_book(self, symbol: str, bids: Levels, asks: Levels, at_ms: int) -> None:
+        self.exchange.show_book(symbol, bids, asks, at_ms)
+        self._publish_prints()
+        for listener in self._listeners:
+            listener.book(symbol, at_ms)
+
+    def show_print(self, trade: Print) -> None:
+        self.exchange.show_print(trade)
+        for listener in self._listeners:
+            listener.trade(trade)
+
+    def show_raw(self, frame: RawFrame) -> None:
+        for listener in self._listeners:
+            listener.raw(frame)
+
+    def show_depth(
+        self, symbol: str, update_id: int, bids: dict[Decimal, Decimal], asks: dict[Decimal, Decimal]
+    ) -> None:
+        for listener in self._listeners:
+            listener.depth(symbol, update_id, bids, asks)
+
+    # the dialects' side
+
+    async def place(self, request: OrderRequest, check_expiry: Callable[[], None] = _always_valid) -> Order:
+        """Execute, with whatever fault is armed. Raises Refused, Cut, Page, Limited, or what `check_expiry` raises."""
+        fault = self.faults.for_placement(request.symbol, request.side.value)
+        if fault is None:
+            return self._execute(request)
+        match fault.kind:
+            case "reject" | "reject_all":
+                raise Refused(Reason.ON_REQUEST, "refused on request", side=request.side, code=fault.code)
+            case "rate_limit" | "ban":
+                raise Limited(banned=fault.kind == "ban")
+            case "drop_before":
+                raise Cut(fault.ms)
+            case "http_error":
+                if fault.executed:
+                    self._execute_unseen(request)
+                raise Page(fault.status)
+            case "drop_after":
+                self._execute_unseen(request)
+                raise Cut(fault.ms)
+            case "delay_before":
+                await asyncio.sleep(fault.ms / 1000)
+                check_expiry()
+                return self._execute(request)
+            case "delay_after":
+                order = self._execute(request)
+                await asyncio.sleep(fault.ms / 1000)
+                return order
+            case _:
+                return self._execute(_partly(request, fault))
+
+    def cancel(self, order: Order) -> Order:
+        """Raises Refused."""
+        return self.exchange.cancel(order, self.clock())
+
+    def find(self, account: str, *, order_id: int | None = None, client_id: str = "") -> Order:
+        """Raises Refused where there is none, or none that the venue shows yet."""
+        order = self.exchange.find(account, order_id=order_id, client_id=client_id)
+        if self.clock() - order.created_ms < self.faults.lag_ms():
+            self.faults.count("query_lag")
+            raise Refused(Reason.UNKNOWN_ORDER, "not visible yet")
+        return order
+
+    def open_orders(self, account: str, symbol: str | None = None) -> list[Order]:
+        """Raises Refused for a market that is not here."""
+        if symbol is not None and symbol not in self.rules.markets:
+            raise Refused(Reason.UNKNOWN_MARKET, symbol)
+        now_ms, lag_ms = self.clock(), self.faults.lag_ms()
+        return [o for o in self.exchange.open_orders(account, symbol) if now_ms - o.created_ms >= lag_ms]
+
+    def _execute(self, request: OrderRequest) -> Order:
+        order = self.exchange.place(request, self.clock())
+        self._publish_prints()
+        return order
+
+    def _execute_unseen(self, request: OrderRequest) -> None:
+        try:
+            self._execute(request)
+        except Refused:
+            return  # refused or done, the caller hears neither
+
+    def _publish_prints(self) -> None:
+        prints, self.exchange.prints = self.exchange.prints, []
+        for trade in prints:
+            for listener in self._listeners:
+                listener.trade(trade)
+
+
+def _partly(request: OrderRequest, fault: Fault) -> OrderRequest:
+    return OrderRequest(
+        account=request.account,
+        symbol=request.symbol,
+        side=request.side,
+        kind=request.kind,
+        tif=request.tif,
+        price=request.price,
+        qty=request.qty,
+        budget=request.budget,
+        client_id=request.client_id,
+        stp=request.stp,
+        take_ratio=fault.ratio,
+    )

@@ -1,0 +1,145 @@
+"""What a venue keeps about an order, and the reasons for which it says no."""
+
+from decimal import Decimal
+from enum import Enum
+
+from msgspec import Struct, field
+
+from sandbox.venues.ledger import ZERO
+from sandbox.venues.rules import Stp
+
+
+class Side(Enum):
+    BUY = "bid"
+    SELL = "ask"
+
+    @property
+    def opposite(self) -> "Side":
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class Kind(Enum):
+    LIMIT = "limit"
+    MARKET = "market"  # quantity given, price open
+    BUDGET = "budget"  # quote amount given, quantity open
+    BEST = "best"  # like MARKET or BUDGET, at the best opposite price where the venue stops there
+
+
+class Tif(Enum):
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    POST_ONLY = "post_only"
+
+
+class State(Enum):
+    OPEN = "open"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+
+
+class End(Enum):
+    """Why a cancelled order ended."""
+
+    USER = "user"
+    TIF = "tif"  # IOC remainder, FOK that could not, post-only that would have taken
+    SELF_TRADE = "self_trade"
+
+
+class Reason(Enum):
+    """Why a venue refuses; each dialect has its own code for it."""
+
+    UNKNOWN_MARKET = "unknown_market"
+    BAD_TICK = "bad_tick"
+    BAD_LOT = "bad_lot"
+    BELOW_MIN_QTY = "below_min_qty"
+    BELOW_MIN_NOTIONAL = "below_min_notional"
+    ABOVE_MAX_NOTIONAL = "above_max_notional"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    DUPLICATE_CLIENT_ID = "duplicate_client_id"
+    WOULD_TAKE = "would_take"
+    NO_LIQUIDITY = "no_liquidity"
+    UNKNOWN_ORDER = "unknown_order"
+    ALREADY_CLOSED = "already_closed"
+    ON_REQUEST = "on_request"  # a fault asked for by the test
+
+
+class Refused(Exception):
+    """The venue understood and said no."""
+
+    def __init__(self, reason: Reason, detail: str, *, side: Side | None = None, code: str = "") -> None:
+        super().__init__(f"{reason.value}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.side = side
+        self.code = code  # the dialect's own code, where the test asked for one
+
+
+class OrderRequest(Struct, frozen=True, kw_only=True):
+    account: str
+    symbol: str
+    side: Side
+    kind: Kind
+    tif: Tif = Tif.GTC
+    price: Decimal | None = None
+    qty: Decimal | None = None
+    budget: Decimal | None = None  # quote asset, without the fee
+    client_id: str = ""
+    stp: Stp | None = None  # None: the venue's default
+    take_ratio: Decimal = Decimal(1)  # a fault: only this share may trade at once
+
+
+class Fill(Struct, frozen=True, kw_only=True):
+    id: int
+    order_id: int
+    price: Decimal
+    qty: Decimal
+    fee: Decimal
+    fee_asset: str
+    maker: bool
+    at_ms: int
+
+
+class Order(Struct, kw_only=True):
+    id: int
+    account: str
+    symbol: str
+    side: Side
+    kind: Kind
+    tif: Tif
+    price: Decimal | None
+    qty: Decimal | None
+    budget: Decimal | None
+    client_id: str
+    stp: Stp
+    created_ms: int
+    updated_ms: int
+    state: State = State.OPEN
+    end: End | None = None
+    filled: Decimal = ZERO
+    funds: Decimal = ZERO  # quote value of the fills
+    fee: Decimal = ZERO
+    fee_asset: str = ""
+    held: Decimal = ZERO
+    hold_asset: str = ""
+    prevented: Decimal = ZERO  # quantity taken away by self-trade prevention
+    fills: list[Fill] = field(default_factory=list)
+
+    @property
+    def open_qty(self) -> Decimal:
+        """Base asset still wanted; zero for an order by budget, which counts money instead."""
+        return ZERO if self.qty is None else self.qty - self.filled - self.prevented
+
+    @property
+    def average(self) -> Decimal:
+        return self.funds / self.filled if self.filled else ZERO
+
+
+class Print(Struct, frozen=True):
+    """One public trade; `aggressor` is the side that took."""
+
+    symbol: str
+    price: Decimal
+    qty: Decimal
+    aggressor: Side
+    at_ms: int

@@ -1,0 +1,1 @@
+"""Upbit: Korea, spot; whole books on the socket, JWT on REST."""

@@ -1,0 +1,200 @@
+"""The whole outside world of one demo or test: venues, FX sources, their tape and one control door."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from aiohttp import web
+from msgspec import Struct, field
+
+from sandbox.control import control_routes
+from sandbox.faults import VenueFaults
+from sandbox.fx import FxSources
+from sandbox.tape.events import BookTick, DepthTick, FxTick, PrintTick, RawTick, Tape, TapeEvent
+from sandbox.tape.seeded import SeededTape
+from sandbox.venues import rules
+from sandbox.venues.auth import Credential
+from sandbox.venues.binance.feed import BinanceFeed
+from sandbox.venues.binance.rest import Binance
+from sandbox.venues.door import Dialect, build_app
+from sandbox.venues.floor import Floor
+from sandbox.venues.sockets import Sockets
+from sandbox.venues.upbit.feed import UpbitFeed
+from sandbox.venues.upbit.rest import Upbit
+
+VENUES = ("upbit", "binance")
+KRW_MARKETS = ("KRW-BTC", "KRW-ETH", "KRW-XRP", "KRW-USDT")
+_COINS = {"BTC": Decimal("0.4"), "ETH": Decimal(6), "XRP": Decimal(20_000)}
+_KOREAN_FUNDS = {"KRW": Decimal(30_000_000), **_COINS, "USDT": Decimal(10_000)}
+_GLOBAL_FUNDS = {"USDT": Decimal(30_000), **_COINS}
+_STEP_SECONDS = 0.02
+
+
+class WorldConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    tape: Literal["seeded", "recorded", "upbit-20210405"] = "seeded"
+    seed: int = 7
+    episodes: bool = True  # False: no premium but those asked for over HTTP
+    tape_path: Path | None = None  # the recording, or the folder that holds it
+    speed: float = 1.0
+    port_base: int = 0  # 0: any free ports; else consecutive from here
+    host: str = "127.0.0.1"
+    account: str = "trader"
+    funds: dict[str, dict[str, Decimal]] = field(
+        default_factory=dict
+    )  # venue -> asset -> amount, instead of the default
+    bithumb_fee: Decimal = Decimal("0.0004")
+
+
+class World:
+    """Start with `async with`; `urls` and `credentials` tell how to reach it."""
+
+    def __init__(self, config: WorldConfig, clock: Callable[[], int] | None = None) -> None:
+        self.config = config
+        self.clock = clock or (lambda: time.time_ns() // 1_000_000)
+        self.urls: dict[str, dict[str, str]] = {}
+        self.floors: dict[str, Floor] = {}
+        self.sockets: dict[str, Sockets] = {}
+        self.credentials: dict[str, Credential] = {}
+        self.fx = FxSources(self.clock, Decimal("1380.00"))
+        self._dialects: dict[str, Dialect] = {}
+        for venue in VENUES:
+            self._open_venue(venue)
+        self.tape: Tape = self._load_tape()
+        for venue, symbols in self.tape.recorded.items():
+            self.floors[venue].recorded |= symbols
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> "World":
+        apps = {venue: build_app(dialect) for venue, dialect in self._dialects.items()}
+        apps["fx"] = _plain_app(self.fx.routes())
+        apps["control"] = _plain_app(control_routes(self))
+        for i, (name, app) in enumerate(apps.items()):
+            port = await self._listen(app, self.config.port_base + i if self.config.port_base else 0)
+            self.urls[name] = _urls(name, f"{self.config.host}:{port}")
+        self._apply(self.tape.advance(self.clock()))  # every book stands before the first client comes
+        player = asyncio.create_task(self._play(), name="tape")
+        self._stack.push_async_callback(_stop, player)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def ready_line(self) -> dict[str, object]:
+        """What a starter needs to know: addresses and the accounts' keys."""
+        keys = {
+            venue: {"key": c.key, "secret": c.secret} | ({"passphrase": c.passphrase} if c.passphrase else {})
+            for venue, c in self.credentials.items()
+        }
+        return {"ready": self.urls, "keys": keys, "tape": self.tape.label}
+
+    def deposit(self, venue: str, asset: str, amount: Decimal) -> None:
+        """Money from outside the desk; negative takes away."""
+        self.floors[venue].ledger.deposit(self.config.account, asset, amount)
+
+    def _open_venue(self, venue: str) -> None:
+        faults = VenueFaults(self.clock)
+        floor = Floor(self._rules(venue), faults, self.clock)
+        sockets = Sockets()
+        faults.on_sockets = sockets.strike
+        self.floors[venue] = floor
+        self.sockets[venue] = sockets
+        self._dialects[venue] = _dialect(venue, floor, sockets)
+        credential = _credential(venue, self.config)
+        default = _GLOBAL_FUNDS if venue in ("binance", "okx") else _KOREAN_FUNDS
+        floor.open_account(credential, self.config.funds.get(venue, default))
+        self.credentials[venue] = credential
+
+    def _rules(self, venue: str) -> rules.VenueRules:
+        match venue:
+            case "upbit":
+                return rules.upbit(KRW_MARKETS)
+            case "bithumb":
+                return rules.bithumb(KRW_MARKETS, self.config.bithumb_fee)
+            case "binance":
+                return rules.binance()
+            case _:
+                return rules.okx()
+
+    def _load_tape(self) -> Tape:
+        venue_rules = {venue: floor.rules for venue, floor in self.floors.items()}
+        return SeededTape(self.config.seed, venue_rules, episodes=self.config.episodes)
+
+    async def _listen(self, app: web.Application, port: int) -> int:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, self.config.host, port)
+        await site.start()
+        return int(runner.addresses[0][1])
+
+    async def _play(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            self._apply(self.tape.advance(self.clock()))
+            due = max(due + _STEP_SECONDS, loop.time() - 1)
+            await asyncio.sleep(max(0.0, due - loop.time()))
+
+    def _apply(self, events: list[TapeEvent]) -> None:
+        now_ms = self.clock()
+        for event in events:
+            match event:
+                case BookTick():
+                    self.floors[event.venue].show_book(event.symbol, event.bids, event.asks, now_ms)
+                case PrintTick():
+                    self.floors[event.venue].show_print(event.trade)
+                case RawTick():
+                    self.floors[event.venue].show_raw(event.frame)
+                case DepthTick():
+                    self.floors[event.venue].show_depth(event.symbol, event.update_id, event.bids, event.asks)
+                case FxTick():
+                    self.fx.show(event.usdkrw)
+
+
+def _dialect(venue: str, floor: Floor, sockets: Sockets) -> Dialect:
+    match venue:
+        case "upbit":
+            return Upbit(floor, UpbitFeed(floor, sockets))
+        case _:
+            return Binance(floor, BinanceFeed(floor, sockets))
+
+
+def _credential(venue: str, config: WorldConfig) -> Credential:
+    """Keys that a seed always gives: worth nothing outside this sandbox."""
+    seed = f"{config.seed}/{venue}/{config.account}"
+    key, secret, phrase = (
+        hashlib.sha256(f"{seed}/{part}".encode()).hexdigest() for part in ("key", "secret", "phrase")
+    )
+    return Credential(config.account, key[:40], secret[:40], phrase[:16] if venue == "okx" else "")
+
+
+def _urls(name: str, address: str) -> dict[str, str]:
+    rest = {"rest": f"http://{address}"}
+    match name:
+        case "upbit" | "bithumb":
+            return rest | {"ws": f"ws://{address}/websocket/v1"}
+        case "binance":
+            return rest | {"ws": f"ws://{address}/ws", "stream": f"ws://{address}/stream"}
+        case "okx":
+            return rest | {"ws": f"ws://{address}/ws/v5/public"}
+        case _:
+            return rest
+
+
+def _plain_app(routes: list[web.RouteDef]) -> web.Application:
+    app = web.Application()
+    app.router.add_routes(routes)
+    return app
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        return
