@@ -21,6 +21,7 @@ from tests.source_rules import (
 REPOSITORY = Path(__file__).parent.parent
 HOUSES = ("engine", "bot", "sandbox", "bench", "tests")
 
+DECIDING = ("engine.strategies", "engine.execution", "engine.risk")
 MAY_IMPORT: dict[str, Sequence[str]] = {
     # ground
     "engine.domain": (),
@@ -31,23 +32,20 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     "engine.strategies": ("engine.domain", "engine.market"),
     "engine.execution": ("engine.domain", "engine.market"),
     "engine.risk": ("engine.domain", "engine.market"),
-    "engine.core": (
-        "engine.domain",
-        "engine.market",
-        "engine.portfolio",
-        "engine.strategies",
-        "engine.execution",
-        "engine.risk",
-    ),
+    "engine.core": ("engine.domain", "engine.market", "engine.portfolio", *DECIDING),
     # shell
-    "engine.venues": ("engine.domain", "engine.net"),
+    "engine.config": ("engine.domain",),
+    "engine.venues": ("engine.domain", "engine.net", "engine.config"),
     "engine.storage": ("engine.domain",),
     "engine.schedule": ("engine.domain",),
     "engine.control": ("engine.domain",),
+    "engine.desk": ("engine.domain", "engine.core"),
+    "engine.carrier": ("engine.domain", "engine.desk", "engine.risk", "engine.storage", "engine.venues"),
+    "engine.assemble": ("engine.config", "engine.domain", "engine.core", "engine.market", *DECIDING),
+    "engine.replay": ("engine.assemble", "engine.config", "engine.core", "engine.domain"),
     # wiring
-    "engine.config": ("engine.domain",),
     "engine.daemon": ("engine",),
-    "engine.__main__": ("engine", "bot.__main__"),  # `premia bot` starts the other daemon
+    "engine.__main__": ("engine",),
     "engine": (),
     # the neighbours
     "bot": ("engine.control.client", "engine.control.messages"),

@@ -5,11 +5,14 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 import yaml
+
+from bot import config as bot_config
+from engine import config as engine_config
 
 REPOSITORY = Path(__file__).parent.parent
 UNITS = ("premia-engine.service", "premia-bot.service")
@@ -110,18 +113,23 @@ def test_every_secret_is_named_in_the_example():
     assert {f"{venue.upper()}_API_{part}" for venue in venues for part in ("KEY", "SECRET")} <= named
 
 
-class Place(msgspec.Struct, forbid_unknown_fields=True):
-    data_dir: str
-    control: dict[str, str]
-
-
-def test_both_daemons_meet_at_one_socket():
-    engine, bot = (
-        msgspec.convert(yaml.safe_load((REPOSITORY / "systemd" / name).read_text()), Place)
-        for name in ("engine.yaml", "bot.yaml")
+def test_both_daemons_meet_at_one_socket(tmp_path):
+    users = tmp_path / "users.yaml"
+    users.write_text("telegram: {users: [{id: 1, role: owner}]}")
+    configs, systemd = REPOSITORY / "configs", REPOSITORY / "systemd"
+    engine = engine_config.load(configs, (systemd / "engine.yaml",))
+    bot = bot_config.load(configs, (systemd / "bot.yaml", users))
+    assert (
+        engine.control.socket == bot.control.socket == f"/run/{settings(UNITS[0])['RuntimeDirectory'][0]}/control.sock"
     )
-    assert engine.control == bot.control == {"socket": "/run/premia/control.sock"}
-    assert settings(UNITS[0])["RuntimeDirectory"] == ["premia"]
-    for place, unit in ((engine, UNITS[0]), (bot, UNITS[1])):
-        assert place.data_dir == f"/var/lib/{settings(unit)['StateDirectory'][0]}"
-        assert settings(unit)["Group"] == ["premia"]
+    assert engine.data_dir == f"/var/lib/{settings(UNITS[0])['StateDirectory'][0]}"
+    assert bot.data_dir == f"/var/lib/{settings(UNITS[1])['StateDirectory'][0]}"
+    assert settings(UNITS[0])["Group"] == settings(UNITS[1])["Group"] == ["premia"]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_command_line_is_one_that_premia_knows(unit):
+    _, *arguments = settings(unit)["ExecStart"][0].split()
+    command = [sys.executable, "-m", "engine", *arguments]
+    assert subprocess.run([*command, "--help"], cwd=REPOSITORY, capture_output=True).returncode == 0
+    assert subprocess.run([*command, "--nonsense", "--help"], cwd=REPOSITORY, capture_output=True).returncode == 2
