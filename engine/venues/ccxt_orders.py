@@ -1,0 +1,306 @@
+"""What the venues share of ccxt: signing, one HTTP request per call, and its errors read as ours.
+
+Of ccxt only the raw endpoints are used: its unified methods fetch metadata, pass prices through floats and may send a
+second request. A placement here is one POST with the texts that the caller gave.
+"""
+
+import asyncio
+import json
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from enum import Enum
+from typing import Any, NoReturn, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+import ccxt.async_support as ccxt  # type: ignore[import-untyped]
+import certifi
+import msgspec
+from msgspec import Struct
+
+from engine.domain.errors import OrderNotFound, OutcomeUnknown, PremiaError, RateLimited, VenueRefused, VenueUnavailable
+
+T = TypeVar("T")
+
+_KEEP_ALIVE_S = 30  # a warm connection between two reconciliations; every venue's front holds an idle one longer
+
+
+class Budget(Protocol):
+    """What is asked of net.ratelimit.TokenBucket: a share of it is there for urgent calls only."""
+
+    def wait_s(self, tokens: float = 1.0, *, urgent: bool = False) -> float: ...
+    def try_take(self, tokens: float = 1.0, *, urgent: bool = False) -> bool: ...
+    def block(self, seconds: float) -> None: ...
+    def calm(self, seconds: float) -> None: ...
+
+
+class Budgets(Struct, frozen=True):
+    orders: Budget  # placements; cancels are urgent
+    reads: Budget  # everything else; look-ups are urgent
+
+
+class Purpose(Enum):
+    """Why a request is made: which budget pays, whether it may use the reserved share, whether it waits for it."""
+
+    PLACE = "place"
+    CANCEL = "cancel"
+    LOOK_UP = "look_up"
+    READ = "read"
+
+
+class Answer(Struct, frozen=True):
+    """What came back over HTTP. `body` is None where there was no JSON."""
+
+    status: int
+    headers: Mapping[str, str]  # names in lower case
+    body: Any
+    text: str
+
+
+class Dialect(Struct, frozen=True, kw_only=True):
+    """How one venue says no. A code that is in no set is a refusal, unless ccxt files it under failed operations."""
+
+    error_of: Callable[[Any], tuple[str, str] | None]  # JSON body -> (code, text), None where it is no error
+    unknown: frozenset[str] = frozenset()  # the venue itself does not know what became of the request
+    limited: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()  # where ccxt's class would say otherwise
+    not_found: frozenset[str] = frozenset()  # definitive for a look-up by client id
+    duplicate: tuple[str, ...] = ()  # fragments of "code text" that mean: this client id was used before
+    wait_s: Callable[[Answer], float]  # after 429, 418 or a `limited` code
+    obey: Callable[[Answer, Budgets], None]  # live limit headers of every answer
+
+
+class _NotSent(Exception):
+    """The connection was never made: no byte left."""
+
+
+class _NoVerdict(Exception):
+    """Bytes may have left and no usable answer came."""
+
+
+def wall_ms() -> int:
+    """Our wall clock, UTC: for the venues' own clocks only, never for an age."""
+    return time.time_ns() // 1_000_000
+
+
+def plain(value: Decimal) -> str:
+    """Digits without exponent: what every venue reads the same way."""
+    return f"{value:f}"
+
+
+def exact_json(text: str) -> Any:
+    return json.loads(text, parse_float=Decimal)
+
+
+class Hooked:
+    """Goes before a ccxt class: its answers are exact, and its error hook asks the client first."""
+
+    on_json_response = staticmethod(exact_json)
+    judge: Callable[[Answer, Callable[[], None]], None]
+
+    def handle_errors(
+        self,
+        status: int,
+        reason: str,
+        url: str,
+        method: str,
+        headers: Mapping[str, str],
+        text: str,
+        body: Any,
+        request_headers: Any,
+        request_body: Any,
+    ) -> None:
+        inherited: Any = super()
+        answer = Answer(status, {name.lower(): value for name, value in headers.items()}, body, text)
+        self.judge(
+            answer,
+            lambda: inherited.handle_errors(
+                status, reason, url, method, headers, text, body, request_headers, request_body
+            ),
+        )
+
+
+def options(key: str, secret: str, timeout_ms: int, passphrase: str = "") -> dict[str, Any]:
+    """Settings of a ccxt class: our rate budgets instead of its throttle, nothing sent twice."""
+    settings: dict[str, Any] = {
+        "apiKey": key,
+        "secret": secret,
+        "timeout": timeout_ms,
+        "enableRateLimit": False,
+        "options": {"maxRetriesOnFailure": 0},
+    }
+    if passphrase:
+        settings["password"] = passphrase
+    return settings
+
+
+class CcxtClient:
+    """One account's line to one venue: a pooled session, two budgets, one request per call."""
+
+    def __init__(self, venue: str, exchange: Any, rest_base: str, dialect: Dialect, budgets: Budgets) -> None:
+        self.venue = venue
+        self.exchange = exchange
+        self._dialect = dialect
+        self._budgets = budgets
+        self._base = rest_base.rstrip("/")
+        self._timeout_s = exchange.timeout / 1000
+        self._session: aiohttp.ClientSession | None = None
+        exchange.judge = self._judge
+        exchange.urls = {**exchange.urls, "api": point_at(self._base, exchange.urls["api"])}
+        exchange.timeout_on_exit = 0  # ccxt waits that long for sockets that we never open
+        # ccxt writes signed requests, keys and all, at DEBUG.
+        exchange.logger.setLevel(logging.INFO)
+
+    async def place(self, path: str, params: dict[str, Any], shape: type[T]) -> T:
+        """POST one order, once. Raises OutcomeUnknown, VenueUnavailable (nothing left), RateLimited, VenueRefused."""
+        self._pay_now(self._budgets.orders)
+        try:
+            answer = await self._request("POST", path, params, "private")
+            return msgspec.convert(answer, shape, strict=False)
+        except _NotSent as error:
+            raise VenueUnavailable(f"{self.venue}: {error}") from error
+        except _NoVerdict as error:
+            raise OutcomeUnknown(f"{self.venue}: {error}") from error
+        except msgspec.ValidationError as error:
+            raise OutcomeUnknown(f"{self.venue}: unreadable answer to a placement: {error}") from error
+
+    async def ask(
+        self,
+        purpose: Purpose,
+        method: str,
+        path: str,
+        params: dict[str, Any],
+        shape: type[T],
+        access: str = "private",
+    ) -> T:
+        """Anything but a placement. Raises VenueUnavailable, RateLimited, VenueRefused; OrderNotFound for LOOK_UP."""
+        await self._pay(purpose)
+        try:
+            answer = await self._request(method, path, params, access)
+            return msgspec.convert(answer, shape, strict=False)
+        except (_NotSent, _NoVerdict) as error:
+            raise VenueUnavailable(f"{self.venue}: {error}") from error
+        except msgspec.ValidationError as error:
+            raise VenueUnavailable(f"{self.venue}: unreadable answer to {method} {path}: {error}") from error
+        except VenueRefused as error:
+            if purpose is Purpose.LOOK_UP and error.code in self._dialect.not_found:
+                raise OrderNotFound(f"{self.venue}: {error}") from error
+            raise
+
+    async def date_header(self, path: str) -> tuple[int, int, str]:
+        """(sent, received, Date) of one public GET; both times are our wall clock in ms. Raises VenueUnavailable."""
+        await self._pay(Purpose.READ)
+        sent_ms = wall_ms()
+        try:
+            async with self._open().get(
+                self._base + path, timeout=aiohttp.ClientTimeout(total=self._timeout_s)
+            ) as response:
+                received_ms = wall_ms()
+                date = response.headers.get("Date", "")
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise VenueUnavailable(f"{self.venue}: GET {path}: {type(error).__name__}") from error
+        if not date:
+            raise VenueUnavailable(f"{self.venue}: GET {path}: no Date header")
+        return sent_ms, received_ms, date
+
+    async def close(self) -> None:
+        await self.exchange.close()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                ssl=ssl.create_default_context(cafile=certifi.where()), keepalive_timeout=_KEEP_ALIVE_S
+            )
+            self._session = aiohttp.ClientSession(connector=connector)
+            self.exchange.own_session = False
+            self.exchange.session = self._session
+        return self._session
+
+    def _pay_now(self, budget: Budget) -> None:
+        """A placement does not wait: its price is old by then."""
+        if not budget.try_take():
+            wait_s = budget.wait_s()
+            raise RateLimited(f"{self.venue}: order budget is empty for {wait_s:.2f} s, nothing was sent", wait_s)
+
+    async def _pay(self, purpose: Purpose) -> None:
+        budget = self._budgets.orders if purpose is Purpose.CANCEL else self._budgets.reads
+        urgent = purpose is not Purpose.READ
+        deadline = time.monotonic() + self._timeout_s
+        while not budget.try_take(urgent=urgent):
+            wait_s = budget.wait_s(urgent=urgent)
+            if time.monotonic() + wait_s > deadline:
+                raise RateLimited(f"{self.venue}: {purpose.value} budget is empty for {wait_s:.2f} s", wait_s)
+            await asyncio.sleep(wait_s)
+
+    async def _request(self, method: str, path: str, params: dict[str, Any], access: str) -> Any:
+        self._open()
+        try:
+            return await self.exchange.request(path, [access], method, params)
+        except PremiaError:
+            raise
+        except ccxt.BaseError as error:
+            cause = error.__cause__
+            reason = f"{method} {path}: {type(cause or error).__name__}"
+            if isinstance(cause, socket.gaierror | aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+                raise _NotSent(reason) from error
+            raise _NoVerdict(reason) from error
+
+    def _judge(self, answer: Answer, ccxt_opinion: Callable[[], None]) -> None:
+        """Called for every answer, before ccxt's own reading of it. Raises what the answer means when it is a no."""
+        self._dialect.obey(answer, self._budgets)
+        if answer.status in (418, 429):
+            self._limited(answer)
+        if answer.status >= 500 or answer.status == 408 or answer.body is None:
+            raise _NoVerdict(f"HTTP {answer.status} {_short(answer.text)}")
+        found = self._dialect.error_of(answer.body)
+        try:
+            ccxt_opinion()
+        except ccxt.BaseError as error:
+            self._refuse(answer, found or (type(error).__name__, _short(answer.text)), error)
+        if found is not None:
+            self._refuse(answer, found, None)
+        if not 200 <= answer.status < 300:
+            raise _NoVerdict(f"HTTP {answer.status} {_short(answer.text)}")
+
+    def _refuse(self, answer: Answer, found: tuple[str, str], opinion: Exception | None) -> NoReturn:
+        code, text = found
+        dialect = self._dialect
+        if any(fragment in f"{code} {text}" for fragment in dialect.duplicate):
+            raise VenueRefused("duplicate", f"{code} {text}")
+        if code in dialect.limited or isinstance(opinion, ccxt.RateLimitExceeded):
+            self._limited(answer)
+        failed = isinstance(opinion, ccxt.OperationFailed) and not isinstance(opinion, ccxt.InvalidNonce)
+        if code in dialect.unknown or (failed and code not in dialect.refused | dialect.not_found):
+            raise _NoVerdict(f"{code} {text}")
+        raise VenueRefused(code, text)
+
+    def _limited(self, answer: Answer) -> NoReturn:
+        """Nothing was accepted, and asking on makes the ban longer: both budgets rest, urgent calls too."""
+        wait_s = self._dialect.wait_s(answer)
+        self._budgets.orders.block(wait_s)
+        self._budgets.reads.block(wait_s)
+        raise RateLimited(f"{self.venue}: HTTP {answer.status} {_short(answer.text)}", wait_s)
+
+
+def point_at(base: str, urls: Any) -> Any:
+    """Every address of a ccxt `urls` entry, moved to `base`: no sub-key may still name another host."""
+    if isinstance(urls, Mapping):
+        return {key: point_at(base, value) for key, value in urls.items()}
+    return base + urlsplit(urls).path
+
+
+def retry_after_s(answer: Answer, default_s: float) -> float:
+    """The Retry-After header in seconds, where the venue sends one."""
+    text = answer.headers.get("retry-after", "")
+    return max(float(text), 0.1) if text.replace(".", "", 1).isdigit() else default_s
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:200]

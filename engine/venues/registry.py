@@ -1,0 +1,36 @@
+"""Which code speaks to which venue, by the venue's name in the configuration."""
+
+import time
+from collections.abc import Callable
+from decimal import Decimal
+
+from engine.domain.errors import ConfigError
+from engine.net.ratelimit import TokenBucket
+from engine.venues.binance.orders import BinanceOrders
+from engine.venues.ccxt_orders import Budgets
+from engine.venues.protocol import Orders
+from engine.venues.settings import Key, OrderSettings
+from engine.venues.upbit.orders import UpbitOrders
+
+_ORDERS: dict[str, Callable[[OrderSettings, Key, Budgets], Orders]] = {
+    "binance": BinanceOrders,
+    "upbit": UpbitOrders,
+}
+NEEDS_PASSPHRASE = frozenset({"okx"})
+
+_URGENT_SHARE = 0.3  # of every budget: what is left for cancels and look-ups when new orders have used the rest
+
+
+def build_orders(
+    name: str, config: OrderSettings, credential: Key, clock_ns: Callable[[], int] = time.monotonic_ns
+) -> Orders:
+    """The order side of one venue. Raises ConfigError for a venue that nobody speaks to."""
+    if name not in _ORDERS:
+        raise ConfigError(f"venues.{name}: no such venue, expected one of {', '.join(sorted(_ORDERS))}")
+    budgets = Budgets(_bucket(config.orders_per_second, clock_ns), _bucket(config.reads_per_second, clock_ns))
+    return _ORDERS[name](config, credential, budgets)
+
+
+def _bucket(per_second: Decimal, clock_ns: Callable[[], int]) -> TokenBucket:
+    burst = max(float(per_second), 2.0)
+    return TokenBucket(float(per_second), burst, clock_ns, reserved=min(burst * _URGENT_SHARE, burst - 1))
