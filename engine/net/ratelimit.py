@@ -1,0 +1,75 @@
+"""A token bucket, with a share that only urgent calls may touch."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+_NS_PER_S = 1_000_000_000
+
+
+class TokenBucket:
+    """`per_second` tokens flow in, up to `burst`. The last `reserved` tokens are for urgent calls (cancels, exits).
+
+    Waiters are served in order; an urgent one does not queue behind the others.
+    """
+
+    def __init__(
+        self,
+        per_second: float,
+        burst: float,
+        clock_ns: Callable[[], int],
+        reserved: float = 0.0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        if per_second <= 0 or burst < 1 or not 0 <= reserved <= burst - 1:
+            raise ValueError(f"no such bucket: {per_second}/s, burst {burst}, reserved {reserved}")
+        self._per_second = per_second
+        self._burst = burst
+        self._reserved = reserved
+        self._clock_ns = clock_ns
+        self._sleep = sleep
+        self._tokens = float(burst)
+        self._filled_ns = clock_ns()
+        self._blocked_until_ns = 0
+        self._calm_until_ns = 0
+        self._turn = asyncio.Lock()
+        self._urgent_turn = asyncio.Lock()
+
+    def _fill(self) -> None:
+        now_ns = self._clock_ns()
+        self._tokens = min(self._burst, self._tokens + (now_ns - self._filled_ns) * self._per_second / _NS_PER_S)
+        self._filled_ns = now_ns
+
+    def wait_s(self, tokens: float = 1.0, *, urgent: bool = False) -> float:
+        """How long until `tokens` are there for this kind of call; 0.0 means now."""
+        self._fill()
+        missing = tokens + (0.0 if urgent else self._reserved) - self._tokens
+        until_ns = self._blocked_until_ns if urgent else max(self._blocked_until_ns, self._calm_until_ns)
+        blocked_s = max(0, until_ns - self._filled_ns) / _NS_PER_S
+        # A nanosecond of rounding must not turn into one more round of waiting.
+        return max(blocked_s, 0.0 if missing <= 1e-9 else missing / self._per_second)
+
+    def try_take(self, tokens: float = 1.0, *, urgent: bool = False) -> bool:
+        """Take without waiting; False when the budget is empty."""
+        if self.wait_s(tokens, urgent=urgent) > 0.0:
+            return False
+        self._tokens -= tokens
+        return True
+
+    async def take(self, tokens: float = 1.0, *, urgent: bool = False) -> None:
+        """Take, waiting as long as it needs."""
+        if tokens + (0.0 if urgent else self._reserved) > self._burst:
+            raise ValueError(f"{tokens} tokens never fit a burst of {self._burst}")
+        async with self._urgent_turn if urgent else self._turn:
+            while (wait_s := self.wait_s(tokens, urgent=urgent)) > 0.0:
+                await self._sleep(wait_s)
+            self._tokens -= tokens
+
+    def block(self, seconds: float) -> None:
+        """The venue said `too many`: nothing leaves for so long, urgent or not."""
+        self._fill()
+        self._blocked_until_ns = max(self._blocked_until_ns, self._filled_ns + int(seconds * _NS_PER_S))
+
+    def calm(self, seconds: float) -> None:
+        """The venue says that it is nearly too many: only urgent calls leave for so long."""
+        self._fill()
+        self._calm_until_ns = max(self._calm_until_ns, self._filled_ns + int(seconds * _NS_PER_S))

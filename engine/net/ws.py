@@ -1,0 +1,181 @@
+"""One WebSocket that stays connected: reconnect with backoff, heartbeat, dead-socket detection. Knows no trading."""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Protocol
+
+from msgspec import Struct
+from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from engine.net.backoff import Backoff
+from engine.net.ratelimit import TokenBucket
+
+_NS_PER_MS = 1_000_000
+_MAX_MESSAGE = 4 * 1024 * 1024  # the largest known frame is 0.1 MB; 10 MB is an attack or a fault
+_WATCH_EVERY_S = 0.1
+_TEXT, _BINARY, _CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
+
+
+class Heartbeat(Struct, frozen=True, kw_only=True):
+    """How a venue wants its socket kept."""
+
+    every_ms: int  # a ping at least so often: well under the venue's idle limit
+    idle_ms: int  # and one as soon as nothing came for so long: its pong is the proof of life
+    dead_ms: int  # nothing at all, pong included, for so long: the socket is dead
+    text: bytes = b""  # what to send; empty: the protocol's own ping
+
+
+class Owner(Protocol):
+    """Who listens. Calls come from the socket's callback, in the loop's thread; none may await."""
+
+    def on_open(self) -> Sequence[bytes]:
+        """Connected: the text frames to send first."""
+        ...
+
+    def on_message(self, data: bytes, seen_ns: int) -> None: ...
+
+    def on_alive(self, seen_ns: int) -> None:
+        """Something came (a pong or any frame); said at most every 100 ms."""
+        ...
+
+    def on_lost(self, reason: str) -> None:
+        """The connection is gone; a new one is being made."""
+        ...
+
+
+class _Listener(WSListener):
+    def __init__(self, socket: "Socket") -> None:
+        self._on_message = socket.owner.on_message
+        self._clock_ns = socket.clock_ns
+        self._parts: list[bytes] = []
+        self._size = 0
+        self.heard_ns = 0
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        self.heard_ns = now_ns = self._clock_ns()
+        kind = frame.msg_type
+        if (kind is _BINARY or kind is _TEXT) and frame.fin and not self._parts:
+            self._on_message(frame.get_payload_as_bytes(), now_ns)
+        elif kind is _BINARY or kind is _TEXT or kind is _CONTINUATION:
+            self._join(transport, frame, now_ns)
+        elif kind is WSMsgType.CLOSE:
+            transport.send_close(WSCloseCode.OK)
+            transport.disconnect()
+
+    def _join(self, transport: WSTransport, frame: WSFrame, now_ns: int) -> None:
+        """A message in several frames; the limit holds for the whole."""
+        self._parts.append(frame.get_payload_as_bytes())
+        self._size += frame.payload_size
+        if self._size > _MAX_MESSAGE:
+            transport.disconnect(graceful=False)
+        elif frame.fin:
+            data, self._parts, self._size = b"".join(self._parts), [], 0
+            self._on_message(data, now_ns)
+
+
+class Socket:
+    """A connection that comes back. `run` ends only when cancelled."""
+
+    def __init__(
+        self,
+        url: str,
+        owner: Owner,
+        heartbeat: Heartbeat,
+        clock_ns: Callable[[], int],
+        rng: Random,
+        connects: TokenBucket,
+        tls: ssl.SSLContext | None = None,
+        connect_timeout_s: float = 5.0,
+    ) -> None:
+        self.owner = owner
+        self.clock_ns = clock_ns
+        self.connected = False
+        self.connects = 0
+        self._url = url
+        self._heartbeat = heartbeat
+        self._backoff = Backoff(rng)
+        self._budget = connects
+        self._tls = tls
+        self._connect_timeout_s = connect_timeout_s
+        self._transport: WSTransport | None = None
+        self._pinged_ns = 0
+        self._told_ns = 0
+        self._why = ""
+
+    def send(self, text: bytes) -> None:
+        """Send one text frame; does nothing while disconnected (`on_open` says all of it again)."""
+        if self._transport is not None:
+            self._transport.send(WSMsgType.TEXT, text)
+
+    def reconnect(self, reason: str) -> None:
+        """Give this connection up and make another."""
+        if self._transport is not None:
+            self._why = self._why or reason
+            self._transport.disconnect(graceful=False)
+
+    async def run(self) -> None:
+        while True:
+            await self._budget.take()
+            try:
+                reason = await self._live()
+            except (WSError, OSError, TimeoutError) as error:
+                reason = f"{type(error).__name__}: {error}"
+            self.connected = False
+            self.owner.on_lost(reason)
+            await asyncio.sleep(self._backoff.next_s())
+
+    async def _live(self) -> str:
+        """One connection from its handshake to its end; returns why it ended."""
+        listener = _Listener(self)
+        async with asyncio.timeout(self._connect_timeout_s):
+            transport, _ = await ws_connect(
+                lambda: listener,
+                self._url,
+                ssl_context=self._tls,
+                max_frame_size=_MAX_MESSAGE,
+                max_redirects=0,
+                websocket_handshake_timeout=self._connect_timeout_s,
+            )
+        self._transport, self._why = transport, ""
+        try:
+            self.connects += 1
+            self.connected = True
+            self._pinged_ns = self._told_ns = listener.heard_ns = self.clock_ns()
+            for text in self.owner.on_open():
+                transport.send(WSMsgType.TEXT, text)
+            while not transport.is_disconnected:
+                try:
+                    async with asyncio.timeout(_WATCH_EVERY_S):
+                        await transport.wait_disconnected()
+                except TimeoutError:
+                    self._watch(transport, listener)
+            return self._why or f"closed by the venue: {_close_reason(transport)}"
+        finally:
+            self._transport = None
+            transport.disconnect(graceful=False)
+
+    def _watch(self, transport: WSTransport, listener: _Listener) -> None:
+        beat = self._heartbeat
+        now_ns = self.clock_ns()
+        if listener.heard_ns > self._told_ns:
+            self._told_ns = listener.heard_ns
+            self._backoff.reset()  # it delivers: the next failure starts from the shortest wait again
+            self.owner.on_alive(self._told_ns)
+        silent_ms = (now_ns - listener.heard_ns) // _NS_PER_MS
+        if silent_ms > beat.dead_ms:
+            self.reconnect(f"dead: nothing for {silent_ms} ms")
+            return
+        since_ping_ms = (now_ns - self._pinged_ns) // _NS_PER_MS
+        if since_ping_ms >= beat.every_ms or min(silent_ms, since_ping_ms) >= beat.idle_ms:
+            self._pinged_ns = now_ns
+            if beat.text:
+                transport.send(WSMsgType.TEXT, beat.text)
+            else:
+                transport.send_ping()
+
+
+def _close_reason(transport: WSTransport) -> str:
+    received = transport.close_handshake.recv if transport.close_handshake else None
+    return "no close frame (1006)" if received is None else f"{received.code.value} {received.reason}".strip()

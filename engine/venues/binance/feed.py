@@ -1,0 +1,278 @@
+"""Binance spot market data: combined streams, and books joined from a REST snapshot and diffs."""
+
+import re
+from random import Random
+
+import msgspec
+
+from engine.domain.errors import BadFrame, SequenceGap
+from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
+from engine.domain.order import Side
+from engine.net.ws import Heartbeat
+from engine.venues.binance import wire
+from engine.venues.decoder import Ask, Counts, Number
+from engine.venues.protocol import Sink
+
+VENUE = "binance"
+# 100 ms apart: a minute and a half of diffs waiting for a snapshot. More means that none will come: start over.
+_MAX_WAITING = 1_000
+# So many diffs in a row older than the book: the venue's counter was reset, the book is the stale one.
+_MAX_LATE = 50
+_REST = msgspec.json.Decoder(wire.PartialBook[float], strict=False)
+_SYMBOL = re.compile(rb'"s":\s*"([^"\\]+)"')
+_TICKERS = frozenset({"bookTicker", "24hrTicker", "24hrMiniTicker", "1hTicker", "4hTicker", "1dTicker"})
+
+
+class SequenceGuard:
+    """Continuity of one symbol's diffs. Holds one integer, does no I/O."""
+
+    __slots__ = ("last_id",)
+
+    def __init__(self, snapshot_id: int) -> None:
+        self.last_id = snapshot_id
+
+    def accepts(self, first_id: int, last_id: int) -> bool:
+        """False for a diff older than the book. Raises SequenceGap if one was missed.
+
+        A diff that overlaps is taken: its sizes are absolute, so nothing is missed and nothing counted twice.
+        """
+        if last_id <= self.last_id:
+            return False
+        if first_id > self.last_id + 1:
+            raise SequenceGap(f"expected {self.last_id + 1}, received {first_id}")
+        self.last_id = last_id
+        return True
+
+
+class _Join:
+    """One symbol between its stream and its snapshot: either it waits with diffs in hand, or it has a guard."""
+
+    __slots__ = ("guard", "late", "waiting", "was_lost")
+
+    def __init__(self) -> None:
+        self.guard: SequenceGuard | None = None
+        self.waiting: list[wire.Depth[float]] = []
+        self.was_lost = False
+        self.late = 0
+
+
+class BinanceDecoder:
+    """Frames of one spot connection -> events. `ask` is called when a symbol needs a REST snapshot.
+
+    Source: Binance Spot API, "How to manage a local order book correctly".
+    """
+
+    def __init__(self, sink: Sink, ask: Ask, number: Number = float) -> None:
+        self.counts = Counts()
+        self._sink = sink
+        self._ask = ask
+        self._decoders: wire.Decoders[float] = wire.Decoders(number)
+        self._combined_depth = self._decoders.combined_depth.decode
+        self._joins: dict[str, _Join] = {}
+
+    def on_frame(self, data: bytes, seen_ns: int) -> None:
+        counts = self.counts
+        counts.frames += 1
+        head = data[:64]
+        try:
+            if b"@depth@" in head:
+                self._on_depth(self._combined_depth(data).data, seen_ns)
+            elif b'@trade"' in head or b'@aggTrade"' in head:
+                self._on_trade(self._decoders.combined_trade.decode(data).data, seen_ns)
+            elif b'@bookTicker"' in head:
+                counts.ticker += 1
+            else:
+                self._on_other(data, seen_ns)
+        except msgspec.MsgspecError as error:
+            self._on_bad(data, error, seen_ns)
+
+    def _on_bad(self, data: bytes, error: Exception, seen_ns: int) -> None:
+        self.counts.errors += 1
+        found = _SYMBOL.search(data)
+        symbol = found.group(1).decode("utf-8", "replace") if found else ""
+        self.drop(symbol if symbol in self._joins else "", "bad_frame", seen_ns)
+        raise BadFrame(f"binance: {error}") from error
+
+    def _on_depth(self, diff: wire.Depth[float], seen_ns: int) -> None:
+        if diff.futures_id:
+            self.counts.ignored += 1
+            return
+        self.counts.book += 1
+        join = self._joins.get(diff.symbol)
+        if join is None:
+            join = self._joins[diff.symbol] = _Join()
+            self._ask(diff.symbol, "start")
+        guard = join.guard
+        if guard is None:
+            self._wait(join, diff)
+            return
+        try:
+            if guard.accepts(diff.first_id, diff.last_id):
+                join.late = 0
+                self._sink(
+                    BookDelta(
+                        venue=VENUE,
+                        symbol=diff.symbol,
+                        bids=diff.bids,
+                        asks=diff.asks,
+                        venue_ts_ms=diff.event_ms,
+                        seen_ns=seen_ns,
+                    )
+                )
+                return
+        except SequenceGap:
+            self._lose(diff.symbol, join, "gap", seen_ns)
+            join.waiting = [diff]
+            return
+        join.late += 1
+        if join.late >= _MAX_LATE:
+            self._lose(diff.symbol, join, "gap", seen_ns)
+
+    def _wait(self, join: _Join, diff: wire.Depth[float]) -> None:
+        if len(join.waiting) >= _MAX_WAITING:
+            join.waiting.clear()
+            self._ask(diff.symbol, "start")
+        join.waiting.append(diff)
+
+    def _lose(self, symbol: str, join: _Join, reason: str, seen_ns: int) -> None:
+        if join.guard is not None:
+            join.was_lost = True
+            self.counts.gaps += reason in ("gap", "crossed")
+            self._sink(BookLost(venue=VENUE, symbol=symbol, reason=reason, seen_ns=seen_ns))
+        join.guard, join.waiting, join.late = None, [], 0
+        self._ask(symbol, reason)
+
+    def drop(self, symbol: str, reason: str, seen_ns: int) -> None:
+        for name, join in self._joins.items():
+            if symbol in ("", name):
+                self._lose(name, join, reason, seen_ns)
+
+    def on_rest_book(self, symbol: str, body: bytes, seen_ns: int) -> None:
+        try:
+            snapshot = self._decoders.partial.decode(body)
+        except msgspec.MsgspecError as error:
+            raise BadFrame(f"binance depth {symbol}: {error}") from error
+        join = self._joins.setdefault(symbol, _Join())
+        if join.guard is not None:
+            return  # the stream is at least as good: a snapshot is cached at the venue, a diff is not
+        waiting = [diff for diff in join.waiting if diff.last_id > snapshot.last_id]
+        if waiting and waiting[0].first_id > snapshot.last_id + 1:
+            # Older than the first diff in hand: a hole between them. Keep the diffs, take a newer snapshot.
+            self._ask(symbol, "snapshot_old")
+            return
+        join.guard, join.waiting = SequenceGuard(snapshot.last_id), []
+        self.counts.resyncs += join.was_lost
+        join.was_lost = False
+        self._sink(
+            BookSnapshot(
+                venue=VENUE,
+                symbol=symbol,
+                bids=snapshot.bids,
+                asks=snapshot.asks,
+                venue_ts_ms=0,
+                seen_ns=seen_ns,
+            )
+        )
+        self.counts.book -= len(waiting)  # they were counted when they came
+        for diff in waiting:
+            self._on_depth(diff, seen_ns)
+
+    def is_live(self, symbol: str) -> bool:
+        """Whether the book of `symbol` follows its stream now."""
+        join = self._joins.get(symbol)
+        return join is not None and join.guard is not None
+
+    def _on_trade(self, trade: wire.Trade[float], seen_ns: int) -> None:
+        self.counts.trade += 1
+        self._sink(
+            TradePrint(
+                venue=VENUE,
+                symbol=trade.symbol,
+                price=trade.price,
+                qty=trade.qty,
+                taker_side=Side.SELL if trade.buyer_is_maker else Side.BUY,
+                trade_id=str(trade.trade_id or trade.aggregate_id),
+                venue_ts_ms=trade.trade_ms,
+                seen_ns=seen_ns,
+            )
+        )
+
+    def _on_other(self, data: bytes, seen_ns: int) -> None:
+        """Everything that is not on the hot path, and hot frames with other spacing or without the wrapper."""
+        if data[:1] == b"[":
+            self.counts.ticker += b'Ticker"' in data[:64]
+            self.counts.ignored += b'Ticker"' not in data[:64]
+            msgspec.json.decode(data)
+            return
+        kind = wire.kind.decode(data)
+        stream = kind.stream
+        if stream:
+            data = bytes(kind.data)
+            kind = wire.kind.decode(data)
+        self._on_kind(kind, stream, data, seen_ns)
+
+    def _on_kind(self, kind: wire.Kind, stream: str, data: bytes, seen_ns: int) -> None:
+        match kind.event:
+            case "depthUpdate":
+                self._on_depth(self._decoders.depth.decode(data), seen_ns)
+            case "trade" | "aggTrade":
+                self._on_trade(self._decoders.trade.decode(data), seen_ns)
+            case "serverShutdown":
+                self.counts.ack += 1
+                self._ask("", "server_shutdown")
+            case event if event in _TICKERS or (not event and kind.best_bid and kind.best_bid_qty):
+                self.counts.ticker += 1
+            case "" if kind.last_update_id and "@depth" in stream:
+                self._on_partial(stream.partition("@")[0].upper(), data, seen_ns)
+            case "" if kind.id is not None and kind.status is None and (kind.result or kind.error):
+                self.counts.ack += 1
+            case _:
+                self.counts.ignored += 1
+
+    def _on_partial(self, symbol: str, data: bytes, seen_ns: int) -> None:
+        """A whole top of 5, 10 or 20 levels; where the diffs of the same symbol are followed, they are the book."""
+        book = self._decoders.partial.decode(data)
+        self.counts.book += 1
+        if symbol not in self._joins:
+            self._sink(
+                BookSnapshot(venue=VENUE, symbol=symbol, bids=book.bids, asks=book.asks, venue_ts_ms=0, seen_ns=seen_ns)
+            )
+
+
+class BinanceDialect:
+    """Subscribing, heartbeat and REST of the combined stream. Source: Binance Spot API, WebSocket Streams."""
+
+    venue = VENUE
+    # The server pings every 20 s and is answered by the socket; 5 messages per second, pings counted, are allowed.
+    heartbeat = Heartbeat(every_ms=20_000, idle_ms=400, dead_ms=10_000)
+    connects_per_second = 0.5  # 300 per 5 minutes and address: half of that is ours
+    asks_per_minute = 60.0  # a book of 1,000 levels weighs 50 of 6,000 per minute
+    first_book_ms = 2_000  # nothing changed for so long: take the snapshot without waiting for a diff
+    joins_from_rest = True
+
+    def __init__(self, ws_base: str, rest_base: str, symbols: tuple[str, ...], rng: Random) -> None:
+        self._ws_base = ws_base
+        self._rest_base = rest_base
+        self._symbols = symbols
+
+    def url(self) -> str:
+        names = [symbol.lower() for symbol in self._symbols]
+        streams = [f"{name}@depth@100ms" for name in names] + [f"{name}@trade" for name in names]
+        return f"{self._ws_base}/stream?streams={'/'.join(streams)}"
+
+    def subscribe(self) -> list[bytes]:
+        """Nothing to say: the streams are named in the address."""
+        return []
+
+    def resubscribe(self, symbol: str) -> list[bytes]:
+        return []
+
+    def book_url(self, symbol: str) -> str:
+        return f"{self._rest_base}/api/v3/depth?symbol={symbol}&limit=1000"
+
+    def top(self, symbol: str, body: bytes) -> tuple[float, float]:
+        try:
+            book = _REST.decode(body)
+        except msgspec.MsgspecError as error:
+            raise BadFrame(f"binance depth {symbol}: {error}") from error
+        return max((row[0] for row in book.bids), default=0.0), min((row[0] for row in book.asks), default=0.0)

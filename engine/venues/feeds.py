@@ -1,0 +1,76 @@
+"""Which native feed speaks to which venue."""
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from engine.domain.errors import ConfigError
+from engine.venues.binance.feed import BinanceDecoder, BinanceDialect
+from engine.venues.bithumb.feed import BithumbDecoder, BithumbDialect
+from engine.venues.decoder import Ask, Decoder, Number
+from engine.venues.okx.feed import OkxDecoder, OkxDialect
+from engine.venues.protocol import Feed, Sink
+from engine.venues.stream import Dialect, Stream, TopOf
+from engine.venues.upbit.feed import UpbitDecoder, UpbitDialect
+
+_DECODERS: dict[str, Callable[[Sink, Ask, Number], Decoder]] = {
+    "upbit": UpbitDecoder,
+    "bithumb": BithumbDecoder,
+    "binance": BinanceDecoder,
+    "okx": OkxDecoder,
+}
+_DIALECTS: dict[str, Callable[[str, str, tuple[str, ...], Random], Dialect]] = {
+    "upbit": UpbitDialect,
+    "bithumb": BithumbDialect,
+    "binance": BinanceDialect,
+    "okx": OkxDialect,
+}
+VENUES = tuple(_DECODERS)
+
+
+def build_decoder(venue: str, sink: Sink, ask: Ask, number: Number = float) -> Decoder:
+    """The decoder of one connection. Raises ConfigError for a venue without a native feed."""
+    if venue not in _DECODERS:
+        raise ConfigError(f"no native feed for venue `{venue}`; there are: {', '.join(VENUES)}")
+    return _DECODERS[venue](sink, ask, number)
+
+
+def build_feed(
+    venue: str,
+    *,
+    ws_base: str,
+    rest_base: str,
+    symbols: tuple[str, ...],
+    sink: Sink,
+    clock_ns: Callable[[], int],
+    rng: Random,
+    top_of: TopOf,
+    bad_frames: Path | None = None,
+) -> Feed:
+    """One venue's public market data, not yet running.
+
+    `top_of(symbol)` is the best bid and ask of the book that the sink's events built, None where it is not trusted.
+    `bad_frames` is the file that keeps the last hundred frames that could not be decoded. Raises ConfigError.
+    """
+    if venue not in _DIALECTS:
+        raise ConfigError(f"no native feed for venue `{venue}`; there are: {', '.join(VENUES)}")
+    return Stream(
+        dialect=_DIALECTS[venue](ws_base.rstrip("/"), rest_base.rstrip("/"), symbols, rng),
+        symbols=symbols,
+        make_decoder=lambda deliver, ask: build_decoder(venue, deliver, ask),
+        sink=sink,
+        clock_ns=clock_ns,
+        rng=rng,
+        top_of=top_of,
+        keep_bad=None if bad_frames is None else _replace_file(bad_frames),
+    )
+
+
+def _replace_file(path: Path) -> Callable[[bytes], None]:
+    def keep(lines: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(lines)
+        fresh.replace(path)
+
+    return keep

@@ -1,0 +1,272 @@
+"""OKX market data: `books` (snapshot, then updates on a sequence chain) and trades. Contracts stay contracts."""
+
+import re
+from random import Random
+
+import msgspec
+
+from engine.domain.errors import BadFrame, SequenceGap
+from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
+from engine.domain.market import Levels
+from engine.domain.order import Side
+from engine.net.ws import Heartbeat
+from engine.venues.decoder import Ask, Counts, Number
+from engine.venues.okx import wire
+from engine.venues.okx.checksum import TextBook
+from engine.venues.protocol import Sink
+
+VENUE = "okx"
+_REST = msgspec.json.Decoder(wire.RestBooks[wire.Row[float]], strict=False)
+_SYMBOL = re.compile(rb'"instId":\s*"([^"\\]+)"')
+_CHAINED = frozenset({"books", "books-l2-tbt", "books50-l2-tbt"})
+# Upgrade or maintenance of this connection announced: open another before it goes.
+_UPGRADE = "64008"
+
+
+class SequenceGuard:
+    """Continuity of one symbol's updates: each names its predecessor. Holds one integer, does no I/O."""
+
+    __slots__ = ("last_seq",)
+
+    def __init__(self, snapshot_seq: int) -> None:
+        self.last_seq = snapshot_seq
+
+    def accepts(self, prev_seq: int, seq: int) -> bool:
+        """False for a repeat. Raises SequenceGap if an update was missed.
+
+        After maintenance `seq` may be lower than before: only the link counts, not the order of the numbers.
+        """
+        if prev_seq == self.last_seq or prev_seq == wire.NO_SEQUENCE:
+            self.last_seq = seq
+            return True
+        if seq == self.last_seq:
+            return False
+        raise SequenceGap(f"expected {self.last_seq}, received {prev_seq}")
+
+
+class _Chain:
+    __slots__ = ("guard", "texts", "was_lost")
+
+    def __init__(self) -> None:
+        self.guard: SequenceGuard | None = None
+        self.texts: TextBook | None = None
+        self.was_lost = False
+
+
+class OkxDecoder:
+    """Frames of one connection -> events. `ask` is called when a symbol must be subscribed anew."""
+
+    def __init__(self, sink: Sink, ask: Ask, number: Number = float, verify_checksum: bool = True) -> None:
+        self.counts = Counts()
+        self._sink = sink
+        self._ask = ask
+        self._verify = verify_checksum
+        self._decoders: wire.Decoders[float] = wire.Decoders(number)
+        self._decode_books = self._decoders.books.decode
+        self._chains: dict[str, _Chain] = {}
+
+    def on_frame(self, data: bytes, seen_ns: int) -> None:
+        self.counts.frames += 1
+        try:
+            if data.startswith(b'{"arg":{"channel":"books'):
+                self._on_books(self._decode_books(data), data, seen_ns)
+            elif data.startswith(b'{"arg":{"channel":"trades"'):
+                self._on_trades(self._decoders.trades.decode(data), seen_ns)
+            else:
+                self._on_other(data, seen_ns)
+        except msgspec.MsgspecError as error:
+            self._on_bad(data, error, seen_ns)
+
+    def _on_bad(self, data: bytes, error: Exception, seen_ns: int) -> None:
+        self.counts.errors += 1
+        found = _SYMBOL.search(data)
+        symbol = found.group(1).decode("utf-8", "replace") if found else ""
+        self.drop(symbol if symbol in self._chains else "", "bad_frame", seen_ns)
+        raise BadFrame(f"okx: {error}") from error
+
+    def _on_books(self, frame: "wire.Books[wire.Row[float]]", data: bytes, seen_ns: int) -> None:
+        symbol = frame.arg.symbol
+        self.counts.book += 1
+        chain = self._chains.get(symbol)
+        if frame.action == "update":
+            if chain is None:
+                chain = self._chains[symbol] = _Chain()
+                self._ask(symbol, "no_snapshot")
+            for index, book in enumerate(frame.data):
+                self._on_update(symbol, chain, book, index, data, seen_ns)
+        elif frame.action == "snapshot" or frame.arg.channel in _CHAINED:
+            if chain is None:
+                chain = self._chains[symbol] = _Chain()
+            self._on_snapshot(symbol, chain, frame.data[0], data, seen_ns)
+        elif chain is None:  # books5 by itself; beside a chained channel that one is the book
+            for book in frame.data:
+                self._sink(_snapshot(symbol, book, seen_ns))
+
+    def _on_snapshot(
+        self, symbol: str, chain: _Chain, book: "wire.BookData[wire.Row[float]]", data: bytes, seen_ns: int
+    ) -> None:
+        chain.texts = None
+        chain.guard = SequenceGuard(book.seq)
+        if book.checksum and self._verify:
+            chain.texts = TextBook()
+            if not self._matches(chain.texts, data, 0):
+                self._lose(symbol, chain, "gap", seen_ns)
+                return
+        self.counts.resyncs += chain.was_lost
+        chain.was_lost = False
+        self._sink(_snapshot(symbol, book, seen_ns))
+
+    def _on_update(
+        self,
+        symbol: str,
+        chain: _Chain,
+        book: "wire.BookData[wire.Row[float]]",
+        index: int,
+        data: bytes,
+        seen_ns: int,
+    ) -> None:
+        guard = chain.guard
+        if guard is None:
+            return
+        try:
+            if not guard.accepts(book.prev_seq, book.seq):
+                return
+        except SequenceGap:
+            self._lose(symbol, chain, "gap", seen_ns)
+            return
+        if book.checksum and chain.texts is not None and not self._matches(chain.texts, data, index):
+            self._lose(symbol, chain, "gap", seen_ns)
+            return
+        # Equal ids with empty sides are the venue's heartbeat of a quiet pair: proof that the book still stands.
+        self._sink(
+            BookDelta(
+                venue=VENUE,
+                symbol=symbol,
+                bids=[(row.price, row.size) for row in book.bids],
+                asks=[(row.price, row.size) for row in book.asks],
+                venue_ts_ms=book.ts_ms,
+                seen_ns=seen_ns,
+            )
+        )
+
+    @staticmethod
+    def _matches(texts: TextBook, data: bytes, index: int) -> bool:
+        spelled = wire.text_books.decode(data).data[index]
+        texts.change(spelled.bids, spelled.asks)
+        return texts.checksum() == spelled.checksum
+
+    def _lose(self, symbol: str, chain: _Chain, reason: str, seen_ns: int) -> None:
+        if chain.guard is not None:
+            chain.guard, chain.texts, chain.was_lost = None, None, True
+            self.counts.gaps += reason in ("gap", "crossed")
+            self._sink(BookLost(venue=VENUE, symbol=symbol, reason=reason, seen_ns=seen_ns))
+        self._ask(symbol, reason)
+
+    def drop(self, symbol: str, reason: str, seen_ns: int) -> None:
+        for name, chain in self._chains.items():
+            if symbol in ("", name):
+                self._lose(name, chain, reason, seen_ns)
+
+    def is_live(self, symbol: str) -> bool:
+        """Whether the book of `symbol` follows its stream now."""
+        chain = self._chains.get(symbol)
+        return chain is not None and chain.guard is not None
+
+    def on_rest_book(self, symbol: str, body: bytes, seen_ns: int) -> None:
+        """Never a base for updates: this venue's snapshot comes with the subscription. Kept for the interface."""
+        raise BadFrame(f"okx {symbol}: books are not joined from REST")
+
+    def _on_trades(self, frame: "wire.Trades[float]", seen_ns: int) -> None:
+        for trade in frame.data:
+            self.counts.trade += 1
+            self._sink(
+                TradePrint(
+                    venue=VENUE,
+                    symbol=trade.symbol,
+                    price=trade.price,
+                    qty=trade.qty,
+                    taker_side=Side.BUY if trade.side == "buy" else Side.SELL,
+                    trade_id=trade.trade_id,
+                    venue_ts_ms=trade.ts_ms,
+                    seen_ns=seen_ns,
+                )
+            )
+
+    def _on_other(self, data: bytes, seen_ns: int) -> None:
+        """Control frames, channels that nothing here reads, and books or trades with other spacing."""
+        counts = self.counts
+        if data == b"pong":
+            counts.ack += 1
+            return
+        if data.startswith(b"["):
+            msgspec.json.decode(data)
+            counts.ignored += 1
+            return
+        kind = wire.kind.decode(data)
+        channel = kind.arg.channel
+        if kind.event:
+            self._on_event(kind)
+        elif not kind.data or kind.op:
+            counts.ignored += 1
+        elif channel in _CHAINED or channel == "books5":
+            self._on_books(self._decode_books(data), data, seen_ns)
+        elif channel in ("trades", "trades-all"):
+            self._on_trades(self._decoders.trades.decode(data), seen_ns)
+        elif channel in ("tickers", "bbo-tbt"):
+            counts.ticker += 1
+        elif channel == "funding-rate":
+            counts.funding += 1
+        else:
+            counts.ignored += 1
+
+    def _on_event(self, kind: wire.Kind) -> None:
+        if kind.event == "login":
+            self.counts.ignored += 1
+            return
+        self.counts.ack += 1
+        if kind.event == "notice" and kind.code == _UPGRADE:
+            self._ask("", "server_shutdown")
+
+
+def _snapshot(symbol: str, book: "wire.BookData[wire.Row[float]]", seen_ns: int) -> BookSnapshot:
+    bids: Levels = [(row.price, row.size) for row in book.bids if row.size]
+    asks: Levels = [(row.price, row.size) for row in book.asks if row.size]
+    return BookSnapshot(venue=VENUE, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=book.ts_ms, seen_ns=seen_ns)
+
+
+class OkxDialect:
+    """Subscribing, heartbeat and REST of the public socket. Source: OKX API v5, WebSocket."""
+
+    venue = VENUE
+    # A socket silent for 30 s is closed; the text `ping` is answered by the text `pong`.
+    heartbeat = Heartbeat(every_ms=20_000, idle_ms=400, dead_ms=10_000, text=b"ping")
+    connects_per_second = 1.0  # 3 per second and address
+    asks_per_minute = 4.0  # 480 subscribes per hour and connection, two per ask
+    first_book_ms = 15_000
+    joins_from_rest = False
+
+    def __init__(self, ws_base: str, rest_base: str, symbols: tuple[str, ...], rng: Random) -> None:
+        self._ws_base = ws_base
+        self._rest_base = rest_base
+        self._symbols = symbols
+
+    def url(self) -> str:
+        return f"{self._ws_base}/ws/v5/public"
+
+    def subscribe(self) -> list[bytes]:
+        args = [{"channel": channel, "instId": s} for channel in ("books", "trades") for s in self._symbols]
+        return [msgspec.json.encode({"op": "subscribe", "args": args})]
+
+    def resubscribe(self, symbol: str) -> list[bytes]:
+        args = [{"channel": "books", "instId": symbol}]
+        return [msgspec.json.encode({"op": op, "args": args}) for op in ("unsubscribe", "subscribe")]
+
+    def book_url(self, symbol: str) -> str:
+        return f"{self._rest_base}/api/v5/market/books?instId={symbol}&sz=1"
+
+    def top(self, symbol: str, body: bytes) -> tuple[float, float]:
+        try:
+            book = _REST.decode(body).data[0]
+        except (msgspec.MsgspecError, IndexError) as error:
+            raise BadFrame(f"okx books {symbol}: {error}") from error
+        return max((row.price for row in book.bids), default=0.0), min((row.price for row in book.asks), default=0.0)

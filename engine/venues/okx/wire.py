@@ -1,0 +1,91 @@
+"""OKX: what is read of its public frames. Source: OKX API v5, WebSocket > Public channels (order book, trades)."""
+
+from typing import Generic, TypeVar
+
+import msgspec
+from msgspec import Struct, field
+
+from engine.venues.decoder import Number
+
+N = TypeVar("N")
+NO_SEQUENCE = -2  # recordings before 2023 carry no sequence ids; -1 is the venue's own mark of a snapshot
+
+
+class Row(Struct, Generic[N], array_like=True, gc=False):
+    """[price, size, deprecated, number of orders]: the rest of the row is not read."""
+
+    price: N
+    size: N
+
+
+class TextRow(Struct, array_like=True, gc=False):
+    """The same row as it was spelled: the checksum runs over text."""
+
+    price: str
+    size: str
+
+
+class Arg(Struct, frozen=True, gc=False):
+    channel: str = ""
+    symbol: str = field(name="instId", default="")
+
+
+class BookData(Struct, Generic[N]):
+    asks: list[N]
+    bids: list[N]
+    ts_ms: int = field(name="ts", default=0)
+    checksum: int = 0  # retired 2026-06-23 and 0 since; older recordings carry a real one
+    seq: int = field(name="seqId", default=NO_SEQUENCE)
+    prev_seq: int = field(name="prevSeqId", default=NO_SEQUENCE)
+
+
+class Books(Struct, Generic[N]):
+    """One frame of books, books5, books50-l2-tbt or books-l2-tbt; books5 has no `action`."""
+
+    arg: Arg
+    data: list[BookData[N]]
+    action: str = ""
+
+
+class Trade(Struct, Generic[N]):
+    """`side` is the taker's."""
+
+    symbol: str = field(name="instId")
+    price: N = field(name="px")
+    qty: N = field(name="sz")
+    side: str
+    ts_ms: int = field(name="ts")
+    trade_id: str = field(name="tradeId", default="")
+
+
+class Trades(Struct, Generic[N]):
+    data: list[Trade[N]]
+
+
+class RestBooks(Struct, Generic[N]):
+    """GET /api/v5/market/books."""
+
+    data: list[BookData[N]]
+
+
+class Kind(Struct):
+    """Just enough of any frame to name it."""
+
+    event: str = ""
+    arg: Arg = Arg()
+    data: msgspec.Raw = msgspec.Raw(b"")
+    op: str = ""
+    code: str = ""
+
+
+class Decoders(Generic[N]):
+    """The typed decoders of one number type."""
+
+    def __init__(self, number: Number) -> None:
+        self.books = msgspec.json.Decoder(Books[Row[number]], strict=False)  # type: ignore[valid-type]
+        self.trades = msgspec.json.Decoder(Trades[number], strict=False)  # type: ignore[valid-type]
+        self.rest = msgspec.json.Decoder(RestBooks[Row[number]], strict=False)  # type: ignore[valid-type]
+
+
+text_books = msgspec.json.Decoder(Books[TextRow], strict=False)
+kind = msgspec.json.Decoder(Kind)

@@ -1,0 +1,95 @@
+"""Upbit: what is read of its frames, in the DEFAULT and the SIMPLE spelling. Source: Upbit API reference, WebSocket."""
+
+from typing import Generic, TypeVar
+
+import msgspec
+from msgspec import Struct, field
+
+from engine.venues.decoder import Number
+
+N = TypeVar("N")
+
+
+class Unit(Struct, Generic[N], gc=False):
+    """One row: the n-th best ask beside the n-th best bid."""
+
+    ask_price: N
+    ask_size: N
+    bid_price: N
+    bid_size: N
+
+
+class SimpleUnit(Struct, Generic[N], gc=False):
+    ask_price: N = field(name="ap")
+    ask_size: N = field(name="as")
+    bid_price: N = field(name="bp")
+    bid_size: N = field(name="bs")
+
+
+class Orderbook(Struct, Generic[N]):
+    """A whole book. `level` other than 0: prices are grouped, not for trading."""
+
+    symbol: str = field(name="code")
+    ts_ms: int = field(name="timestamp")
+    units: list[Unit[N]] = field(name="orderbook_units")
+    level: float = 0.0
+
+
+class SimpleOrderbook(Struct, Generic[N]):
+    symbol: str = field(name="cd")
+    ts_ms: int = field(name="tms")
+    units: list[SimpleUnit[N]] = field(name="obu")
+    level: float = field(name="lv", default=0.0)
+
+
+class Trade(Struct, Generic[N]):
+    """`ask_bid` is the taker's side: ASK sold."""
+
+    symbol: str = field(name="code")
+    price: N = field(name="trade_price")
+    qty: N = field(name="trade_volume")
+    ask_bid: str
+    trade_ms: int = field(name="trade_timestamp")
+    trade_id: int | str = field(name="sequential_id", default=0)
+
+
+class SimpleTrade(Struct, Generic[N]):
+    symbol: str = field(name="cd")
+    price: N = field(name="tp")
+    qty: N = field(name="tv")
+    ask_bid: str = field(name="ab")
+    trade_ms: int = field(name="ttms")
+    trade_id: int | str = field(name="sid", default=0)
+
+
+class RestOrderbook(Struct, Generic[N]):
+    """One entry of GET /v1/orderbook."""
+
+    symbol: str = field(name="market")
+    ts_ms: int = field(name="timestamp")
+    units: list[Unit[N]] = field(name="orderbook_units")
+    level: float = 0.0
+
+
+class Kind(Struct):
+    """Just enough of any frame to name it."""
+
+    type: str = ""
+    simple_type: str = field(name="ty", default="")
+    status: str = ""
+    error: msgspec.Raw = msgspec.Raw(b"")
+
+
+class Decoders(Generic[N]):
+    """The typed decoders of one number type."""
+
+    def __init__(self, number: Number) -> None:
+        self.orderbook = msgspec.json.Decoder(Orderbook[number])  # type: ignore[valid-type]
+        self.simple_orderbook = msgspec.json.Decoder(SimpleOrderbook[number])  # type: ignore[valid-type]
+        self.trade = msgspec.json.Decoder(Trade[number])  # type: ignore[valid-type]
+        self.simple_trade = msgspec.json.Decoder(SimpleTrade[number])  # type: ignore[valid-type]
+        self.rest = msgspec.json.Decoder(list[RestOrderbook[number]])  # type: ignore[valid-type]
+
+
+kind = msgspec.json.Decoder(Kind)
+raws = msgspec.json.Decoder(list[msgspec.Raw])
