@@ -1,0 +1,218 @@
+"""`premia frames`: recorded traffic through the real decoders; what came, what was wrong, and the books at the end.
+
+Line format and the counting rules: docs/frames.md.
+"""
+
+import gzip
+import re
+import sys
+from collections.abc import Iterator
+from decimal import Decimal, localcontext
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from engine.domain.errors import BadFrame, ConfigError
+from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
+from engine.market.book import Book
+from engine.venues.decoder import Counts, Decoder
+from engine.venues.feeds import build_decoder
+from engine.venues.protocol import FeedEvent
+
+_DEPTH = 10
+_NS_PER_S = 1_000_000_000
+# Never on a public socket of today: counted, not read.
+_FOREIGN_CONNECTIONS = frozenset({"ws-private", "ws-legacy"})
+_SNAPSHOT_PATHS = {"binance": ("/api/v3/depth", "/api/v1/depth")}  # v1: its name before 2021, same body
+_PLACEHOLDER = re.compile(r"\|(\d+)\|")  # in fixtures: a value that the client fills in
+_KINDS = ("book", "trade", "ticker", "funding", "ack", "ignored")
+
+
+class Line(Struct):
+    """One line of a recording."""
+
+    dir: str
+    conn: str
+    data: str
+    t: float | None = None
+    ev: str = ""
+    req: str = ""
+    name: str = ""  # fixtures only: lines of one name are one exchange of messages
+
+
+class Traded(Struct):
+    count: int = 0
+    base_qty: Decimal = Decimal(0)
+    last_price: Decimal = Decimal(0)
+
+
+_line = msgspec.json.Decoder(Line)
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """Raises ConfigError, naming file and line."""
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            for number, text in enumerate(file, 1):
+                try:
+                    yield _line.decode(text)
+                except msgspec.MsgspecError as error:
+                    raise ConfigError(f"{path}:{number}: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from error
+
+
+class Player:
+    """Plays recordings of one venue, one file after the other."""
+
+    def __init__(self, venue: str) -> None:
+        self._venue = venue
+        self._paths = _SNAPSHOT_PATHS.get(venue, ())
+        self._all: list[Decoder] = []
+        self._decoder = self._new_decoder()
+        self._opened: dict[str, Decoder] = {}  # by connection, within the file being played
+        self._name = ""
+        self._seen_ns = 0
+        self.extra = Counts()  # what no decoder saw
+        self.books: dict[str, Book] = {}
+        self.trades: dict[str, Traded] = {}
+
+    def _new_decoder(self) -> Decoder:
+        # Decimal: the same code as live, and the venue's own digits come back exactly.
+        decoder = build_decoder(self._venue, self._take, self._on_ask, Decimal)
+        self._all.append(decoder)
+        return decoder
+
+    def play(self, path: Path) -> None:
+        self._opened = {}
+        for line in read_lines(path):
+            if line.t is not None:
+                self._seen_ns = int(line.t * _NS_PER_S)
+            if line.dir == "out":
+                if line.ev == "open":
+                    self._open(line.conn)
+            elif line.conn.startswith("ws"):
+                self._frame(line)
+            else:
+                self._rest(line)
+
+    def _open(self, connection: str) -> None:
+        """A connection made again loses what it knew; another recording's connection is simply another one."""
+        before = self._opened.get(connection)
+        if before is not None:
+            before.drop("", "reconnect", self._seen_ns)
+        self._decoder = self._opened[connection] = self._new_decoder()
+
+    def _frame(self, line: Line) -> None:
+        text = line.data
+        if line.name:
+            text = _PLACEHOLDER.sub(r"\1", text)
+            if line.name != self._name:
+                self._decoder = self._new_decoder()
+            self._name = line.name
+        if line.conn in _FOREIGN_CONNECTIONS:
+            self.extra.frames += 1
+            self.extra.ignored += 1
+            return
+        decoder = self._opened.get(line.conn, self._decoder)
+        try:
+            decoder.on_frame(text.encode(), self._seen_ns)
+        except BadFrame as error:
+            print(f"bad frame: {error}: {text[:200]}", file=sys.stderr)
+
+    def _rest(self, line: Line) -> None:
+        target = urlsplit(line.req.rpartition(" ")[2])
+        symbols = parse_qs(target.query).get("symbol")
+        if target.path not in self._paths or not symbols:
+            return
+        try:
+            self._decoder.on_rest_book(symbols[0], line.data.encode(), self._seen_ns)
+        except BadFrame as error:
+            self.extra.errors += 1
+            print(f"bad snapshot: {error}", file=sys.stderr)
+
+    def _on_ask(self, symbol: str, reason: str) -> None:
+        """Live, the feed would fetch or subscribe anew; a recording brings its next snapshot itself or never."""
+        if symbol:
+            self.books.setdefault(symbol, Book())
+
+    def _take(self, event: FeedEvent) -> None:
+        match event:
+            case BookSnapshot():
+                book = self.books.setdefault(event.symbol, Book())
+                book.replace(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
+                self._check(event.symbol, book)
+            case BookDelta():
+                book = self.books[event.symbol]
+                book.change(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
+                self._check(event.symbol, book)
+            case BookLost():
+                self.books.setdefault(event.symbol, Book()).drop()
+            case TradePrint():
+                traded = self.trades.setdefault(event.symbol, Traded())
+                traded.count += 1
+                traded.base_qty += event.qty  # type: ignore[operator]  # Decimal here, see _new_decoder
+                traded.last_price = event.price  # type: ignore[assignment]
+            case _:
+                pass
+
+    def _check(self, symbol: str, book: Book) -> None:
+        if book.is_crossed:
+            for decoder in self._all:
+                decoder.drop(symbol, "crossed", self._seen_ns)
+
+    def result(self) -> dict[str, object]:
+        """The object that `--json` prints."""
+        counts = [decoder.counts for decoder in self._all] + [self.extra]
+        return {
+            "venue": self._venue,
+            "frames": sum(part.frames for part in counts),
+            "events": {kind: sum(int(getattr(part, kind)) for part in counts) for kind in _KINDS},
+            "errors": sum(part.errors for part in counts),
+            "gaps": sum(part.gaps for part in counts),
+            "resyncs": sum(part.resyncs for part in counts),
+            "books": {symbol: _book_view(book) for symbol, book in sorted(self.books.items())},
+            "trades": {symbol: _trade_view(traded) for symbol, traded in sorted(self.trades.items())},
+        }
+
+
+def _plain(value: object) -> str:
+    return format(value, "f")
+
+
+def _book_view(book: Book) -> dict[str, object]:
+    return {
+        "synced": book.synced,
+        "updates": book.updates,
+        "bids": [[_plain(price), _plain(size)] for price, size in list(book.bids())[:_DEPTH]],
+        "asks": [[_plain(price), _plain(size)] for price, size in list(book.asks())[:_DEPTH]],
+    }
+
+
+def _trade_view(traded: Traded) -> dict[str, object]:
+    return {
+        "count": traded.count,
+        "base_qty": _plain(traded.base_qty),
+        "last_price": _plain(traded.last_price),
+    }
+
+
+def run(venue: str, files: list[Path], as_json: bool) -> int:
+    """Exit status: 1 when a frame of the current dialect could not be decoded, 2 when the files cannot be played."""
+    try:
+        with localcontext() as context:
+            context.prec = 60  # sums of quantities stay exact
+            player = Player(venue)
+            for path in files:
+                player.play(path)
+            result = player.result()
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if as_json:
+        print(msgspec.json.encode(result).decode())
+    else:
+        print(msgspec.json.format(msgspec.json.encode(result), indent=2).decode())
+    return 1 if result["errors"] else 0
