@@ -1,0 +1,45 @@
+"""The kill latch's levels (domain.md §13): what still passes at each. It only rises; a resume alone returns it to 0.
+
+- L0: everything, alerts only.
+- L1: no new trade; one that is running may finish: its second leg, chase, unwind.
+- L2: no order at all, whatever it is for, and every open one is cancelled. What is held stays held.
+- L3: as L2, but what reduces an exposure passes: flatten, then stop.
+
+Cancels, look-ups and reads pass at every level.
+"""
+
+from engine.domain.order import LegRole
+
+HIGHEST = 3
+
+_REPAIRS = frozenset({LegRole.CHASE, LegRole.UNWIND, LegRole.FLATTEN})
+_REDUCES = frozenset({LegRole.UNWIND, LegRole.FLATTEN})
+
+
+def allows(level: int, role: LegRole, *, opens: bool = False) -> bool:
+    """Whether an order of `role` may be sent. `opens`: it belongs to a trade of which no order was sent yet.
+
+    A second leg is an ENTRY too: it finishes a running trade, so it passes L1 unless `opens`.
+    """
+    if level <= 0:
+        return True
+    if level == 1:
+        return role in _REPAIRS or not opens
+    return level >= HIGHEST and role in _REDUCES
+
+
+def opens_trades(level: int) -> bool:
+    """Whether a new trade may begin."""
+    return level <= 0
+
+
+def cancels_open(level: int) -> bool:
+    """Whether every open order of ours is to be cancelled."""
+    return level >= 2
+
+
+def raised(level: int, to: int) -> int:
+    """The latch after a halt at `to`. Raises ValueError for a level that does not exist."""
+    if not 1 <= to <= HIGHEST:
+        raise ValueError(f"a halt has level 1, 2 or 3, not {to}")
+    return max(level, to)
