@@ -1,0 +1,113 @@
+"""Recordings replayed without any code of the engine: json, Decimal and a dict per side."""
+
+import gzip
+import json
+from collections import defaultdict
+from decimal import Decimal
+from pathlib import Path
+
+
+class PlainBook:
+    def __init__(self):
+        self.synced = False
+        self.sides = ({}, {})  # bids, asks: price -> size
+
+    def whole(self, bids, asks):
+        self.sides = ({}, {})
+        self.synced = True
+        self.change(bids, asks)
+
+    def change(self, bids, asks):
+        for side, rows in zip(self.sides, (bids, asks), strict=True):
+            for price, size in rows:
+                price, size = Decimal(str(price)), Decimal(str(size))
+                if price and size:
+                    side[price] = size
+                else:
+                    side.pop(price, None)
+
+    def levels(self):
+        bids, asks = self.sides
+        return sorted(bids.items(), reverse=True), sorted(asks.items())
+
+
+def lines(path: Path):
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        yield from map(json.loads, file)
+
+
+def load(text: str):
+    return json.loads(text, parse_float=Decimal)
+
+
+class Plain:
+    """Final books and trades of a capture; one method per venue."""
+
+    def __init__(self):
+        self.books = defaultdict(PlainBook)
+        self.trades = defaultdict(list)  # symbol -> [(price, qty)]
+
+    def upbit(self, path):
+        last = {}
+        for line in lines(path):
+            if line["dir"] != "in" or not line["conn"].startswith("ws"):
+                continue
+            frame = load(line["data"])
+            symbol = frame["cd"]
+            if frame["ty"] == "trade":
+                self.trades[symbol].append((frame["tp"], frame["tv"]))
+            elif frame["tms"] >= last.get(symbol, 0):
+                last[symbol] = frame["tms"]
+                units = frame["obu"]
+                self.books[symbol].whole([(u["bp"], u["bs"]) for u in units], [(u["ap"], u["as"]) for u in units])
+        return self
+
+    def binance(self, *paths):
+        last, waiting = {}, defaultdict(list)
+        for path in paths:
+            for line in lines(path):
+                if line["dir"] != "in":
+                    continue
+                if line["conn"] == "rest":
+                    if "depth?symbol=" in line["req"]:
+                        self._binance_base(line, last, waiting)
+                    continue
+                frame = load(line["data"])["data"]
+                if frame.get("e") in ("trade", "aggTrade"):
+                    self.trades[frame["s"]].append((Decimal(frame["p"]), Decimal(frame["q"])))
+                elif frame.get("e") == "depthUpdate":
+                    waiting[frame["s"]].append(frame)
+                    self._binance_apply(frame["s"], last, waiting)
+        return self
+
+    def _binance_base(self, line, last, waiting):
+        symbol = line["req"].split("symbol=")[1].split("&")[0]
+        base = load(line["data"])
+        self.books[symbol].whole(base["bids"], base["asks"])
+        last[symbol] = base["lastUpdateId"]
+        self._binance_apply(symbol, last, waiting)
+
+    def _binance_apply(self, symbol, last, waiting):
+        if symbol not in last:
+            return
+        for frame in waiting.pop(symbol, []):
+            if frame["u"] <= last[symbol]:
+                continue
+            assert frame["U"] <= last[symbol] + 1
+            last[symbol] = frame["u"]
+            self.books[symbol].change(frame["b"], frame["a"])
+
+    def okx(self, path):
+        for line in lines(path):
+            if line["dir"] != "in" or line["conn"] == "rest":
+                continue
+            frame = load(line["data"])
+            if "data" not in frame:
+                continue
+            symbol, rows = frame["arg"]["instId"], frame["data"]
+            if frame["arg"]["channel"] == "trades":
+                self.trades[symbol] += [(Decimal(row["px"]), Decimal(row["sz"])) for row in rows]
+            elif frame["arg"]["channel"].startswith("books"):
+                sides = [[row[:2] for row in rows[0][name]] for name in ("bids", "asks")]
+                (self.books[symbol].whole if frame["action"] == "snapshot" else self.books[symbol].change)(*sides)
+        return self
