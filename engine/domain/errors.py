@@ -50,5 +50,9 @@ class JournalFailed(PremiaError):
     """The journal could not be written: what was to be journaled must not be done. Trading halts."""
 
 
+class StoreUnavailable(PremiaError):
+    """The SQL store cannot be read or written now: history waits, trading does not depend on it."""
+
+
 class InvariantBroken(PremiaError):
     """Our own mistake: stop trading and crash loudly."""
