@@ -6,8 +6,9 @@ Line format and the counting rules: docs/frames.md.
 import gzip
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal, localcontext
+from itertools import islice
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -163,40 +164,62 @@ class Player:
             for decoder in self._all:
                 decoder.drop(symbol, "crossed", self._seen_ns)
 
-    def result(self) -> dict[str, object]:
-        """The object that `--json` prints."""
+    def result(self) -> "Result":
         counts = [decoder.counts for decoder in self._all] + [self.extra]
-        return {
-            "venue": self._venue,
-            "frames": sum(part.frames for part in counts),
-            "events": {kind: sum(int(getattr(part, kind)) for part in counts) for kind in _KINDS},
-            "errors": sum(part.errors for part in counts),
-            "gaps": sum(part.gaps for part in counts),
-            "resyncs": sum(part.resyncs for part in counts),
-            "books": {symbol: _book_view(book) for symbol, book in sorted(self.books.items())},
-            "trades": {symbol: _trade_view(traded) for symbol, traded in sorted(self.trades.items())},
-        }
+        return Result(
+            venue=self._venue,
+            frames=sum(part.frames for part in counts),
+            events={kind: sum(getattr(part, kind) for part in counts) for kind in _KINDS},
+            errors=sum(part.errors for part in counts),
+            gaps=sum(part.gaps for part in counts),
+            resyncs=sum(part.resyncs for part in counts),
+            books={symbol: _book_view(book) for symbol, book in sorted(self.books.items())},
+            trades={symbol: _trade_view(traded) for symbol, traded in sorted(self.trades.items())},
+        )
+
+
+class BookView(Struct):
+    """Up to ten levels a side, best first: [price, size] in plain digits."""
+
+    synced: bool
+    updates: int
+    bids: list[tuple[str, str]]
+    asks: list[tuple[str, str]]
+
+
+class TradeView(Struct):
+    count: int
+    base_qty: str
+    last_price: str
+
+
+class Result(Struct):
+    """What `--json` prints."""
+
+    venue: str
+    frames: int
+    events: dict[str, int]
+    errors: int
+    gaps: int
+    resyncs: int
+    books: dict[str, BookView]
+    trades: dict[str, TradeView]
 
 
 def _plain(value: object) -> str:
     return format(value, "f")
 
 
-def _book_view(book: Book) -> dict[str, object]:
-    return {
-        "synced": book.synced,
-        "updates": book.updates,
-        "bids": [[_plain(price), _plain(size)] for price, size in list(book.bids())[:_DEPTH]],
-        "asks": [[_plain(price), _plain(size)] for price, size in list(book.asks())[:_DEPTH]],
-    }
+def _rows(side: Iterable[tuple[float, float]]) -> list[tuple[str, str]]:
+    return [(_plain(price), _plain(size)) for price, size in islice(side, _DEPTH)]
 
 
-def _trade_view(traded: Traded) -> dict[str, object]:
-    return {
-        "count": traded.count,
-        "base_qty": _plain(traded.base_qty),
-        "last_price": _plain(traded.last_price),
-    }
+def _book_view(book: Book) -> BookView:
+    return BookView(book.synced, book.updates, _rows(book.bids()), _rows(book.asks()))
+
+
+def _trade_view(traded: Traded) -> TradeView:
+    return TradeView(traded.count, _plain(traded.base_qty), _plain(traded.last_price))
 
 
 def run(venue: str, files: list[Path], as_json: bool) -> int:
@@ -211,8 +234,6 @@ def run(venue: str, files: list[Path], as_json: bool) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    if as_json:
-        print(msgspec.json.encode(result).decode())
-    else:
-        print(msgspec.json.format(msgspec.json.encode(result), indent=2).decode())
-    return 1 if result["errors"] else 0
+    text = msgspec.json.encode(result)
+    print((text if as_json else msgspec.json.format(text, indent=2)).decode())
+    return 1 if result.errors else 0

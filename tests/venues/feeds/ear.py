@@ -1,6 +1,7 @@
 """What a decoder tells, written short."""
 
 import json
+from typing import Any
 
 from engine.domain.errors import BadFrame
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
@@ -11,8 +12,8 @@ class Ear:
     """A decoder with its events and asks in one readable list."""
 
     def __init__(self, venue):
-        self.told = []
-        self.events = []
+        self.told: list[str] = []
+        self.events: list[Any] = []
         self.decoder = build_decoder(
             venue, self._take, lambda symbol, reason: self.told.append(f"ask {symbol} {reason}")
         )

@@ -5,12 +5,16 @@ import json
 from collections import defaultdict
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
+
+
+Side = dict[Decimal, Decimal]
 
 
 class PlainBook:
     def __init__(self):
         self.synced = False
-        self.sides = ({}, {})  # bids, asks: price -> size
+        self.sides: tuple[Side, Side] = ({}, {})  # bids, asks: price -> size
 
     def whole(self, bids, asks):
         self.sides = ({}, {})
@@ -48,7 +52,7 @@ class Plain:
         self.trades = defaultdict(list)  # symbol -> [(price, qty)]
 
     def upbit(self, path):
-        last = {}
+        last: dict[str, int] = {}
         for line in lines(path):
             if line["dir"] != "in" or not line["conn"].startswith("ws"):
                 continue
@@ -63,7 +67,8 @@ class Plain:
         return self
 
     def binance(self, *paths):
-        last, waiting = {}, defaultdict(list)
+        last: dict[str, int] = {}
+        waiting: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for path in paths:
             for line in lines(path):
                 if line["dir"] != "in":

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,8 +34,8 @@ def test_a_capture_ends_in_the_books_of_a_plain_replay(shared, venue, names, fra
     for file in files:
         player.play(file)
     result = player.result()
-    assert (result["frames"], result["errors"], result["gaps"], result["resyncs"]) == (frames, 0, 0, 0)
-    assert {kind: count for kind, count in result["events"].items() if count} == events
+    assert (result.frames, result.errors, result.gaps, result.resyncs) == (frames, 0, 0, 0)
+    assert {kind: count for kind, count in result.events.items() if count} == events
     expected = getattr(Plain(), venue)(*files)
     assert set(player.books) == set(expected.books)
     for symbol, book in player.books.items():
@@ -55,9 +56,9 @@ def test_every_frame_of_every_other_recording_decodes(shared, venue):
         player = Player(venue)
         player.play(file)
         result = player.result()
-        assert result["errors"] == 0, file
-        if result["frames"]:
-            assert sum(result["events"].values()) >= result["frames"], file
+        assert result.errors == 0, file
+        if result.frames:
+            assert sum(result.events.values()) >= result.frames, file
         assert_sane(player.books)
 
 
@@ -71,8 +72,8 @@ def test_every_frame_of_our_own_captures_decodes(file):
     player = Player(file.parent.name)
     player.play(file)
     result = player.result()
-    assert (result["errors"], result["gaps"]) == (0, 0)
-    assert result["events"]["book"] > 0
+    assert (result.errors, result.gaps) == (0, 0)
+    assert result.events["book"] > 0
     assert any(book.synced for book in player.books.values())
     assert_sane(player.books)
 
@@ -90,7 +91,7 @@ def assert_sane(books: dict[str, Book]) -> None:
 def test_floats_and_decimals_tell_the_same_events(shared, venue, name):
     told = []
     for number in (float, Decimal):
-        events = []
+        events: list[Any] = []
         decoder = build_decoder(venue, events.append, lambda symbol, reason: None, number)
         for line in read_lines(shared / "venues" / venue / f"{name}.jsonl.gz"):
             if line.dir == "in" and line.conn == "ws1":
