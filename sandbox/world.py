@@ -21,13 +21,18 @@ from sandbox.venues import rules
 from sandbox.venues.auth import Credential
 from sandbox.venues.binance.feed import BinanceFeed
 from sandbox.venues.binance.rest import Binance
+from sandbox.venues.bithumb.frames import BithumbFrames
+from sandbox.venues.bithumb.rest import Bithumb
 from sandbox.venues.door import Dialect, build_app
 from sandbox.venues.floor import Floor
+from sandbox.venues.okx.feed import OkxFeed
+from sandbox.venues.okx.rest import Okx
 from sandbox.venues.sockets import Sockets
-from sandbox.venues.upbit.feed import UpbitFeed
+from sandbox.venues.ticketed import TicketedFeed
+from sandbox.venues.upbit.frames import UpbitFrames
 from sandbox.venues.upbit.rest import Upbit
 
-VENUES = ("upbit", "binance")
+VENUES = ("upbit", "bithumb", "binance", "okx")
 KRW_MARKETS = ("KRW-BTC", "KRW-ETH", "KRW-XRP", "KRW-USDT")
 _COINS = {"BTC": Decimal("0.4"), "ETH": Decimal(6), "XRP": Decimal(20_000)}
 _KOREAN_FUNDS = {"KRW": Decimal(30_000_000), **_COINS, "USDT": Decimal(10_000)}
@@ -159,7 +164,11 @@ class World:
 def _dialect(venue: str, floor: Floor, sockets: Sockets) -> Dialect:
     match venue:
         case "upbit":
-            return Upbit(floor, UpbitFeed(floor, sockets))
+            return Upbit(floor, TicketedFeed(floor, sockets, UpbitFrames()))
+        case "bithumb":
+            return Bithumb(floor, TicketedFeed(floor, sockets, BithumbFrames()))
+        case "okx":
+            return Okx(floor, OkxFeed(floor, sockets))
         case _:
             return Binance(floor, BinanceFeed(floor, sockets))
 

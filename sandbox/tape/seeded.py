@@ -59,7 +59,7 @@ class SeededTape:
     def advance(self, at_ms: int) -> list[TapeEvent]:
         events: list[TapeEvent] = []
         if self._slot < 0:
-            self._next_ms = at_ms
+            self._next_ms = at_ms - (SLOTS - 1) * SLOT_MS  # one whole round: every book stands at once
         if at_ms - self._next_ms > 2_000:  # the machine slept: go on from here, do not replay the hole
             self._next_ms = at_ms
         while self._next_ms <= at_ms:

@@ -91,18 +91,6 @@ def check_query_hash(claims: Mapping[str, object], *spellings: str) -> None:
         raise Denied(Why.BAD_QUERY_HASH)
 
 
-def legacy_bithumb(headers: Mapping[str, str], path: str, body: str, keys: Keys) -> Credential:
-    """Api-Sign of the 1.2 interface. Raises Denied."""
-    credential = keys.get(headers.get("Api-Key", ""))
-    if credential is None:
-        raise Denied(Why.UNKNOWN_KEY)
-    text = f"{path}\0{body}\0{headers.get('Api-Nonce', '')}"
-    digest = hmac.new(credential.secret.encode(), text.encode(), "sha512").hexdigest()
-    if not hmac.compare_digest(base64.b64encode(digest.encode()).decode(), headers.get("Api-Sign", "")):
-        raise Denied(Why.BAD_SIGNATURE)
-    return credential
-
-
 def binance(key: str | None, parameters: str, keys: Keys) -> Credential:
     """`parameters` is the query string and the body joined, signature last. Raises Denied."""
     if not key:

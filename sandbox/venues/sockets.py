@@ -19,6 +19,7 @@ class Socket:
         self._ws = ws
         self._request = request
         self._queue: asyncio.Queue[str | bytes] = asyncio.Queue(MAX_QUEUED)
+        self._sent_at = 0.0
         self.half_open = False
 
     def send(self, frame: str | bytes) -> None:
@@ -44,6 +45,7 @@ class Socket:
     async def pump(self) -> None:
         while not self._ws.closed:
             frame = await self._queue.get()
+            self._sent_at = asyncio.get_running_loop().time()
             try:
                 if isinstance(frame, bytes):
                     await self._ws.send_bytes(frame)
@@ -64,15 +66,16 @@ class Socket:
                 except ConnectionError:
                     return
 
-    async def read(self, on_text: OnText, idle_seconds: float, *, pong_counts: bool) -> None:
+    async def read(self, on_text: OnText, idle_seconds: float, *, pong_counts: bool, sending_counts: bool) -> None:
         """Until the client goes, or is cut after `idle_seconds` without a word.
 
-        `pong_counts`: the answer to our ping is a sign of life too.
+        `pong_counts`: the answer to our ping is a sign of life too; `sending_counts`: so is a frame of ours.
         """
         loop = asyncio.get_running_loop()
         heard = loop.time()
         while not self._ws.closed:
-            left = heard + idle_seconds - loop.time()
+            alive = max(heard, self._sent_at) if sending_counts else heard
+            left = alive + idle_seconds - loop.time()
             if left <= 0:
                 return self.cut()
             try:
@@ -121,6 +124,7 @@ class Sockets:
         *,
         idle_seconds: float,
         ping_seconds: float | None = None,
+        sending_counts: bool = False,
     ) -> web.WebSocketResponse:
         """Run one connection; `join` gives the handler of its text frames."""
         ws = web.WebSocketResponse(autoping=False, compress=False)
@@ -133,7 +137,9 @@ class Sockets:
                 running = [tasks.create_task(socket.pump())]
                 if ping_seconds is not None:
                     running.append(tasks.create_task(socket.ping_every(ping_seconds)))
-                await socket.read(on_text, idle_seconds, pong_counts=ping_seconds is not None)
+                await socket.read(
+                    on_text, idle_seconds, pong_counts=ping_seconds is not None, sending_counts=sending_counts
+                )
                 for task in running:
                     task.cancel()
         finally:

@@ -12,7 +12,8 @@ from sandbox.venues.floor import Floor, Limited
 from sandbox.venues.limits import Ban, Window
 from sandbox.venues.orders import Order, Reason, Refused, State
 from sandbox.venues.spelling import json_bytes, plain
-from sandbox.venues.upbit.feed import UpbitFeed
+from sandbox.venues.ticketed import TicketedFeed, pairs, total
+from sandbox.venues.upbit.frames import ticker_row, trade_tick_row
 from sandbox.venues.upbit.wire import (
     account_rows,
     chance_row,
@@ -56,7 +57,7 @@ _DENIALS = {
 
 
 class Upbit:
-    def __init__(self, floor: Floor, feed: UpbitFeed) -> None:
+    def __init__(self, floor: Floor, feed: TicketedFeed) -> None:
         self.floor = floor
         self._feed = feed
         self._nonces: set[str] = set()
@@ -152,16 +153,34 @@ class Upbit:
         count = request.query.get("count", "30")
         if not count.isdigit():
             return _error(400, 400, "Type mismatch error. Check the parameters type!")
-        return _json([self._feed.rest_book(symbol, int(count)) for symbol in self._codes(request)])
+        return _json([self._book(symbol, int(count)) for symbol in self._codes(request)])
 
     async def _ticker(self, request: web.Request) -> web.Response:
-        return _json([self._feed.rest_ticker(symbol) for symbol in self._codes(request)])
+        return _json([{"market": symbol, **ticker_row(self._feed.days[symbol])} for symbol in self._codes(request)])
 
     async def _trades(self, request: web.Request) -> web.Response:
         symbol = request.query.get("market", "").upper()
         if symbol not in self.floor.rules.markets:
             raise Malformed("code")
-        return _json(self._feed.rest_trades(symbol, int(request.query.get("count", "1"))))
+        day = self._feed.days[symbol]
+        newest = list(reversed(day.trades))[: int(request.query.get("count", "1"))]
+        return _json([trade_tick_row(symbol, number, trade, day) for number, trade in newest])
+
+    def _book(self, symbol: str, count: int) -> dict[str, object]:
+        """The socket's book of the same timestamp, numbers plain."""
+        shown = self._feed.shown[symbol]
+        units = [
+            {"ask_price": ask[0], "bid_price": bid[0], "ask_size": ask[1], "bid_size": bid[1]}
+            for ask, bid in pairs(shown.bids, shown.asks, min(30, max(1, count)))
+        ]
+        return {
+            "market": symbol,
+            "timestamp": shown.at_ms,
+            "total_ask_size": total(shown.asks[:30]),
+            "total_bid_size": total(shown.bids[:30]),
+            "orderbook_units": units,
+            "level": 0,
+        }
 
     def _codes(self, request: web.Request) -> list[str]:
         codes = [code for code in request.query.get("markets", "").upper().split(",") if code]

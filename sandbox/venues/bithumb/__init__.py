@@ -1,0 +1,1 @@
+"""Bithumb: Korea, spot; whole books on the socket, timestamped JWT on REST."""

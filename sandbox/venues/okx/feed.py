@@ -1,0 +1,227 @@
+"""OKX's public socket: `books` as snapshot and updates chained by seqId, trades, text ping and pong."""
+
+from decimal import Decimal
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from sandbox.venues.floor import Floor, RawFrame, Side
+from sandbox.venues.ledger import ZERO
+from sandbox.venues.liquidity import Level, Levels
+from sandbox.venues.orders import Print
+from sandbox.venues.orders import Side as OrderSide
+from sandbox.venues.sockets import OnText, Socket, Sockets
+from sandbox.venues.spelling import plain
+from sandbox.venues.tickers import Day
+
+IDLE_SECONDS = 30.0  # without a word in either direction
+CHANNELS = ("books", "books5", "bbo-tbt", "trades", "tickers")
+
+
+class _Arg(Struct, frozen=True, omit_defaults=True):
+    channel: str = ""
+    instId: str = ""
+
+
+class _Operation(Struct):
+    op: str
+    args: list[_Arg] = []
+    id: str | None = None
+
+
+class Published(Struct):
+    """The book as the stream left it."""
+
+    seq_id: int
+    at_ms: int = 0
+    bids: Levels = ()
+    asks: Levels = ()
+    lies: list[Decimal] = []  # bids sent by a fault: taken back with the next update
+
+
+class OkxFeed:
+    def __init__(self, floor: Floor, sockets: Sockets) -> None:
+        self._floor = floor
+        self._sockets = sockets
+        self._args: dict[Socket, dict[_Arg, None]] = {}
+        self._next_connection = 0xA4D3AE55
+        self._next_trade = 700_000_000
+        self.published = {s: Published(seq_id=8_000_000 + i) for i, s in enumerate(floor.rules.markets)}
+        self.days = {symbol: Day() for symbol in floor.rules.markets}
+        floor.listen(self)
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        return await self._sockets.serve(
+            request, self._join, self._leave, idle_seconds=IDLE_SECONDS, sending_counts=True
+        )
+
+    # the floor says
+
+    def book(self, symbol: str, at_ms: int) -> None:
+        bids, asks = self._floor.exchange.book(symbol)
+        last = self.published[symbol]
+        b, a = _changes(last.bids, bids), _changes(last.asks, asks)
+        if not b and not a:
+            return
+        b += [(price, ZERO) for price in last.lies if price not in dict(bids)]
+        touched = (last.bids[:1], last.asks[:1]) != (bids[:1], asks[:1])
+        previous = last.seq_id
+        self.published[symbol] = now = Published(
+            seq_id=previous + 1 + len(b) + len(a), at_ms=at_ms, bids=bids, asks=asks
+        )
+        if self._floor.faults.lasting("ws_silence", symbol) is not None:
+            return
+        fault = self._floor.faults.for_frame(symbol)
+        if fault is None or fault.kind != "ws_gap":
+            if fault is not None and fault.kind == "ws_crossed" and asks:
+                now.lies = [asks[-1][0]]
+                b = [(asks[-1][0], Decimal(1)), *b]
+            text = _book_text("books", symbol, "update", b, a, now, previous)
+            self._send("books", symbol, text[: len(text) * 2 // 3] if fault and fault.kind == "ws_malformed" else text)
+        self._send("books5", symbol, _book_text("books5", symbol, "", bids[:5], asks[:5], now, None))
+        if touched:
+            self._send("bbo-tbt", symbol, _book_text("bbo-tbt", symbol, "", bids[:1], asks[:1], now, None))
+
+    def trade(self, trade: Print) -> None:
+        self._next_trade += 1
+        self.days[trade.symbol].add(self._next_trade, trade)
+        side = "buy" if trade.aggressor is OrderSide.BUY else "sell"
+        self._send(
+            "trades",
+            trade.symbol,
+            f'{{"arg":{{"channel":"trades","instId":"{trade.symbol}"}},"data":[{{"instId":"{trade.symbol}",'
+            f'"tradeId":"{self._next_trade}","px":"{plain(trade.price)}","sz":"{plain(trade.qty)}","side":"{side}",'
+            f'"ts":"{trade.at_ms}","count":"1","source":"0","seqId":{self.published[trade.symbol].seq_id}}}]}}',
+        )
+        self._send("tickers", trade.symbol, self._ticker_text(trade.symbol))
+
+    def raw(self, frame: RawFrame) -> None:
+        """No recording speaks through this socket."""
+
+    def depth(self, symbol: str, update_id: int, bids: Side, asks: Side) -> None:
+        """No recording speaks through this socket."""
+
+    def _send(self, channel: str, symbol: str, text: str) -> None:
+        arg = _Arg(channel, symbol)
+        for socket, args in self._args.items():
+            if arg in args:
+                socket.send(text)
+
+    # REST asks
+
+    def rest_book(self, symbol: str, size: int) -> dict[str, object]:
+        book = self.published[symbol]
+        return {
+            "asks": [[plain(price), plain(qty), "0", "1"] for price, qty in book.asks[:size]],
+            "bids": [[plain(price), plain(qty), "0", "1"] for price, qty in book.bids[:size]],
+            "ts": str(book.at_ms),
+            "seqId": book.seq_id,
+        }
+
+    def ticker_row(self, symbol: str) -> dict[str, object]:
+        day, book = self.days[symbol], self.published[symbol]
+        (ask, ask_qty), (bid, bid_qty) = _touch(book.asks), _touch(book.bids)
+        last_qty = day.trades[-1][1].qty if day.trades else ZERO
+        return {
+            "instType": "SPOT",
+            "instId": symbol,
+            "last": plain(day.last),
+            "lastSz": plain(last_qty),
+            "askPx": plain(ask),
+            "askSz": plain(ask_qty),
+            "bidPx": plain(bid),
+            "bidSz": plain(bid_qty),
+            "open24h": plain(day.open),
+            "high24h": plain(day.high),
+            "low24h": plain(day.low),
+            "volCcy24h": plain(day.funds),
+            "vol24h": plain(day.volume),
+            "ts": str(book.at_ms),
+            "sodUtc0": plain(day.open),
+            "sodUtc8": plain(day.open),
+        }
+
+    def _ticker_text(self, symbol: str) -> str:
+        row = {"arg": {"channel": "tickers", "instId": symbol}, "data": [self.ticker_row(symbol)]}
+        return msgspec.json.encode(row).decode()
+
+    # a socket says
+
+    def _join(self, socket: Socket) -> OnText:
+        self._args[socket] = {}
+        self._next_connection += 1
+        connection = f"{self._next_connection & 0xFFFFFFFF:08x}"
+
+        async def on_text(text: str) -> None:
+            if text == "ping":
+                socket.send("pong")
+                return
+            try:
+                operation = msgspec.json.decode(text, type=_Operation)
+            except msgspec.MsgspecError:
+                _say(socket, "error", connection, code="60012", msg=f"Invalid request: {text[:200]}")
+                return
+            if operation.op not in ("subscribe", "unsubscribe"):
+                _say(socket, "error", connection, code="60012", msg=f"Invalid request: {text[:200]}")
+                return
+            for arg in operation.args:
+                self._take(socket, operation, arg, connection)
+
+        return on_text
+
+    def _take(self, socket: Socket, operation: _Operation, arg: _Arg, connection: str) -> None:
+        named = {"id": operation.id} if operation.id else {}
+        if arg.channel not in CHANNELS or arg.instId not in self.published:
+            what = f"channel:{arg.channel},instId:{arg.instId}"
+            message = f"Wrong URL or {what} doesn't exist. Please use the correct URL, channel and parameters."
+            _say(socket, "error", connection, code="60018", msg=message, **named)
+            return
+        _say(socket, operation.op, connection, arg=arg, **named)
+        if operation.op == "unsubscribe":
+            self._args[socket].pop(arg, None)
+            return
+        self._args[socket][arg] = None
+        book = self.published[arg.instId]
+        if arg.channel == "books" and book.at_ms:
+            socket.send(_book_text("books", arg.instId, "snapshot", book.bids, book.asks, book, -1))
+
+    def _leave(self, socket: Socket) -> None:
+        self._args.pop(socket, None)
+
+
+def _say(socket: Socket, event: str, connection: str, **fields: object) -> None:
+    socket.send(msgspec.json.encode({"event": event, **fields, "connId": connection}).decode())
+
+
+def _touch(levels: Levels) -> Level:
+    return levels[0] if levels else (ZERO, ZERO)
+
+
+def _changes(old: Levels, new: Levels) -> list[Level]:
+    """Levels that are new, differ or are gone (quantity zero)."""
+    before, after = dict(old), dict(new)
+    changed = [(price, qty) for price, qty in new if before.get(price) != qty]
+    return changed + [(price, ZERO) for price in before if price not in after]
+
+
+def _book_text(
+    channel: str,
+    symbol: str,
+    action: str,
+    bids: Levels | list[Level],
+    asks: Levels | list[Level],
+    now: Published,
+    previous: int | None,
+) -> str:
+    head = f'"action":"{action}",' if action else ""
+    chain = "" if previous is None else f',"checksum":0,"prevSeqId":{previous}'
+    where = "" if action else f',"instId":"{symbol}"'
+    return (
+        f'{{"arg":{{"channel":"{channel}","instId":"{symbol}"}},{head}"data":[{{"asks":[{_rows(asks)}],'
+        f'"bids":[{_rows(bids)}],"ts":"{now.at_ms}"{chain}{where},"seqId":{now.seq_id}}}]}}'
+    )
+
+
+def _rows(levels: Levels | list[Level]) -> str:
+    return ",".join(f'["{plain(price)}","{plain(qty)}","0","{1 if qty else 0}"]' for price, qty in levels)

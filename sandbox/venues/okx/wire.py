@@ -1,0 +1,229 @@
+"""OKX's JSON: requests in, rows out. Every number is text, times are text in ms, commissions are negative."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+
+from sandbox.venues.door import Malformed
+from sandbox.venues.ledger import Ledger
+from sandbox.venues.orders import End, Fill, Kind, Order, OrderRequest, Side, State, Tif
+from sandbox.venues.rules import MarketRules, Stp
+from sandbox.venues.spelling import plain
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9]{1,32}")
+_STP = {"cancel_maker": Stp.CANCEL_MAKER, "cancel_taker": Stp.CANCEL_TAKER, "cancel_both": Stp.CANCEL_BOTH}
+_STP_NAMES = {stp: name for name, stp in _STP.items()}
+_TIFS = {"limit": Tif.GTC, "market": Tif.IOC, "ioc": Tif.IOC, "fok": Tif.FOK, "post_only": Tif.POST_ONLY}
+
+
+def wish(account: str, body: Mapping[str, object]) -> OrderRequest:
+    """Raises Malformed."""
+    side = {"buy": Side.BUY, "sell": Side.SELL}.get(str(body.get("side")))
+    if side is None:
+        raise Malformed("side")
+    kind = str(body.get("ordType"))
+    if kind not in _TIFS:
+        raise Malformed("ordType")
+    if body.get("tdMode") != "cash":
+        raise Malformed("tdMode")
+    client_id = str(body.get("clOrdId") or "")
+    if client_id and not _CLIENT_ID.fullmatch(client_id):
+        raise Malformed("clOrdId")
+    stp = body.get("stpMode")
+    if stp is not None and stp not in _STP:
+        raise Malformed("stpMode")
+    market = kind == "market"
+    target = body.get("tgtCcy") or ("quote_ccy" if side is Side.BUY else "base_ccy")
+    by_money = market and side is Side.BUY and target == "quote_ccy"
+    return OrderRequest(
+        account=account,
+        symbol=str(body.get("instId", "")),
+        side=side,
+        kind=Kind.LIMIT if not market else Kind.BUDGET if by_money else Kind.MARKET,
+        tif=_TIFS[kind],
+        price=None if market else number(body, "px"),
+        budget=number(body, "sz") if by_money else None,
+        qty=None if by_money else number(body, "sz"),
+        client_id=client_id,
+        stp=_STP[str(stp)] if stp else None,
+    )
+
+
+def number(body: Mapping[str, object], name: str) -> Decimal:
+    """Raises Malformed."""
+    try:
+        value = Decimal(str(body[name]))
+    except (KeyError, InvalidOperation) as error:
+        raise Malformed(name) from error
+    if not value.is_finite() or value <= 0:
+        raise Malformed(name)
+    return value
+
+
+def order_row(order: Order) -> dict[str, object]:
+    """As GET /api/v5/trade/order shows it."""
+    last = order.fills[-1] if order.fills else None
+    return {
+        "accFillSz": plain(order.filled),
+        "algoClOrdId": "",
+        "algoId": "",
+        "attachAlgoOrds": [],
+        "avgPx": plain(round(order.average, 12)) if order.filled else "",
+        "cTime": str(order.created_ms),
+        "cancelSource": _cancel_source(order),
+        "category": "normal",
+        "ccy": "",
+        "clOrdId": order.client_id,
+        "fee": plain(-order.fee),
+        "feeCcy": order.fee_asset,
+        "fillPx": plain(last.price) if last else "",
+        "fillSz": plain(last.qty) if last else "0",
+        "fillTime": str(last.at_ms) if last else "",
+        "instId": order.symbol,
+        "instType": "SPOT",
+        "lever": "",
+        "ordId": order_id(order),
+        "ordType": _type_name(order),
+        "pnl": "0",
+        "posSide": "net",
+        "px": plain(order.price) if order.price is not None else "",
+        "rebate": "0",
+        "rebateCcy": order.fee_asset,
+        "reduceOnly": "false",
+        "side": order.side.name.lower(),
+        "source": "",
+        "state": _state_name(order),
+        "stpMode": _STP_NAMES.get(order.stp, "cancel_maker"),
+        "sz": plain(order.budget if order.qty is None and order.budget is not None else order.qty or order.filled),
+        "tag": "",
+        "tdMode": "cash",
+        "tgtCcy": "quote_ccy" if order.kind is Kind.BUDGET else "base_ccy" if order.kind is Kind.MARKET else "",
+        "tradeId": str(last.id) if last else "",
+        "uTime": str(order.updated_ms),
+    }
+
+
+def placed_row(order: Order, now_ms: int) -> dict[str, object]:
+    row: dict[str, object] = {"clOrdId": order.client_id, "ordId": order_id(order), "sCode": "0", "sMsg": "", "tag": ""}
+    return row | {"ts": str(now_ms)}
+
+
+def fill_row(order: Order, fill: Fill) -> dict[str, object]:
+    """As GET /api/v5/trade/fills shows it."""
+    return {
+        "instType": "SPOT",
+        "instId": order.symbol,
+        "tradeId": str(fill.id),
+        "ordId": order_id(order),
+        "clOrdId": order.client_id,
+        "billId": f"{fill.id:012d}",
+        "tag": "",
+        "fillPx": plain(fill.price),
+        "fillSz": plain(fill.qty),
+        "side": order.side.name.lower(),
+        "posSide": "net",
+        "execType": "M" if fill.maker else "T",
+        "feeCcy": fill.fee_asset,
+        "fee": plain(-fill.fee),
+        "ts": str(fill.at_ms),
+        "fillTime": str(fill.at_ms),
+    }
+
+
+def balance_row(ledger: Ledger, account: str, now_ms: int) -> dict[str, object]:
+    details = [
+        {
+            "ccy": asset,
+            "eq": plain(balance.total),
+            "cashBal": plain(balance.total),
+            "availBal": plain(balance.free),
+            "availEq": plain(balance.free),
+            "frozenBal": plain(balance.held),
+            "ordFrozen": plain(balance.held),
+            "uTime": str(now_ms),
+        }
+        for asset, balance in ledger.balances(account).items()
+        if balance.total
+    ]
+    return {"details": details, "totalEq": "", "uTime": str(now_ms)}
+
+
+def instrument_row(rules: MarketRules, code: int) -> dict[str, object]:
+    return {
+        "instType": "SPOT",
+        "instId": rules.symbol,
+        "instIdCode": code,
+        "instFamily": "",
+        "uly": "",
+        "baseCcy": rules.base,
+        "quoteCcy": rules.quote,
+        "settleCcy": "",
+        "category": "1",
+        "groupId": "1",
+        "ctVal": "",
+        "ctMult": "",
+        "lever": "",
+        "listTime": "1548133413000",
+        "expTime": "",
+        "tickSz": plain(rules.bands[0].tick),
+        "lotSz": plain(rules.lot),
+        "minSz": plain(rules.min_qty),
+        "maxLmtSz": "9999999999",
+        "maxMktSz": "1000000",
+        "maxLmtAmt": "20000000",
+        "maxMktAmt": "1000000",
+        "ruleType": "normal",
+        "state": "live",
+    }
+
+
+def currency_row(asset: str) -> dict[str, object]:
+    """One chain of asset/currencies."""
+    chain = {"BTC": "Bitcoin", "ETH": "ERC20", "XRP": "Ripple", "USDT": "TRC20"}.get(asset, asset)
+    fee = {"BTC": "0.00005", "ETH": "0.0004", "XRP": "0.1", "USDT": "1.5"}.get(asset, "0")
+    return {
+        "ccy": asset,
+        "name": asset,
+        "chain": f"{asset}-{chain}",
+        "canDep": True,
+        "canWd": True,
+        "canInternal": True,
+        "mainNet": True,
+        "minDep": "0.001",
+        "minWd": plain(Decimal(fee) * 2),
+        "maxWd": "1000000",
+        "minFee": fee,
+        "maxFee": fee,
+        "fee": fee,
+        "wdTickSz": "8",
+    }
+
+
+def order_id(order: Order) -> str:
+    return str(2_000_000_000_000_000_000 + order.id)
+
+
+def order_number(text: str) -> int:
+    return int(text) - 2_000_000_000_000_000_000 if text.isdigit() else -1
+
+
+def _type_name(order: Order) -> str:
+    if order.kind is not Kind.LIMIT:
+        return "market"
+    return {Tif.GTC: "limit", Tif.IOC: "ioc", Tif.FOK: "fok", Tif.POST_ONLY: "post_only"}[order.tif]
+
+
+def _state_name(order: Order) -> str:
+    if order.state is State.OPEN:
+        return "partially_filled" if order.filled else "live"
+    return "filled" if order.state is State.FILLED else "canceled"
+
+
+def _cancel_source(order: Order) -> str:
+    if order.end is None:
+        return ""
+    if order.end is End.USER:
+        return "1"
+    if order.end is End.SELF_TRADE:
+        return "32"
+    return {Tif.POST_ONLY: "31", Tif.FOK: "13", Tif.IOC: "14"}.get(order.tif, "0")
