@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from engine.control import messages as m
 from engine.control.calls import Commands, Query, Reads
 
+__all__ = ["Commands", "Door", "DoorRefused", "DoorUnavailable", "Reads"]
+
 _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -103,8 +105,8 @@ class Door:
             raise DoorUnavailable("this door was never entered, or it is closed")
         return self._session
 
-    async def events(self, actor: str, since: int = 0) -> AsyncIterator[m.Event]:
-        """Every stored notice with an id above `since`, then live ones, for ever: reconnects by itself.
+    async def events(self, actor: str, since: int = -1) -> AsyncIterator[m.Event]:
+        """Every stored notice with an id above `since` (-1: from now on), then live ones, for ever; reconnects.
 
         Stored kinds are delivered at least once (keep the highest id and give it back after a restart); of live kinds
         only the newest per key. The first event of each (re)connection has kind `connected`: read again what is live.
@@ -115,7 +117,7 @@ class Door:
             try:
                 async for event in self._stream(actor, since):
                     failures = 0
-                    since = max(since, event.id)
+                    since = max(since, event.id, event.body.get("newest", -1) if since < 0 else -1)
                     yield event
             except DoorUnavailable:
                 pass

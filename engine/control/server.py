@@ -1,4 +1,4 @@
-"""The one door: FastAPI on a Unix socket, on loopback TCP too when configured. Reading, acting and sockets meet here."""
+"""The one door: FastAPI on a Unix socket, and on loopback TCP when configured. Reading, acting, sockets meet here."""
 
 import asyncio
 import os
