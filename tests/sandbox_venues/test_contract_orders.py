@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-import ccxt
+import ccxt  # type: ignore[import-untyped]
 import pytest
 
 from tests.sandbox_venues.conftest import SYMBOLS, client
