@@ -16,15 +16,16 @@ _REPAIRS = frozenset({LegRole.CHASE, LegRole.UNWIND, LegRole.FLATTEN})
 _REDUCES = frozenset({LegRole.UNWIND, LegRole.FLATTEN})
 
 
-def allows(level: int, role: LegRole, *, opens: bool = False) -> bool:
-    """Whether an order of `role` may be sent. `opens`: it belongs to a trade of which no order was sent yet.
+def allows(level: int, role: LegRole, *, finishes: bool = False) -> bool:
+    """Whether an order of `role` may be sent.
 
-    A second leg is an ENTRY too: it finishes a running trade, so it passes L1 unless `opens`.
+    An ENTRY counts as the opening of a trade unless the caller knows that it `finishes` one: the second leg of a trade
+    whose first has filled. The default is the careful one, because it is what a caller forgets.
     """
     if level <= 0:
         return True
     if level == 1:
-        return role in _REPAIRS or not opens
+        return role in _REPAIRS or finishes
     return level >= HIGHEST and role in _REDUCES
 
 
