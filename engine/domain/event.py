@@ -223,6 +223,7 @@ class Started(Struct, frozen=True, kw_only=True, tag=True):
     instance: str
     seed: int
     wall_ms: int
+    utc_offset_ms: int  # of the configured time zone, to place what the journal recalls into local days
     seen_ns: int
 
 

@@ -1,0 +1,73 @@
+"""From configuration to the core's own settings."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from engine.config import Config, VenueConfig
+from engine.core.state import CoreConfig, VenueSettings
+from engine.domain.command import Mode
+from engine.domain.errors import ConfigError
+from engine.execution.plan import PlanRules
+from engine.market.fx import FxRules
+from engine.market.view import VenueRules
+from engine.risk.limits import Limits, limits_of
+from engine.strategies.registry import REGISTRY
+
+
+def core_config(config: Config) -> CoreConfig:
+    """What the core needs, checked by each part's own struct. Raises ConfigError naming file and key."""
+    execution = config.execution
+    return CoreConfig(
+        venues={name: _venue(venue) for name, venue in sorted(config.venues.items()) if venue.enabled},
+        strategies=_strategies(config),
+        fx=FxRules(
+            max_age_open_ms=config.fx.max_age_open_s * 1_000,
+            max_age_closed_ms=config.fx.max_age_closed_s * 1_000,
+            max_disagreement=float(config.fx.max_disagreement),
+        ),
+        plan=PlanRules(
+            band_bps=execution.band_bps,
+            unwind_band_bps=execution.unwind_band_bps,
+            naked_deadline_ms=execution.naked_deadline_ms,
+            max_chase=execution.max_chase,
+            max_unwind=execution.max_unwind,
+        ),
+        limits=_limits(config),
+        token_ttl_ms=execution.token_ttl_ms,
+        opportunity_ttl_ms=execution.opportunity_ttl_ms,
+        reconcile_every_ms=execution.reconcile_every_s * 1_000,
+        auto_cooldown_ms=execution.auto_cooldown_ms,
+    )
+
+
+def _limits(config: Config) -> Limits:
+    try:
+        return limits_of(config.risk.profile, config.risk.overrides)
+    except ValueError as error:
+        raise ConfigError(f"default.yaml: risk.{error}") from error
+
+
+def _venue(venue: VenueConfig) -> VenueSettings:
+    return VenueSettings(
+        rules=VenueRules(max_book_age_ms=venue.max_book_age_ms, max_quiet_ms=venue.max_quiet_ms),
+        symbols=venue.symbols,
+        dust=venue.dust,
+        late_acceptance_ms=venue.late_acceptance_ms + venue.settle_margin_ms + venue.order_timeout_ms,
+    )
+
+
+def _strategies(config: Config) -> dict[str, tuple[Mode, Any]]:
+    made: dict[str, tuple[Mode, Any]] = {}
+    for name, strategy in sorted(config.strategies.items()):
+        if name not in REGISTRY:
+            known = ", ".join(sorted(REGISTRY))
+            raise ConfigError(f"strategies.yaml: unknown key `strategies.{name}`; known: {known}")
+        try:
+            params = msgspec.convert(strategy.params, REGISTRY[name].params, strict=False)
+        except (msgspec.ValidationError, ValueError) as error:
+            where = re.sub(r"`\$\.?", f"`strategies.{name}.params.", str(error))
+            raise ConfigError(f"strategies.yaml: strategies.{name}: {where}") from error
+        made[name] = (strategy.mode, params)
+    return made

@@ -1,0 +1,194 @@
+"""Carries order effects to the venues: journal first, latch last, one request per order, every outcome an event."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from engine.desk import Desk
+from engine.domain.command import Halt
+from engine.domain.effect import Cancel, FetchBalances, FetchOpenOrders, LookUp, OpenLedger, Remember, Submit
+from engine.domain.errors import JournalFailed, OrderNotFound, OutcomeUnknown, VenueRefused, VenueUnavailable
+from engine.domain.event import (
+    BalancesReported,
+    CancelRefused,
+    OpenOrdersReported,
+    OrderEvent,
+    OrderLost,
+    OrderMissing,
+    OrderNotSent,
+    OrderRefused,
+    OrderReported,
+    OrderSent,
+    VenueFailed,
+)
+from engine.domain.money import NS_PER_MS
+from engine.domain.order import OrderRequest
+from engine.risk.latch import allows
+from engine.storage.journal import Entry, Journal
+from engine.storage.latch import hand_halted
+from engine.venues.protocol import Orders
+
+log = logging.getLogger(__name__)
+
+
+class Latencies:
+    """The newest samples of each stage, in µs."""
+
+    def __init__(self) -> None:
+        self.frame_to_send: deque[int] = deque(maxlen=2_000)  # trigger event seen -> handed to the venue's client
+        self.send_to_ack: deque[int] = deque(maxlen=2_000)
+
+    def summary(self) -> dict[str, object]:
+        """p50 and p99 of each stage, µs; 0 where there are no samples."""
+        return {
+            name: {"p50": _rank(samples, 0.50), "p99": _rank(samples, 0.99), "count": len(samples)}
+            for name, samples in (("frame_to_send_us", self.frame_to_send), ("send_to_ack_us", self.send_to_ack))
+        }
+
+
+def _rank(samples: deque[int], share: float) -> int:
+    ordered = sorted(samples)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0
+
+
+class Carrier:
+    """Orders in flight. Tasks live in the daemon's group; nothing here decides anything."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        journal: Journal,
+        orders: Mapping[str, Orders],
+        tasks: asyncio.TaskGroup,
+        latch_path: Path,
+        mono_ns: Callable[[], int],
+    ) -> None:
+        self._desk = desk
+        self._journal = journal
+        self._orders = orders
+        self._tasks = tasks
+        self._latch_path = latch_path
+        self._mono_ns = mono_ns
+        self.latencies = Latencies()
+
+    def effects(self) -> dict[type, Callable[..., None]]:
+        """Which method carries out which effect."""
+        return {
+            Submit: lambda effect: self._spawn(self._submit(effect)),
+            Cancel: lambda effect: self._spawn(self._cancel(effect)),
+            LookUp: lambda effect: self._spawn(self._look_up(effect)),
+            FetchBalances: lambda effect: self._spawn(self._balances(effect.venue)),
+            FetchOpenOrders: lambda effect: self._spawn(self._open_orders(effect.venue)),
+            Remember: lambda effect: self._keep(effect.event),
+            OpenLedger: self._keep,
+        }
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        self._tasks.create_task(work)  # type: ignore[arg-type]
+
+    def _keep(self, entry: Entry) -> None:
+        """Journal without waiting: a restart asks the venue for whatever was not durable."""
+        self._journal.append(entry).add_done_callback(_heard)
+
+    def _tell(self, event: OrderEvent) -> None:
+        self._keep(event)
+        self._desk.handle(event)
+
+    async def _submit(self, effect: Submit) -> None:
+        """All orders of one record become durable together, then leave side by side."""
+        try:
+            await self._journal.append(effect)
+        except JournalFailed as error:
+            for order in effect.orders:
+                self._desk.handle(OrderNotSent(cid=order.cid, reason=str(error), seen_ns=self._mono_ns()))
+            return
+        for order in effect.orders[1:]:
+            self._spawn(self._place(order, effect))
+        await self._place(effect.orders[0], effect)
+
+    async def _place(self, order: OrderRequest, effect: Submit) -> None:
+        """The last look at the latch stands directly before the send: no await between them."""
+        if hand_halted(self._latch_path) and self._desk.level < 2:
+            self._desk.ask(f"hand-halt-{self._mono_ns()}", "file", "owner", Halt(level=2, reason="file HALT"))
+        sent_ns = self._mono_ns()
+        if not allows(self._desk.level, order.role, finishes=effect.plan is None):
+            reason = f"halted at L{self._desk.level}"
+            self._tell(OrderNotSent(cid=order.cid, reason=reason, seen_ns=sent_ns))
+            return
+        venue = self._orders[order.venue]
+        self._tell(OrderSent(cid=order.cid, seen_ns=sent_ns))
+        self.latencies.frame_to_send.append((self._mono_ns() - effect.trigger_ns) // 1_000)
+        outcome = await _outcome(venue, order, self._mono_ns)
+        if isinstance(outcome, OrderReported):
+            self.latencies.send_to_ack.append((outcome.seen_ns - sent_ns) // 1_000)
+        log.info("order_outcome venue=%s symbol=%s cid=%s outcome=%s", order.venue, order.symbol, order.cid, outcome)
+        self._tell(outcome)
+
+    async def _cancel(self, effect: Cancel) -> None:
+        try:
+            await self._orders[effect.venue].cancel(effect.symbol, effect.cid, effect.venue_order_id)
+        except VenueRefused as error:
+            self._tell(CancelRefused(cid=effect.cid, text=str(error), seen_ns=self._mono_ns()))
+        except (VenueUnavailable, OutcomeUnknown, OrderNotFound) as error:
+            self._failed(effect.venue, "cancel", error)
+
+    async def _look_up(self, effect: LookUp) -> None:
+        asked_ns = self._mono_ns()
+        try:
+            report = await self._orders[effect.venue].look_up(effect.symbol, effect.cid)
+        except OrderNotFound:
+            self._tell(OrderMissing(cid=effect.cid, asked_ns=asked_ns, seen_ns=self._mono_ns()))
+        except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
+            self._failed(effect.venue, "look_up", error)
+        else:
+            self._tell(OrderReported(report=report, seen_ns=self._mono_ns()))
+
+    async def _balances(self, venue: str) -> None:
+        asked_ns = self._mono_ns()
+        try:
+            balances = await self._orders[venue].balances()
+        except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
+            self._failed(venue, "balances", error)
+        else:
+            self._desk.handle(
+                BalancesReported(venue=venue, balances=tuple(balances), asked_ns=asked_ns, seen_ns=self._mono_ns())
+            )
+
+    async def _open_orders(self, venue: str) -> None:
+        asked_ns = self._mono_ns()
+        try:
+            reports = await self._orders[venue].open_orders()
+        except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
+            self._failed(venue, "open_orders", error)
+        else:
+            self._desk.handle(
+                OpenOrdersReported(venue=venue, reports=tuple(reports), asked_ns=asked_ns, seen_ns=self._mono_ns())
+            )
+
+    def _failed(self, venue: str, call: str, error: Exception) -> None:
+        log.warning("venue_call_failed venue=%s call=%s error=%s", venue, call, error)
+        self._desk.handle(VenueFailed(venue=venue, call=call, reason=str(error), seen_ns=self._mono_ns()))
+
+
+async def _outcome(
+    venue: Orders, order: OrderRequest, mono_ns: Callable[[], int]
+) -> OrderReported | OrderRefused | OrderNotSent | OrderLost:
+    """Send once; every way it can end is one event. Anything that is not a clear word means UNKNOWN."""
+    try:
+        return OrderReported(report=await venue.place(order), seen_ns=mono_ns())
+    except VenueRefused as error:
+        return OrderRefused(cid=order.cid, code=error.code, text=error.text, seen_ns=mono_ns())
+    except VenueUnavailable as error:
+        return OrderNotSent(cid=order.cid, reason=f"nothing left: {error}", seen_ns=mono_ns())
+    except OutcomeUnknown as error:
+        # Counted from the failure, not from the hand-over: the request may have waited for its rate budget.
+        final_after_ns = mono_ns() + venue.late_acceptance_ms * NS_PER_MS
+        return OrderLost(cid=order.cid, reason=str(error), final_after_ns=final_after_ns, seen_ns=mono_ns())
+
+
+def _heard(done: "asyncio.Future[int]") -> None:
+    """A journal that fails says so itself through JournalState; here the future is only taken note of."""
+    if not done.cancelled():
+        done.exception()

@@ -1,0 +1,1 @@
+"""State, step(state, event) -> effects: the only code that writes State. Synchronous and deterministic."""

@@ -1,0 +1,59 @@
+"""An opportunity as a card and as a row."""
+
+from engine.core.state import Opportunity, State
+from engine.domain.effect import Severity
+from engine.domain.money import NS_PER_MS, ZERO
+from engine.domain.order import PlannedLeg
+from engine.domain.view import LegView, OpportunityView
+
+
+def show(state: State, found: Opportunity) -> None:
+    found.noticed_ns = state.now_ns
+    state.notice("opportunity", found.id, Severity.INFO, view(state, found))
+
+
+def record(state: State, found: Opportunity) -> None:
+    """The signal's row (R062, R067): renewed when its state changes."""
+    state.record("signals", found.id, view(state, found))
+
+
+def leg_view(leg: PlannedLeg) -> LegView:
+    return LegView(
+        venue=leg.venue,
+        symbol=leg.symbol,
+        base=leg.base,
+        quote=leg.quote,
+        side=leg.side,
+        qty=leg.qty,
+        price=leg.planned_vwap,
+        limit_price=leg.limit_price,
+        fee_bps=leg.fee_bps,
+    )
+
+
+def view(state: State, found: Opportunity) -> OpportunityView:
+    intent = found.intent
+    ages = [state.market.age_ms(leg.venue, leg.symbol, state.now_ns) for leg in intent.legs]
+    left_ms = max(0, found.expires_ns - state.now_ns) // NS_PER_MS
+    first = state.market.instruments.get((intent.legs[0].venue, intent.legs[0].symbol))
+    return OpportunityView(
+        id=found.id,
+        key=found.key,
+        strategy=found.strategy,
+        coin=first.base if first else "",
+        mode=state.strategies[found.strategy].mode,
+        state=found.state,
+        legs=tuple(leg_view(leg) for leg in found.legs),
+        notional_krw=max((leg.qty * leg.planned_vwap * leg.quote_krw for leg in found.legs), default=ZERO),
+        gross=intent.gross_est,
+        net=intent.net_est,
+        profit_krw=found.profit_krw,
+        confidence=intent.confidence_est,
+        flags=intent.flags,
+        facts={**intent.facts, "book_age_ms": max(ages)},
+        reason=found.reason,
+        trade_id=found.trade_id,
+        opened_ms=found.opened_ms,
+        updated_ms=found.updated_ms,
+        expires_ms=state.wall_ms + left_ms,
+    )

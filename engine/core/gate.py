@@ -1,0 +1,187 @@
+"""Fills in what risk.review looks at, caps sizes by the same limits, and tells the breakers how it went."""
+
+from decimal import Decimal
+
+from engine.core.state import Opportunity, State
+from engine.domain.effect import Severity
+from engine.domain.market import FeeSide
+from engine.domain.money import BPS, NS_PER_MS, NS_PER_S, ZERO, exact
+from engine.domain.order import Intent, OrderStatus, PlannedLeg, Side, TradeState
+from engine.domain.view import PnlView
+from engine.execution import trade as life
+from engine.execution.order_state import OrderState
+from engine.execution.plan import NotExecutable
+from engine.execution.trade import Trade
+from engine.risk.limits import Held, ceiling
+from engine.risk.review import Approved, review
+from engine.risk.rules import Refused, notional_krw
+from engine.risk.situation import Seen, Situation
+
+_HOUR_NS = 3_600 * NS_PER_S
+_MINUTE_NS = 60 * NS_PER_S
+_ROUNDING = Decimal("0.998")  # room for the price to move between the cap and the review
+
+
+def approve(
+    state: State, found: Opportunity, intent: Intent, legs: tuple[PlannedLeg, ...], is_auto: bool
+) -> Approved | NotExecutable:
+    """The only source of an Approved for these legs as of now."""
+    verdict = review(legs, situation(state, found, intent, legs, is_auto), state.config.limits)
+    if isinstance(verdict, Refused):
+        return NotExecutable(rule=verdict.rule, text=verdict.text, numbers=verdict.numbers)
+    venues = tuple(leg.venue for leg in legs)
+    state.breakers.pass_trade(found.id, venues, state.now_ns)
+    return verdict
+
+
+def size_cap(state: State, intent: Intent) -> Decimal:
+    """The largest base quantity that no size limit refuses: wishes are cut to it, and a card shows what can be done."""
+    worst = ZERO
+    coin = ""
+    for leg in intent.legs:
+        rules = state.market.instruments.get((leg.venue, leg.symbol))
+        if rules is not None:
+            rate = Decimal(1) if rules.quote == "KRW" else exact(intent.facts.get("usdt_krw", 0.0))
+            worst = max(worst, exact(leg.vwap_est) * rate)
+            coin = rules.base
+    if not worst:
+        return ZERO
+    venues = tuple(leg.venue for leg in intent.legs)
+    cap = ceiling(state.config.limits, held(state, coin), venues, state.usd_krw, state.btc_krw)
+    return cap.krw * _ROUNDING / worst
+
+
+def held(state: State, coin: str) -> Held:
+    """Open positions: what live trades and dead letters have opened and not closed, at their plan's rates."""
+    coin_krw = total_krw = ZERO
+    venue_krw: dict[str, Decimal] = {}
+    open_trades = [*state.live_trades.values(), *(state.trades[key] for key in state.blocked_keys.values())]
+    for trade in open_trades:
+        worth = max(notional_krw(leg) for leg in trade.plan.legs)
+        total_krw += worth
+        if trade.plan.legs[0].base == coin:
+            coin_krw += worth
+        for leg in trade.plan.legs:
+            venue_krw[leg.venue] = venue_krw.get(leg.venue, ZERO) + notional_krw(leg)
+    return Held(coin_krw=coin_krw, venue_krw=venue_krw, total_krw=total_krw)
+
+
+def situation(
+    state: State, found: Opportunity, intent: Intent, legs: tuple[PlannedLeg, ...], is_auto: bool
+) -> Situation:
+    now_ns = state.now_ns
+    coin = legs[0].base
+    last = state.last.get(found.key)
+    window_ns = state.config.limits.window_ms * NS_PER_MS
+    breaker, reason = state.breakers.why_not(tuple(leg.venue for leg in legs), now_ns)
+    live = state.live_trades.values()
+    return Situation(
+        key=found.key,
+        strategy=found.strategy,
+        seen=tuple(seen(state, leg) for leg in legs),
+        is_auto=is_auto,
+        flags=intent.flags,
+        level=state.level,
+        level_reason=state.level_reason,
+        journal_writable=state.journal_writable,
+        breaker=breaker,
+        breaker_reason=reason,
+        dead_letter=state.blocked_keys.get(found.key, ""),
+        open_trades=sum(1 for trade in live if trade.plan.key == found.key),
+        naked_trades=sum(1 for trade in live if trade.state is TradeState.NAKED and trade.plan.legs[0].base == coin),
+        opportunity_trade=found.trade_id,
+        since_last_ms=(now_ns - last.wall_ns) // NS_PER_MS if last else None,
+        trades_in_window=sum(1 for at in last.recent_ns if now_ns - at <= window_ns) if last else 0,
+        trades_last_hour=sum(1 for at in state.traded_ns if now_ns - at <= _HOUR_NS),
+        trades_today=state.trades_today,
+        orders_last_minute=sum(1 for at, _ in state.submitted if now_ns - at <= _MINUTE_NS),
+        notional_last_minute_krw=sum((krw for at, krw in state.submitted if now_ns - at <= _MINUTE_NS), ZERO),
+        held=held(state, coin),
+        pnl_today_krw=state.pnl_today_krw,
+        pnl_total_krw=state.pnl_total_krw,
+        drawdown_krw=state.pnl_peak_krw - state.pnl_total_krw,
+        equity_krw=state.equity_krw,
+        usd_krw=state.usd_krw,
+        btc_krw=state.btc_krw,
+    )
+
+
+def seen(state: State, leg: PlannedLeg) -> Seen:
+    """What is known around one leg."""
+    held_venue = state.venues[leg.venue]
+    quote = state.market.quote(leg.venue, leg.symbol)
+    pays, needed = cost(state, leg)
+    return Seen(
+        ready=held_venue.ready,
+        blocked=held_venue.blocked,
+        unusable=state.market.why_unusable(leg.venue, leg.symbol, state.now_ns),
+        age_ms=state.market.age_ms(leg.venue, leg.symbol, state.now_ns),
+        best_bid=quote.bid if quote else 0.0,
+        best_ask=quote.ask if quote else 0.0,
+        median_mid=state.market.median_mid(leg.venue, leg.symbol),
+        allowed=leg.symbol in held_venue.settings.symbols,
+        pays=pays,
+        needed=needed,
+        available=free(state, leg.venue, pays),
+        unknown_orders=unknown_at(state, leg),
+    )
+
+
+def cost(state: State, leg: PlannedLeg) -> tuple[str, Decimal]:
+    """(asset, amount) that a leg takes from us at most: quote plus fee when buying, base when selling."""
+    if leg.side is Side.SELL:
+        return leg.base, leg.qty
+    rules = state.market.instruments[leg.venue, leg.symbol]
+    fee = leg.fee_bps if rules.fee_side is FeeSide.QUOTE else ZERO
+    return leg.quote, leg.qty * leg.limit_price * (1 + fee * BPS)
+
+
+def free(state: State, venue: str, asset: str) -> Decimal:
+    """Ledger minus reservations minus what others' orders hold there."""
+    return (
+        state.ledger.balance(venue, asset)
+        - state.reservations.total(venue, asset)
+        - state.foreign_holds.get((venue, asset), ZERO)
+    )
+
+
+def unknown_at(state: State, leg: PlannedLeg) -> int:
+    """Orders without an answer at the leg's venue that touch one of its assets."""
+    assets = {leg.base, leg.quote}
+    count = 0
+    for trade in state.live_trades.values():
+        for order in trade.orders:
+            planned = trade.plan.legs[order.request.leg]
+            if order.status is OrderStatus.UNKNOWN and planned.venue == leg.venue:
+                count += bool(assets & {planned.base, planned.quote})
+    return count
+
+
+def note_order(state: State, order: OrderState) -> None:
+    """An order ended or lost its answer: a refusal or a lost answer is a failure, an unfilled IOC is not."""
+    failed = order.status in (OrderStatus.REJECTED, OrderStatus.UNKNOWN)
+    if order.status is OrderStatus.NOT_PLACED and order.reason.startswith("halted"):
+        return
+    failed = failed or order.status is OrderStatus.NOT_PLACED
+    announce(state, state.breakers.note_order(order.request.venue, failed, state.now_ns))
+
+
+def note_result(state: State, trade: Trade, result: PnlView) -> None:
+    """A trade ended."""
+    name = trade.plan.opportunity_id
+    if not life.has_fills(trade):
+        state.breakers.note_unfilled(name)
+        return
+    worth = max(notional_krw(leg) for leg in trade.plan.legs)
+    announce(state, state.breakers.note_trade(name, result, worth, state.now_ns))
+
+
+def announce(state: State, tripped: list[str]) -> None:
+    for name in tripped:
+        state.counts["breakers_tripped"] += 1
+        state.alert(
+            "breaker",
+            Severity.CRIT,
+            f"breaker {name} opened",
+            numbers={"breaker": name},
+        )

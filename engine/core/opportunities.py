@@ -1,0 +1,154 @@
+"""From wishes to opportunities: they appear, are renewed, re-quoted at the tap, executed, or die by age."""
+
+from decimal import Decimal
+
+from engine.core import gate, trades
+from engine.core.cards import record, show
+from engine.core.state import Opportunity, State, StrategyState, Token
+from engine.domain.command import Mode
+from engine.domain.money import NS_PER_MS, NS_PER_S, exact
+from engine.domain.order import Intent, PlannedLeg
+from engine.execution.plan import NotExecutable, expected_result, plan_legs
+
+_RENEW_NOTICE_NS = NS_PER_S
+_KEEP_ENDED = 100
+
+
+def evaluate(state: State, market: tuple[str, str]) -> None:
+    """Run the strategies that read this market; the hot path of the desk."""
+    for held in state.wake.get(market, ()):
+        for intent in held.strategy.evaluate(state.sight, held.params, market):
+            _take(state, held, intent)
+
+
+def _take(state: State, held: StrategyState, intent: Intent) -> None:
+    if state.muted_until_ns.get(intent.key, 0) > state.now_ns:
+        return
+    found = state.by_key.get(intent.key)
+    if found is None:
+        if state.recovering:
+            return
+        found = Opportunity(
+            id=state.next_id("o"),
+            key=intent.key,
+            strategy=held.strategy.name,
+            intent=intent,
+            opened_ms=state.wall_ms,
+            updated_ms=state.wall_ms,
+            expires_ns=0,
+        )
+        state.opportunities[found.id] = found
+        state.by_key[intent.key] = found
+        state.counts["opportunities"] += 1
+    found.intent = intent
+    found.net_est = intent.net_est
+    found.updated_ms = state.wall_ms
+    found.expires_ns = state.now_ns + state.config.opportunity_ttl_ms * NS_PER_MS
+    if held.mode is Mode.AUTO and "anomaly" not in intent.flags:
+        _attempt_auto(state, found, intent)
+    elif found.noticed_ns == 0:
+        price(state, found)
+        show(state, found)
+        record(state, found)
+    elif state.now_ns - found.noticed_ns >= _RENEW_NOTICE_NS:
+        price(state, found)
+        show(state, found)
+
+
+def _attempt_auto(state: State, found: Opportunity, intent: Intent) -> None:
+    """Auto mode: try at once, then again only after the cool-down. The order goes out before anything is shown."""
+    if found.tried_ns and state.now_ns - found.tried_ns < state.config.auto_cooldown_ms * NS_PER_MS:
+        return
+    found.tried_ns = state.now_ns
+    refused = execute(state, found, intent, exact(intent.qty_est), intent.min_net_est, "auto")
+    if refused is not None:
+        found.reason = f"{refused.rule}: {refused.text}"
+        if found.noticed_ns == 0:
+            record(state, found)
+        if state.now_ns - found.noticed_ns >= _RENEW_NOTICE_NS:
+            price(state, found)
+            show(state, found)
+
+
+def execute(
+    state: State, found: Opportunity, intent: Intent, max_qty: Decimal, net_floor: float, actor: str
+) -> NotExecutable | None:
+    """Price again, pass the gate, open the trade. What refuses is stored with its numbers and returned."""
+    size = min(max_qty, exact(intent.qty_est), gate.size_cap(state, intent))
+    legs = plan_legs(state.market, intent, size, state.config.plan)
+    refused: NotExecutable | None
+    if isinstance(legs, NotExecutable):
+        refused = legs
+    else:
+        refused = trades.open_trade(state, found, intent, legs, net_floor, actor)
+    if refused is not None:
+        state.refuse(found.strategy, found.key, found.id, refused.rule, refused.text, refused.numbers)
+        return refused
+    end(state, found, "executing", "")
+    return None
+
+
+def requote(state: State, found: Opportunity) -> Intent | None:
+    """The strategy's wish under this key as of now; None where it no longer wishes it."""
+    held = state.strategies[found.strategy]
+    first = found.intent.legs[0]
+    for intent in held.strategy.evaluate(state.sight, held.params, (first.venue, first.symbol)):
+        if intent.key == found.key:
+            return intent
+    return None
+
+
+def price(state: State, found: Opportunity) -> None:
+    """Exact legs and profit for the card, from the levels as of now."""
+    size = min(exact(found.intent.qty_est), gate.size_cap(state, found.intent))
+    legs = plan_legs(state.market, found.intent, size, state.config.plan)
+    if isinstance(legs, NotExecutable):
+        found.legs, found.reason = (), f"{legs.rule}: {legs.text}"
+        found.profit_krw = exact(found.intent.profit_krw_est)
+        return
+    found.legs, found.reason = legs, ""
+    found.profit_krw = profit_of(state, found.intent, legs)
+
+
+def profit_of(state: State, intent: Intent, legs: tuple[PlannedLeg, ...]) -> Decimal:
+    """Expected profit in KRW: of two legs what they bring, of a single leg what its strategy expects of it."""
+    if len(legs) < 2:
+        return exact(intent.profit_krw_est)
+    return expected_result(legs, state.market.instruments)[0]
+
+
+def end(state: State, found: Opportunity, to: str, reason: str) -> None:
+    """Leave `live`; the last word on it is shown and recorded."""
+    found.state, found.reason = to, reason
+    if state.by_key.get(found.key) is found:
+        del state.by_key[found.key]
+    show(state, found)
+    record(state, found)
+    ended = [item.id for item in state.opportunities.values() if item.state != "live"]
+    for old in ended[:-_KEEP_ENDED]:
+        del state.opportunities[old]
+
+
+def expire(state: State) -> None:
+    """Drop what was not renewed in time, and tokens long past use."""
+    for found in [item for item in state.by_key.values() if item.expires_ns <= state.now_ns]:
+        end(state, found, "expired", found.reason or "the premium is gone")
+    grace_ns = 600 * NS_PER_S
+    for token in [item.token for item in state.tokens.values() if item.expires_ns + grace_ns < state.now_ns]:
+        del state.tokens[token]
+
+
+def bind_token(state: State, found: Opportunity, token: str, user_id: int, chat_id: int, fraction: Decimal) -> Token:
+    """Bind a single-use token to this quote. The floor is what the strategy itself needs, or half of what is shown."""
+    size = min(exact(found.intent.qty_est), gate.size_cap(state, found.intent)) * fraction
+    bound = Token(
+        token=token,
+        opportunity_id=found.id,
+        user_id=user_id,
+        chat_id=chat_id,
+        max_qty=size,
+        net_floor=found.intent.min_net_est,
+        expires_ns=state.now_ns + state.config.token_ttl_ms * NS_PER_MS,
+    )
+    state.tokens[token] = bound
+    return bound

@@ -1,0 +1,258 @@
+"""Order events: folded by cumulative quantity, posted to the ledger, resolved by evidence alone."""
+
+from decimal import Decimal
+
+from engine.core import gate, trades
+from engine.core.state import State, VenueState
+from engine.domain.effect import Cancel, FetchBalances, Remember, Severity
+from engine.domain.event import (
+    CancelRefused,
+    OpenOrdersReported,
+    OrderLost,
+    OrderMissing,
+    OrderNotSent,
+    OrderRefused,
+    OrderReported,
+    OrderSent,
+)
+from engine.domain.money import NS_PER_MS, ZERO
+from engine.domain.order import OrderReport, OrderStatus, Side
+from engine.execution.order_state import OrderState, fold, move
+from engine.execution.trade import Trade
+
+_CLEAN_MISSES = 2
+
+
+def on_sent(state: State, event: OrderSent) -> None:
+    found = state.orders.get(event.cid)
+    if found is None or found[1].status is not OrderStatus.PLANNED:
+        return
+    order = found[1]
+    order.sent_ns = event.seen_ns
+    move(order, OrderStatus.SENT)
+
+
+def on_reported(state: State, event: OrderReported) -> None:
+    take_report(state, event.report)
+
+
+def take_report(state: State, report: OrderReport) -> None:
+    """Fold one report of ours; what is not ours is nobody's business here."""
+    found = state.orders.get(report.cid)
+    if found is None:
+        return
+    trade, order = found
+    before, was = order.report, order.status
+    if not fold(order, report):
+        look_again(state, order)
+        return
+    if was in (OrderStatus.NOT_PLACED, OrderStatus.REJECTED):
+        state.alert(
+            "late_order",
+            Severity.CRIT,
+            f"order {report.cid} was believed {was} and is {order.status} at {report.venue}",
+            venue=report.venue,
+            trade_id=trade.plan.trade_id,
+        )
+        reopen(state, trade)
+    post(state, trade, order, before)
+    after(state, trade, order, was)
+
+
+def reopen(state: State, trade: Trade) -> None:
+    """Late evidence on a finished trade: it is live again until its exposure is closed."""
+    if trade.is_over:
+        trade.state, trade.settled = type(trade.state).WORKING, False
+        state.live_trades[trade.plan.trade_id] = trade
+
+
+def post(state: State, trade: Trade, order: OrderState, before: OrderReport | None) -> None:
+    """Book the difference between two cumulative reports."""
+    report = order.report
+    if report is None:
+        return
+    leg = trade.plan.legs[order.request.leg]
+    state.ledger.post_fill(before, report, leg.base, leg.quote)
+    reserved = state.reservations
+    if report.side is Side.BUY:
+        spent = report.filled_quote - (before.filled_quote if before else ZERO)
+        fees = fees_in(report, leg.quote) - fees_in(before, leg.quote)
+        reserved.consume(report.cid, max(ZERO, spent + fees))
+    else:
+        reserved.consume(report.cid, report.filled_qty - (before.filled_qty if before else ZERO))
+    if before is None or report.filled_qty > before.filled_qty:
+        state.counts["fills"] += 1
+
+
+def fees_in(report: OrderReport | None, asset: str) -> Decimal:
+    return sum((fee.amount for fee in report.fees if fee.asset == asset), ZERO) if report else ZERO
+
+
+def after(state: State, trade: Trade, order: OrderState, was: OrderStatus) -> None:
+    """What every change of an order brings: reservation, balances, evidence, the trade's next step."""
+    venue = order.request.venue
+    state.venues[venue].touched_ns = state.now_ns
+    if order.is_terminal:
+        state.reservations.release(order.request.cid)
+        if not order.done_ns:
+            order.done_ns, order.done_ms = state.now_ns, state.wall_ms
+        if order.was_unknown and was is OrderStatus.UNKNOWN:
+            state.counts["unknowns_resolved"] += 1
+            state.alert(
+                "unknown_resolved",
+                Severity.INFO,
+                f"order {order.request.cid} at {venue}: {order.status} after {order.looks} look-ups",
+                venue=venue,
+                trade_id=trade.plan.trade_id,
+                numbers={"status": order.status},
+            )
+        if not state.recovering:
+            gate.note_order(state, order)
+    else:
+        look_again(state, order)
+    state.refresh_available(venue)
+    trades.drive(state, trade)
+    if was is not order.status and not trade.is_over:
+        trades.show(state, trade)
+
+
+def look_again(state: State, order: OrderState) -> None:
+    """An acknowledged order without its end is looked up: an IOC ends at once, a resting one when it ends."""
+    if order.status is OrderStatus.OPEN and order.next_look_ns <= state.now_ns:
+        order.next_look_ns = state.now_ns + (1 if order.looks == 0 else 500 * NS_PER_MS)
+        trades.look_up_due(state, order)
+
+
+def on_not_sent(state: State, event: OrderNotSent) -> None:
+    found = state.orders.get(event.cid)
+    if found is None or found[1].is_terminal:
+        return
+    trade, order = found
+    was = order.status
+    order.reason = event.reason
+    move(order, OrderStatus.NOT_PLACED)
+    after(state, trade, order, was)
+
+
+def on_refused(state: State, event: OrderRefused) -> None:
+    found = state.orders.get(event.cid)
+    if found is None or found[1].is_terminal:
+        return
+    trade, order = found
+    was = order.status
+    order.reason = f"{event.code}: {event.text}"
+    move(order, OrderStatus.REJECTED)
+    state.counts["order_refusals"] += 1
+    state.refuse(
+        trade.plan.strategy,
+        trade.plan.key,
+        trade.plan.opportunity_id,
+        "venue_refused",
+        f"{order.request.venue} refused to {order.request.side} {order.request.qty} {order.request.symbol}: "
+        f"{order.reason}",
+        {"venue": order.request.venue, "code": event.code},
+    )
+    after(state, trade, order, was)
+
+
+def on_lost(state: State, event: OrderLost) -> None:
+    """Sent and no answer: both outcomes stay reserved, look-ups begin."""
+    found = state.orders.get(event.cid)
+    if found is None or found[1].is_terminal:
+        return
+    trade, order = found
+    order.reason = event.reason
+    order.final_after_ns = event.final_after_ns
+    order.next_look_ns = state.now_ns
+    if order.status is not OrderStatus.OPEN:
+        move(order, OrderStatus.UNKNOWN)
+        state.counts["unknowns"] += 1
+        state.alert(
+            "order_unknown",
+            Severity.WARN,
+            f"no answer from {order.request.venue} on {order.request.side} {order.request.qty} {order.request.symbol}",
+            venue=order.request.venue,
+            trade_id=trade.plan.trade_id,
+            numbers={"cid": event.cid},
+        )
+    state.venues[order.request.venue].touched_ns = state.now_ns
+    if state.recovering:
+        return
+    gate.note_order(state, order)
+    trades.look_up_due(state, order)
+    trades.drive(state, trade)
+    trades.show(state, trade)
+
+
+def on_missing(state: State, event: OrderMissing) -> None:
+    """A clean "not found" counts only when it was asked after the venue could no longer accept the order."""
+    found = state.orders.get(event.cid)
+    if found is None or found[1].is_terminal:
+        return
+    trade, order = found
+    if order.status is OrderStatus.OPEN:
+        return  # acknowledged: the venue's own order query lags
+    if order.final_after_ns and event.asked_ns > order.final_after_ns:
+        order.clean_misses += 1
+    if order.clean_misses >= _CLEAN_MISSES:
+        state.emit(FetchBalances(venue=trade.plan.legs[order.request.leg].venue))
+
+
+def conclude_missing(state: State, held: VenueState, asked_ns: int, changed: frozenset[str]) -> None:
+    """The third piece of evidence: balances read after the last possible acceptance show no change in its assets."""
+    waiting = [
+        (trade, order)
+        for trade in state.live_trades.values()
+        for order in trade.orders
+        if order.request.venue == held.name
+        and order.status in (OrderStatus.UNKNOWN, OrderStatus.SENT, OrderStatus.PLANNED)
+        and order.clean_misses >= _CLEAN_MISSES
+        and asked_ns > order.final_after_ns
+    ]
+    for trade, order in waiting:
+        leg = trade.plan.legs[order.request.leg]
+        if leg.base in changed or leg.quote in changed:
+            continue
+        verdict = OrderNotSent(
+            cid=order.request.cid,
+            reason=f"never placed: {order.clean_misses} look-ups past its expiry found nothing, balances are the same",
+            seen_ns=state.now_ns,
+        )
+        state.emit(Remember(event=verdict))
+        on_not_sent(state, verdict)
+
+
+def on_cancel_refused(state: State, event: CancelRefused) -> None:
+    """Often it was filled first: read the order again."""
+    found = state.orders.get(event.cid)
+    if found is not None and not found[1].is_terminal:
+        found[1].next_look_ns = state.now_ns
+        trades.look_up_due(state, found[1])
+
+
+def on_open_orders(state: State, event: OpenOrdersReported) -> None:
+    """Ours are folded, and cancelled when we believe them ended; others are shown, never touched."""
+    held = state.venues[event.venue]
+    held.swept, held.failing = True, ""
+    foreign: list[str] = []
+    for report in event.reports:
+        found = state.orders.get(report.cid)
+        if found is None:
+            foreign.append(report.venue_order_id)
+            continue
+        take_report(state, report)
+        if found[0].is_over or not held.agreed or state.level >= 2:
+            state.emit(
+                Cancel(cid=report.cid, venue=event.venue, symbol=report.symbol, venue_order_id=report.venue_order_id)
+            )
+    news = [item for item in foreign if item not in held.foreign]
+    held.foreign = foreign
+    if news:
+        state.alert(
+            "foreign_orders",
+            Severity.INFO,
+            f"{event.venue}: {len(news)} open orders that are not ours; they are left alone",
+            venue=event.venue,
+            numbers={"count": str(len(news))},
+        )
+    state.refresh_available(event.venue)

@@ -1,0 +1,41 @@
+"""KRW worth of what we hold, for limits and display. Recomputed once a second: limits do not need every tick."""
+
+from decimal import Decimal
+
+from engine.core.state import State
+from engine.domain.money import ZERO, exact
+
+
+def refresh(state: State) -> None:
+    """Equity and the conservative USD and BTC rates, from the newest books of any age."""
+    usdt = state.market.krw_per("USDT", state.now_ns, state.usdt_symbols)
+    fx = state.market.fx_view(state.now_ns)
+    # A lower rate makes every limit that is given in USD tighter.
+    known = [rate for rate in (usdt, fx.rate if fx.usable else 0.0) if rate > 0]
+    state.usd_krw = exact(min(known)) if known else None
+    state.krw_rates = {"KRW": Decimal(1), "USDT": exact(usdt)}
+    for key in sorted(state.market.instruments):
+        rules = state.market.instruments[key]
+        quote = state.market.quote(*key)
+        per_quote = state.krw_rates.get(rules.quote, ZERO)
+        if quote is not None and per_quote and not state.krw_rates.get(rules.base, ZERO):
+            state.krw_rates[rules.base] = exact(quote.bid) * per_quote
+    btc = state.krw_rates.get("BTC", ZERO)
+    state.btc_krw = btc or None
+    state.equity_krw = equity(state)
+
+
+def equity(state: State) -> Decimal | None:
+    """Ledger at the newest rates; None while a rate is missing of an asset that we trade and hold.
+
+    An asset without any market here (a gift, a fee coin) counts as nothing: that only makes limits tighter.
+    """
+    traded = {rules.base for rules in state.market.instruments.values()}
+    total = ZERO
+    for venue in sorted(state.venues):
+        for asset, amount in state.ledger.assets(venue).items():
+            rate = state.krw_rates.get(asset, ZERO)
+            if amount and not rate and (asset in traded or asset == "USDT"):
+                return None
+            total += amount * rate
+    return total

@@ -1,0 +1,80 @@
+"""A trade and its orders as people see them, and as rows: computed from the orders, never stored beside them."""
+
+from decimal import Decimal
+
+from engine.core.state import State
+from engine.domain.effect import OrderView
+from engine.domain.money import ZERO
+from engine.domain.order import LegRole
+from engine.domain.view import FillView, PnlView, TradeView
+from engine.execution import trade as life
+from engine.execution.order_state import OrderState
+from engine.execution.trade import Trade
+from engine.portfolio.pnl import Done, realised, slippage_bps
+
+_AS_PLANNED = frozenset({LegRole.ENTRY, LegRole.CHASE})
+_BACK = frozenset({LegRole.UNWIND, LegRole.FLATTEN})
+
+
+def pnl(trade: Trade) -> PnlView:
+    return realised(trade.plan, [Done(order.request, order.report) for order in trade.orders])
+
+
+def trade_view(state: State, trade: Trade) -> TradeView:
+    plan = trade.plan
+    return TradeView(
+        id=plan.trade_id,
+        opportunity_id=plan.opportunity_id,
+        strategy=plan.strategy,
+        key=plan.key,
+        actor=plan.actor,
+        state=trade.state,
+        outcome=trade.outcome,
+        legs=tuple(_leg(trade, index) for index in range(len(plan.legs))),
+        naked_qty=life.exposure(trade),
+        pnl=pnl(trade),
+        facts=plan.facts,
+        opened_ms=plan.created_ms,
+        closed_ms=trade.closed_ms,
+        reason=trade.reason,
+    )
+
+
+def _leg(trade: Trade, index: int) -> FillView:
+    leg = trade.plan.legs[index]
+    orders = trade.of_leg(index)
+    qty, quote = life.filled(orders, _AS_PLANNED)
+    price = quote / qty if qty else ZERO
+    fees: dict[str, Decimal] = {}
+    for order in orders:
+        for fee in order.report.fees if order.report else ():
+            fees[fee.asset] = fees.get(fee.asset, ZERO) + fee.amount
+    return FillView(
+        venue=leg.venue,
+        symbol=leg.symbol,
+        base=leg.base,
+        quote=leg.quote,
+        side=leg.side,
+        status=orders[-1].status if orders else "waiting",
+        planned_qty=leg.qty,
+        planned_price=leg.planned_vwap,
+        filled_qty=qty,
+        fill_price=price,
+        fees=fees,
+        slippage_bps=slippage_bps(leg.side, leg.planned_vwap, price),
+        unwound_qty=life.filled(orders, _BACK)[0],
+        orders=len(orders),
+        unknowns=sum(1 for order in orders if order.was_unknown),
+    )
+
+
+def order_view(order: OrderState) -> OrderView:
+    return OrderView(
+        request=order.request,
+        status=order.status,
+        report=order.report,
+        reason=order.reason,
+        sent_ms=order.planned_ms,
+        done_ms=order.done_ms,
+        latency_us=max(0, order.done_ns - order.sent_ns) // 1_000 if order.done_ns and order.sent_ns else 0,
+    )

@@ -1,0 +1,165 @@
+"""A venue is traded on only when its rules are known, its open orders swept and its balances agree with the ledger."""
+
+from decimal import Decimal
+
+from engine.core import orders, trades
+from engine.core.state import State, VenueState
+from engine.domain.effect import FetchBalances, FetchOpenOrders, OpenLedger, Severity
+from engine.domain.event import BalancesReported, InstrumentsLoaded, LedgerOpened, VenueFailed
+from engine.domain.money import NS_PER_MS, ZERO
+from engine.domain.order import OrderStatus
+from engine.execution.order_state import OrderState
+
+_RECHECK_MS = 700
+_IN_FLIGHT = (OrderStatus.PLANNED, OrderStatus.SENT, OrderStatus.OPEN)
+
+
+def on_instruments(state: State, event: InstrumentsLoaded) -> None:
+    for rules in event.instruments:
+        state.market.instruments[rules.venue, rules.symbol] = rules
+    held = state.venues[event.venue]
+    held.rules_known = True
+    state.wire()
+
+
+def on_opened(state: State, event: LedgerOpened) -> None:
+    """Balances adopted: at a first start, by recovery, or because a person accepted them."""
+    state.ledger.open(event.venue, {balance.asset: balance.total for balance in event.balances})
+    held = state.venues.get(event.venue)
+    if held is not None:
+        held.opened = True
+        state.refresh_available(event.venue)
+
+
+def ask(state: State, held: VenueState) -> None:
+    """Read a venue's balances and open orders again."""
+    held.next_check_ns = state.now_ns + state.config.reconcile_every_ms * NS_PER_MS
+    state.emit(FetchOpenOrders(venue=held.name))
+    state.emit(FetchBalances(venue=held.name))
+
+
+def on_balances(state: State, event: BalancesReported) -> None:
+    held = state.venues[event.venue]
+    held.balances = {balance.asset: balance for balance in event.balances}
+    held.balances_ns = state.now_ns
+    held.failing = ""
+    pending = unresolved_at(state, event.venue)
+    if not held.opened:
+        if not pending:
+            adopt(state, held)
+        return
+    differences = compare(state, held)
+    orders.conclude_missing(state, held, event.asked_ns, frozenset(differences))
+    pending = unresolved_at(state, event.venue)
+    if pending or held.touched_ns > event.asked_ns:
+        # A fill between asking and answer makes a comparison void.
+        held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
+        return
+    judge(state, held, differences)
+    state.refresh_available(event.venue)
+
+
+def adopt(state: State, held: VenueState) -> None:
+    """Take the venue's present balances as the ledger's opening ones; journaled."""
+    balances = tuple(held.balances[asset] for asset in sorted(held.balances))
+    state.emit(OpenLedger(venue=held.name, balances=balances))
+    on_opened(state, LedgerOpened(venue=held.name, balances=balances, seen_ns=state.now_ns))
+    held.agreed, held.mismatches, held.blocked = True, 0, ""
+
+
+def unresolved_at(state: State, venue: str) -> list[OrderState]:
+    return [
+        order
+        for trade in state.live_trades.values()
+        for order in trade.orders
+        if order.request.venue == venue and not order.is_terminal
+    ]
+
+
+def dust(state: State, held: VenueState, asset: str) -> Decimal:
+    """A difference below it is rounding: as configured, else one step of size, else one KRW or a ten-thousandth."""
+    configured = held.settings.dust.get(asset)
+    if configured is not None:
+        return configured
+    steps = [
+        rules.qty_step
+        for (venue, _), rules in state.market.instruments.items()
+        if venue == held.name and rules.base == asset
+    ]
+    return min(steps) if steps else Decimal(1) if asset == "KRW" else Decimal("0.0001")
+
+
+def compare(state: State, held: VenueState) -> dict[str, Decimal]:
+    """Venue minus ledger per asset, where it is more than dust. What the venue does not name counts as zero."""
+    ledger = state.ledger.assets(held.name)
+    out: dict[str, Decimal] = {}
+    for asset in sorted({*ledger, *held.balances}):
+        balance = held.balances.get(asset)
+        difference = (balance.total if balance else ZERO) - ledger.get(asset, ZERO)
+        if abs(difference) > dust(state, held, asset):
+            out[asset] = difference
+    return out
+
+
+def judge(state: State, held: VenueState, differences: dict[str, Decimal]) -> None:
+    """Agree, or look twice, then block the venue: one difference may be the venue's own delay."""
+    if not differences:
+        if held.blocked.startswith("ledger_mismatch"):
+            state.alert("ledger_agrees", Severity.INFO, f"{held.name}: balances agree again", venue=held.name)
+        held.blocked, held.mismatches = "", 0
+        if not held.agreed:
+            held.agreed = True
+            announce_ready(state, held)
+        return
+    held.mismatches += 1
+    if held.mismatches < 3:
+        held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
+        return
+    text = ", ".join(f"{asset} {amount:+f}" for asset, amount in differences.items())
+    if not held.blocked:
+        state.counts["ledger_mismatches"] += 1
+        state.alert(
+            "ledger_mismatch",
+            Severity.CRIT,
+            f"{held.name} differs from our ledger: {text}; trading there is stopped",
+            venue=held.name,
+            numbers={asset: f"{amount:f}" for asset, amount in differences.items()},
+        )
+    held.blocked = f"ledger_mismatch: {text}"
+
+
+def announce_ready(state: State, held: VenueState) -> None:
+    if held.ready:
+        state.alert("venue_ready", Severity.INFO, f"{held.name} is reconciled and ready", venue=held.name)
+
+
+def on_failed(state: State, event: VenueFailed) -> None:
+    """A private read failed: what we knew stays, with its age; ask again soon."""
+    held = state.venues[event.venue]
+    held.failing = f"{event.call}: {event.reason}"
+    state.counts["venue_failures"] += 1
+    held.next_check_ns = min(held.next_check_ns, state.now_ns + 2_000 * NS_PER_MS)
+
+
+def on_recovered(state: State) -> None:
+    """The journal is read: unfinished orders are UNKNOWN until the venues speak; then only trade."""
+    state.recovering = False
+    for trade in list(state.live_trades.values()):
+        for order in trade.orders:
+            if not order.is_terminal:
+                if order.status in (OrderStatus.PLANNED, OrderStatus.SENT):
+                    order.status, order.was_unknown = OrderStatus.UNKNOWN, True
+                    state.counts["unknowns"] += 1
+                late_ms = state.venues[order.request.venue].settings.late_acceptance_ms
+                order.final_after_ns = state.now_ns + late_ms * NS_PER_MS
+                order.next_look_ns = state.now_ns
+        trade.naked_since_ns = 0
+    for held in state.venues.values():
+        ask(state, held)
+        state.refresh_available(held.name)
+    for trade in list(state.live_trades.values()):
+        for order in trade.orders:
+            trades.look_up_due(state, order)
+        trades.drive(state, trade)
+        if not trade.is_over:
+            trades.show(state, trade)

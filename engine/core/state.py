@@ -1,0 +1,252 @@
+"""All that the desk knows. Plain values; every change happens inside `step`."""
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from engine.domain.command import Mode
+from engine.domain.effect import Effect, Notice, Record, Reply, Severity
+from engine.domain.market import Balance
+from engine.domain.money import NS_PER_MS
+from engine.domain.order import Intent, PlannedLeg
+from engine.domain.view import AlertView, RefusalView
+from engine.execution.order_state import OrderState
+from engine.execution.plan import PlanRules
+from engine.execution.trade import Trade
+from engine.market.fx import FxRules
+from engine.market.view import Market, VenueRules
+from engine.portfolio.ledger import Ledger
+from engine.risk.breakers import Breakers
+from engine.risk.limits import Limits
+from engine.risk.reservations import Reservations
+from engine.strategies.registry import REGISTRY
+from engine.strategies.sight import LastAction, Sight, Strategy
+
+encode = msgspec.json.Encoder(decimal_format="string").encode
+
+
+class VenueSettings(Struct, frozen=True, kw_only=True):
+    """What the core needs to know of a venue beforehand."""
+
+    rules: VenueRules
+    symbols: tuple[str, ...]
+    dust: dict[str, Decimal]
+    late_acceptance_ms: int  # after a restart: how long an order of before may still be accepted
+
+
+class CoreConfig(Struct, frozen=True, kw_only=True):
+    venues: dict[str, VenueSettings]
+    strategies: dict[str, tuple[Mode, Any]]  # name -> (mode, its Params)
+    fx: FxRules
+    plan: PlanRules
+    limits: Limits
+    token_ttl_ms: int
+    opportunity_ttl_ms: int
+    reconcile_every_ms: int
+    auto_cooldown_ms: int
+
+
+class StrategyState(Struct, kw_only=True):
+    strategy: Strategy
+    mode: Mode
+    params: Any
+    version: int = 0
+    history: dict[int, bytes] = field(default_factory=dict)  # version -> stored JSON; 0 is what was configured
+    trades_today: int = 0
+
+
+class Opportunity(Struct, kw_only=True):
+    id: str
+    key: str
+    strategy: str
+    intent: Intent
+    state: str = "live"
+    reason: str = ""
+    trade_id: str = ""
+    opened_ms: int
+    updated_ms: int
+    expires_ns: int
+    noticed_ns: int = 0
+    tried_ns: int = 0
+    legs: tuple[PlannedLeg, ...] = ()
+    net_est: float = 0.0
+    profit_krw: Decimal = Decimal(0)
+
+
+class Token(Struct, kw_only=True):
+    """A quote bound to one user, chat, opportunity, side (its key), size and price floor. Single use."""
+
+    token: str
+    opportunity_id: str
+    user_id: int
+    chat_id: int
+    max_qty: Decimal
+    net_floor: float
+    expires_ns: int
+    answer: Reply | None = None
+
+
+class VenueState(Struct, kw_only=True):
+    name: str
+    settings: VenueSettings
+    rules_known: bool = False
+    opened: bool = False  # its ledger has opening balances
+    swept: bool = False  # open orders were read since start
+    agreed: bool = False  # balances agreed with the ledger since start
+    blocked: str = ""
+    mismatches: int = 0
+    balances: dict[str, Balance] = field(default_factory=dict)
+    balances_ns: int = 0
+    touched_ns: int = 0  # newest order event: a comparison older than it is void
+    next_check_ns: int = 0
+    foreign: list[str] = field(default_factory=list)  # venue ids of open orders that are not ours
+    failing: str = ""  # newest private call failure, "" after a success
+
+    @property
+    def ready(self) -> bool:
+        return self.rules_known and self.opened and self.swept and self.agreed and not self.blocked
+
+
+class State:
+    """Everything, in one place. `step` sets `now_ns` from each event and collects effects in `out`."""
+
+    def __init__(self, config: CoreConfig) -> None:
+        self.config = config
+        self.out: list[Effect] = []
+        self.instance = ""
+        self.now_ns = 0
+        self.started_ns = 0
+        self.wall_ms = 0
+        self.tick_ns = 0  # monotonic time of the newest wall clock reading
+        self.tick_wall_ms = 0
+        self.local_day = 0
+        self.utc_offset_ms = 0
+        self.recovering = True
+        self.market = Market({name: venue.rules for name, venue in config.venues.items()}, config.fx)
+        self.venues = {name: VenueState(name=name, settings=venue) for name, venue in config.venues.items()}
+        self.strategies = {
+            name: StrategyState(strategy=REGISTRY[name], mode=mode, params=params)
+            for name, (mode, params) in config.strategies.items()
+        }
+        self.ledger = Ledger()
+        self.reservations = Reservations()
+        self.breakers = Breakers()
+        self.level = 0
+        self.level_reason = ""
+        self.journal_writable = True
+        self.opportunities: dict[str, Opportunity] = {}
+        self.by_key: dict[str, Opportunity] = {}
+        self.tokens: dict[str, Token] = {}
+        self.resume_token = ("", 0)
+        self.trades: dict[str, Trade] = {}
+        self.live_trades: dict[str, Trade] = {}
+        self.orders: dict[str, tuple[Trade, OrderState]] = {}
+        self.blocked_keys: dict[str, str] = {}  # opportunity key -> trade in the dead-letter queue
+        self.last: dict[str, LastAction] = {}
+        self.muted_until_ns: dict[str, int] = {}
+        self.requests: dict[str, Reply] = {}
+        self.refusals: deque[RefusalView] = deque(maxlen=200)
+        self.sequence = 0
+        self.steps = 0
+        self.counts: Counter[str] = Counter()
+        self.pnl_today_krw = Decimal(0)
+        self.pnl_total_krw = Decimal(0)
+        self.pnl_peak_krw = Decimal(0)
+        self.trades_today = 0
+        self.submitted: deque[tuple[int, Decimal]] = deque(maxlen=1024)  # (when, KRW) of orders: per-minute limits
+        self.traded_ns: deque[int] = deque(maxlen=2048)  # times of opened trades: per-hour limits
+        self.usdt_symbols: tuple[tuple[str, str], ...] = ()
+        self.wake: dict[tuple[str, str], tuple[StrategyState, ...]] = {}
+        self.foreign_holds: dict[tuple[str, str], Decimal] = {}  # held by open orders that are not ours
+        self.krw_rates: dict[str, Decimal] = {}
+        self.equity_krw: Decimal | None = None
+        self.usd_krw: Decimal | None = None
+        self.btc_krw: Decimal | None = None
+        self.rates_ns = 0
+        self.available: dict[tuple[str, str], float] = {}
+        self.sight = Sight(market=self.market, available=self.available, last=self.last, usdt_symbols=(), now_ns=0)
+
+    def set_time(self, now_ns: int) -> None:
+        self.now_ns = now_ns
+        self.sight.now_ns = now_ns
+        self.wall_ms = self.tick_wall_ms + (now_ns - self.tick_ns) // NS_PER_MS
+        self.market.wall_ms = self.wall_ms
+
+    def next_id(self, prefix: str) -> str:
+        """Unique for ever: the start's wall clock and a counter."""
+        self.sequence += 1
+        return f"{prefix}{self.wall_ms:x}-{self.sequence}"
+
+    def emit(self, effect: Effect) -> None:
+        self.out.append(effect)
+
+    def notice(self, kind: str, key: str, severity: Severity, body: Struct) -> None:
+        self.out.append(Notice(kind=kind, key=key, severity=severity, wall_ms=self.wall_ms, body=encode(body)))
+
+    def record(self, table: str, key: str, row: Struct | Mapping[str, object]) -> None:
+        self.out.append(Record(table=table, key=key, wall_ms=self.wall_ms, row=encode(row)))
+
+    def alert(
+        self,
+        rule: str,
+        severity: Severity,
+        text: str,
+        *,
+        venue: str = "",
+        symbol: str = "",
+        trade_id: str = "",
+        numbers: dict[str, str] | None = None,
+    ) -> None:
+        view = AlertView(rule=rule, venue=venue, symbol=symbol, trade_id=trade_id, text=text, numbers=numbers or {})
+        self.notice("alert", f"{rule}:{venue}{symbol}{trade_id}", severity, view)
+
+    def refuse(
+        self, strategy: str, key: str, opportunity_id: str, rule: str, text: str, numbers: Mapping[str, str]
+    ) -> RefusalView:
+        """Keep a refusal with its numbers: `/why` reads it."""
+        view = RefusalView(
+            id=self.next_id("r"),
+            wall_ms=self.wall_ms,
+            strategy=strategy,
+            key=key,
+            opportunity_id=opportunity_id,
+            rule=rule,
+            text=text,
+            numbers=dict(numbers),
+        )
+        self.refusals.appendleft(view)
+        self.counts["refusals"] += 1
+        self.record("refusals", view.id, view)
+        self.notice("refusal", view.id, Severity.INFO, view)
+        return view
+
+    def refresh_available(self, venue: str) -> None:
+        """Recompute what may still be committed at a venue: ledger minus reservations minus what others hold there."""
+        state = self.venues[venue]
+        for asset, amount in self.ledger.assets(venue).items():
+            foreign = Decimal(0)
+            balance = state.balances.get(asset)
+            if balance is not None and state.foreign:
+                foreign = max(Decimal(0), balance.total - balance.free - self.reservations.total(venue, asset))
+            self.foreign_holds[venue, asset] = foreign
+            free = amount - self.reservations.total(venue, asset) - foreign
+            self.available[venue, asset] = float(free)
+
+    def wire(self) -> None:
+        """Work out which strategies each market wakes. After new instruments or parameters."""
+        self.usdt_symbols = tuple(
+            sorted(
+                key for key, rules in self.market.instruments.items() if (rules.base, rules.quote) == ("USDT", "KRW")
+            )
+        )
+        self.sight.usdt_symbols = self.usdt_symbols
+        wake: dict[tuple[str, str], list[StrategyState]] = {}
+        for _, held in sorted(self.strategies.items()):
+            if held.mode is not Mode.OFF:
+                for market in sorted(held.strategy.reads(self.sight, held.params)):
+                    wake.setdefault(market, []).append(held)
+        self.wake = {market: tuple(held) for market, held in wake.items()}

@@ -1,0 +1,155 @@
+"""The one door: an event in, effects out."""
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.core import commands, halt, opportunities, orders, rates, reconcile, trades
+from engine.core.state import State
+from engine.domain import event as ev
+from engine.domain.effect import Effect, Severity
+from engine.domain.money import NS_PER_S
+from engine.domain.order import TradeState
+from engine.execution.trade import Trade
+
+_DAY_MS = 86_400_000
+
+
+def step(state: State, event: ev.Event) -> list[Effect]:
+    """Take one event; the only code that writes State. Same events, same effects, byte for byte."""
+    out: list[Effect] = []
+    state.out = out
+    state.set_time(event.seen_ns)
+    state.steps += 1
+    _HANDLERS[type(event)](state, event)
+    return out
+
+
+def _on_snapshot(state: State, event: ev.BookSnapshot) -> None:
+    state.market.take_snapshot(event)
+    market = (event.venue, event.symbol)
+    if market in state.wake and not state.recovering:
+        opportunities.evaluate(state, market)
+
+
+def _on_delta(state: State, event: ev.BookDelta) -> None:
+    state.market.take_delta(event)
+    market = (event.venue, event.symbol)
+    if market in state.wake and not state.recovering:
+        opportunities.evaluate(state, market)
+
+
+def _on_market(state: State, event: ev.BookLost | ev.TradePrint | ev.FeedAlive | ev.FxRate) -> None:
+    state.market.take(event)
+
+
+def _on_feed_state(state: State, event: ev.FeedState) -> None:
+    before = state.market.connected.get(event.venue)
+    state.market.take(event)
+    if before is not None and before != event.connected:
+        if event.connected:
+            state.alert("venue_up", Severity.INFO, f"{event.venue}: market data is back", venue=event.venue)
+        else:
+            state.alert("venue_down", Severity.WARN, f"{event.venue}: {event.reason}", venue=event.venue)
+
+
+def _on_tick(state: State, event: ev.Tick) -> None:
+    """What time itself changes."""
+    state.tick_ns, state.tick_wall_ms = event.seen_ns, event.wall_ms
+    state.set_time(event.seen_ns)
+    if event.local_day != state.local_day:
+        state.local_day = event.local_day
+        state.pnl_today_krw *= 0
+        state.trades_today = 0
+        for held in state.strategies.values():
+            held.trades_today = 0
+    if state.recovering:
+        return
+    if event.seen_ns - state.rates_ns >= NS_PER_S:
+        state.rates_ns = event.seen_ns
+        rates.refresh(state)
+    opportunities.expire(state)
+    for trade in list(state.live_trades.values()):
+        for order in trade.orders:
+            if not order.is_terminal:
+                trades.look_up_due(state, order)
+        trades.drive(state, trade)
+    for venue in state.venues.values():
+        if state.now_ns >= venue.next_check_ns:
+            reconcile.ask(state, venue)
+
+
+def _on_started(state: State, event: ev.Started) -> None:
+    state.instance = event.instance
+    state.utc_offset_ms = event.utc_offset_ms
+    state.local_day = (event.wall_ms + event.utc_offset_ms) // _DAY_MS
+    state.started_ns = event.seen_ns
+    state.tick_ns, state.tick_wall_ms = event.seen_ns, event.wall_ms
+    state.set_time(event.seen_ns)
+
+
+def _on_intent(state: State, event: ev.IntentJournaled) -> None:
+    """Recovery: a durable intent read back; its orders may or may not have left."""
+    if event.plan is not None:
+        trade = Trade(plan=event.plan, opened_ns=state.now_ns)
+        trades.adopt(state, trade)
+        trades.remember_action(state, event.plan)
+        if (event.plan.created_ms + state.utc_offset_ms) // _DAY_MS == state.local_day:
+            state.trades_today += 1
+            state.strategies[event.plan.strategy].trades_today += 1
+    for request in event.orders:
+        trades.track(state, state.trades[request.trade_id], request)
+
+
+def _on_settled(state: State, event: ev.TradeSettled) -> None:
+    """Recovery: a trade's end read back."""
+    trade = state.trades[event.trade_id]
+    was_over = trade.settled
+    trade.state, trade.outcome, trade.settled = TradeState(event.state), event.outcome, True
+    trade.closed_ms = event.wall_ms
+    state.live_trades.pop(event.trade_id, None)
+    if trade.state is TradeState.DEAD_LETTER:
+        state.blocked_keys[trade.plan.key] = event.trade_id
+    else:
+        state.blocked_keys.pop(trade.plan.key, None)
+    if not was_over:
+        trades.book_result(state, trade)
+
+
+def _on_recovered(state: State, event: ev.Recovered) -> None:
+    reconcile.on_recovered(state)
+    # Times of before the restart mean nothing to this process's clock: frequency limits count from now.
+    state.counts["restarts"] += 1
+    state.market.wall_ms = state.wall_ms
+    for held in state.venues.values():
+        held.next_check_ns = state.now_ns + 2 * NS_PER_S
+
+
+_HANDLERS: dict[type, Callable[[State, Any], None]] = {
+    ev.BookSnapshot: _on_snapshot,
+    ev.BookDelta: _on_delta,
+    ev.BookLost: _on_market,
+    ev.TradePrint: _on_market,
+    ev.FeedAlive: _on_market,
+    ev.FeedState: _on_feed_state,
+    ev.FxRate: _on_market,
+    ev.InstrumentsLoaded: reconcile.on_instruments,
+    ev.OrderSent: orders.on_sent,
+    ev.OrderNotSent: orders.on_not_sent,
+    ev.OrderReported: orders.on_reported,
+    ev.OrderRefused: orders.on_refused,
+    ev.OrderLost: orders.on_lost,
+    ev.OrderMissing: orders.on_missing,
+    ev.CancelRefused: orders.on_cancel_refused,
+    ev.BalancesReported: reconcile.on_balances,
+    ev.OpenOrdersReported: orders.on_open_orders,
+    ev.VenueFailed: reconcile.on_failed,
+    ev.JournalState: halt.on_journal,
+    ev.Tick: _on_tick,
+    ev.IntentJournaled: _on_intent,
+    ev.TradeSettled: _on_settled,
+    ev.LedgerOpened: reconcile.on_opened,
+    ev.SettingStored: commands.on_setting,
+    ev.Started: _on_started,
+    ev.Recovered: _on_recovered,
+    ev.Commanded: commands.on_command,
+}

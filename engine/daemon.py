@@ -1,0 +1,286 @@
+"""Composition root of the engine: builds every part, reads the journal, reconciles, runs one tree of tasks."""
+
+import asyncio
+import gc
+import logging
+import resource
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from zoneinfo import ZoneInfo
+
+import uvloop
+
+from engine.assemble import core_config
+from engine.carrier import Carrier
+from engine.config import Config, load, secret, venue_credential
+from engine.control.server import ControlServer
+from engine.core.state import State
+from engine.desk import Desk, EventLog
+from engine.domain.command import Halt
+from engine.domain.effect import LatchChanged, Record, StoreSetting
+from engine.domain.errors import ConfigError, VenueRefused, VenueUnavailable
+from engine.domain.event import Commanded, InstrumentsLoaded, JournalState, Recovered, Started, Tick
+from engine.domain.money import NS_PER_MS, NS_PER_S
+from engine.net.notify import notify
+from engine.storage import database
+from engine.storage.journal import Journal
+from engine.storage.latch import read_latch, write_latch
+from engine.storage.queries import Queries
+from engine.storage.writer import Writer
+from engine.strategies import curve
+from engine.venues.feeds import build_feed
+from engine.venues.fx import FxPoll
+from engine.venues.protocol import Orders
+from engine.venues.registry import NEEDS_PASSPHRASE, build_orders
+from engine.venues.stream import TopOf
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 0.1
+_LAG_LIMIT_NS = 250 * NS_PER_MS  # the watchdog is fed only while the loop answers within this
+_DAY = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1)
+# Callers on this machine besides the people of the allow-list: the bot's own reads, and the operator's shell.
+_HOUSE = {"bot": "viewer", "cli": "owner"}
+
+
+class Shutdown(Exception):
+    """A signal asked for the end."""
+
+
+class Daemon:
+    """One engine. `run` returns its exit code."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._zone = ZoneInfo(config.time_zone)
+        self._data = Path(config.data_dir)
+        self._data.mkdir(parents=True, exist_ok=True)
+        self._latch_path = self._data / "latch.json"
+        self._credentials = {
+            name: venue_credential(name, name in NEEDS_PASSPHRASE)
+            for name, venue in config.venues.items()
+            if venue.enabled
+        }
+        self._problems: dict[str, str] = {}
+        self._worst_lag_ns = 0
+        self._tick_ns = 0
+        events = EventLog(self._data / "events.jsonl") if config.record_events else None
+        self._events = events
+        self.desk = Desk(State(core_config(config)), time.monotonic_ns, self._metrics, events)
+        self._carrier: Carrier | None = None
+
+    async def run(self) -> None:
+        """Everything from the journal to the last socket; ends with Shutdown inside, cleanly."""
+        async with AsyncExitStack() as stack:
+            journal = Journal(self._data / "journal.db", on_state=self._on_journal)
+            stack.callback(journal.close)
+            engine = database.create(database.sqlite_url(self._data / "premia.db"))
+            stack.push_async_callback(engine.dispose)
+            writer = Writer(engine, on_problem=self._on_store)
+            await writer.open()
+            queries = Queries(engine, self._config.time_zone)
+            orders = self._build_orders()
+            for venue in orders.values():
+                stack.push_async_callback(venue.close)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    carrier = Carrier(self.desk, journal, orders, tasks, self._latch_path, time.monotonic_ns)
+                    self._carrier = carrier
+                    self.desk.wire(
+                        {
+                            **carrier.effects(),
+                            Record: writer.record,
+                            StoreSetting: lambda effect: writer.setting(effect).add_done_callback(_taken_note),
+                            LatchChanged: self._latch,
+                        }
+                    )
+                    tasks.create_task(writer.run(), name="store")
+                    await self._recover(journal, queries)
+                    self._start(tasks, orders, writer, queries)
+                    tasks.create_task(_stop_on_signal(), name="signals")
+            except* Shutdown:
+                log.info("stopping")
+            finally:
+                notify("STOPPING=1")
+                if self._events is not None:
+                    self._events.close()
+
+    def _build_orders(self) -> Mapping[str, Orders]:
+        return {name: build_orders(name, self._config.venues[name], key) for name, key in self._credentials.items()}
+
+    async def _recover(self, journal: Journal, queries: Queries) -> None:
+        """Crash or fresh start, one path: settings, journal, latch; then the core asks the venues."""
+        now_ns, now = time.monotonic_ns(), datetime.now(UTC)
+        offset_ms = int((now.astimezone(self._zone).utcoffset() or timedelta()).total_seconds() * 1_000)
+        self.desk.handle(
+            Started(
+                instance=self._config.instance,
+                seed=self._config.seed,
+                wall_ms=int(now.timestamp() * 1_000),
+                utc_offset_ms=offset_ms,
+                seen_ns=now_ns,
+            )
+        )
+        for setting in await queries.settings(now_ns):
+            self.desk.handle(setting)
+        count = 0
+        for event in journal.read_all(now_ns):
+            if not isinstance(event, LatchChanged | Commanded):
+                self.desk.handle(event)
+                count += 1
+        journal.start(asyncio.get_running_loop())
+        log.info("journal_read entries=%d ms=%.0f", count, journal.open_ms)
+        latch = read_latch(self._latch_path)
+        if latch.level > self.desk.state.level:
+            reason = f"{latch.reason} (latch of {latch.actor})"
+            self.desk.ask(f"latch-{now_ns}", "latch", "owner", Halt(level=latch.level, reason=reason))
+        self.desk.handle(Recovered(seen_ns=time.monotonic_ns()))
+
+    def _start(self, tasks: asyncio.TaskGroup, orders: Mapping[str, Orders], writer: Writer, queries: Queries) -> None:
+        seed = Random(self._config.seed)
+        for name, venue in orders.items():
+            tasks.create_task(self._load_rules(name, venue), name=f"rules {name}")
+            config = self._config.venues[name]
+            feed = build_feed(
+                name,
+                ws_base=config.ws_base,
+                rest_base=config.rest_base,
+                symbols=config.symbols,
+                sink=self.desk.handle,
+                clock_ns=time.monotonic_ns,
+                rng=Random(seed.random()),
+                top_of=self._top_of(name),
+                bad_frames=self._data / "bad_frames" / f"{name}.jsonl",
+            )
+            tasks.create_task(feed.run(), name=f"feed {name}")
+        for name, source in self._config.fx.sources.items():
+            poll = FxPoll(name, source.kind, source.url, source.every_s, self.desk.handle, time.monotonic_ns)
+            tasks.create_task(poll.run(), name=f"fx {name}")
+        tasks.create_task(self._ticks(), name="ticks")
+        if self._events is not None:
+            tasks.create_task(self._flush_events(self._events), name="events")
+        users = {f"telegram:{user.id}": user.role for user in self._config.telegram.users}
+        server = ControlServer(self.desk, writer, queries, {**_HOUSE, **users}, curve)
+        control = self._config.control
+        serving = server.serve(self._data / control.socket, control.tcp_port, secret("PREMIA_CONTROL_TOKEN"))
+        tasks.create_task(serving, name="control")
+        # A venue that is away must not keep systemd waiting: the desk is up when its door is; /status tells the rest.
+        notify("READY=1\nSTATUS=reconciling")
+
+    async def _load_rules(self, name: str, venue: Orders) -> None:
+        """Ask a venue for its rules until it answers; until then nothing is traded there."""
+        wait_s = 1.0
+        while True:
+            try:
+                rules = await venue.instruments(self._config.venues[name].symbols)
+            except (VenueUnavailable, VenueRefused) as error:
+                log.warning("rules_failed venue=%s error=%s", name, error)
+                await asyncio.sleep(wait_s)
+                wait_s = min(60.0, wait_s * 2)
+            else:
+                self.desk.handle(InstrumentsLoaded(venue=name, instruments=tuple(rules), seen_ns=time.monotonic_ns()))
+                return
+
+    def _top_of(self, venue: str) -> TopOf:
+        def top(symbol: str) -> tuple[float, float] | None:
+            quote = self.desk.state.market.quote(venue, symbol)
+            return (quote.bid, quote.ask) if quote is not None else None
+
+        return top
+
+    async def _ticks(self) -> None:
+        """Time passes every 100 ms. The watchdog is fed once a second, while the core steps and the loop answers."""
+        fed_ns = 0
+        gc.collect()
+        gc.freeze()  # what exists after start stays: no full collection walks it again (an 11 ms pause otherwise)
+        while True:
+            due_ns = time.monotonic_ns() + int(_TICK_S * NS_PER_S)
+            now_ns = time.monotonic_ns()
+            self.desk.handle(Tick(seen_ns=now_ns, wall_ms=time.time_ns() // NS_PER_MS, local_day=self._local_day()))
+            if now_ns - fed_ns >= NS_PER_S:
+                fed_ns = now_ns
+                if self._worst_lag_ns < _LAG_LIMIT_NS:
+                    notify("WATCHDOG=1")
+                self._worst_lag_ns = 0
+            await asyncio.sleep(_TICK_S)
+            self._worst_lag_ns = max(self._worst_lag_ns, time.monotonic_ns() - due_ns)
+
+    def _local_day(self) -> int:
+        return (datetime.now(self._zone).replace(tzinfo=None) - _EPOCH) // _DAY
+
+    async def _flush_events(self, events: EventLog) -> None:
+        while True:
+            events.flush()
+            await asyncio.sleep(1)
+
+    def _latch(self, change: LatchChanged) -> None:
+        """Durable at once. If the disk refuses, the level in memory stands and a person is told."""
+        try:
+            write_latch(self._latch_path, change)
+        except OSError as error:
+            log.error("latch_unwritable level=%d error=%s", change.level, error)
+            self._problem("latch", f"latch file: {error.strerror}")
+
+    def _on_journal(self, state: JournalState) -> None:
+        self._problem("journal", "" if state.writable else state.reason)
+
+    def _on_store(self, problem: str) -> None:
+        self._problem("store", problem)
+
+    def _problem(self, what: str, text: str) -> None:
+        """The journal, the store and the latch must all be writable, else trading halts."""
+        if text:
+            self._problems[what] = text
+        else:
+            self._problems.pop(what, None)
+        reason = "; ".join(self._problems.values())
+        self.desk.handle(JournalState(writable=not reason, reason=reason, seen_ns=time.monotonic_ns()))
+
+    def _metrics(self) -> dict[str, object]:
+        """Live metrics (R133): counts, latencies in µs, loop lag, memory."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        latencies = self._carrier.latencies.summary() if self._carrier else {}
+        return {
+            **latencies,
+            "loop_lag_us": self._worst_lag_ns // 1_000,
+            "rss_mb": usage.ru_maxrss // 1024,
+            "cpu_s": round(usage.ru_utime + usage.ru_stime, 1),
+            "steps": self.desk.state.steps,
+            "counts": dict(self.desk.state.counts),
+        }
+
+
+def _taken_note(done: "asyncio.Future[int]") -> None:
+    """The store says itself when it cannot write; here the future is only taken note of."""
+    if not done.cancelled():
+        done.exception()
+
+
+async def _stop_on_signal() -> None:
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    await asked.wait()
+    raise Shutdown
+
+
+def main(directory: Path, overlays: tuple[Path, ...]) -> int:
+    """`premia run`. Exit codes: 0 after a signal, 1 after a failure, 2 for a configuration error."""
+    config = load(directory, overlays)
+    logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    daemon = Daemon(config)
+    try:
+        uvloop.run(daemon.run())
+    except ConfigError:
+        raise
+    except Exception:
+        log.exception("engine_failed")
+        return 1
+    return 0

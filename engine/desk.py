@@ -1,0 +1,128 @@
+"""The one door of the process: every source calls `handle`, in the loop's thread; nothing here awaits."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from engine.core import views
+from engine.core.state import State, encode
+from engine.core.step import step
+from engine.domain.command import Command
+from engine.domain.effect import Effect, Notice, OrderView, Reply
+from engine.domain.errors import InvariantBroken
+from engine.domain.event import Commanded, Event
+from engine.domain.view import BalanceView, OpportunityView, RefusalView, StatusView, StrategyView, TradeView
+
+log = logging.getLogger(__name__)
+
+
+class EventLog:
+    """Every event and what it brought, one JSON line each, for replay. Buffered: an incident tool, not the journal."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: BinaryIO = path.open("ab", buffering=1 << 16)
+
+    def write(self, event: Event, effects: Sequence[Effect]) -> None:
+        self._file.write(encode({"event": event, "effects": effects}) + b"\n")
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Desk:
+    """Holds State, steps it, and has effects carried out. Implements control.door.Desk for the control server."""
+
+    def __init__(
+        self,
+        state: State,
+        mono_ns: Callable[[], int],
+        meter: Callable[[], dict[str, object]],
+        events: EventLog | None = None,
+    ) -> None:
+        self.state = state
+        self.level = 0  # the latch as the core last said: looked at before each send
+        self._mono_ns = mono_ns
+        self._meter = meter
+        self._events = events
+        self._carry: dict[type, Callable[[Any], None]] = {}
+        self._waiting: deque[Event] = deque()
+        self._stepping = False
+        self._listeners: list[Callable[[Notice], None]] = []
+        self._reply: Reply | None = None
+
+    def wire(self, carry: dict[type, Callable[[Any], None]]) -> None:
+        """Name who carries out each kind of effect. Notices and replies are the desk's own."""
+        self._carry = {**carry, Notice: self._tell, Reply: self._answer}
+
+    def handle(self, event: Event) -> None:
+        """Step the core and carry out what it asks. An event that comes meanwhile waits its turn."""
+        self._waiting.append(event)
+        if self._stepping:
+            return
+        self._stepping = True
+        try:
+            while self._waiting:
+                self._one(self._waiting.popleft())
+        finally:
+            self._stepping = False
+
+    def _one(self, event: Event) -> None:
+        effects = step(self.state, event)
+        self.level = self.state.level
+        if self._events is not None:
+            self._events.write(event, effects)
+        for effect in effects:
+            self._carry[type(effect)](effect)
+
+    def _tell(self, notice: Notice) -> None:
+        for listener in tuple(self._listeners):
+            listener(notice)
+
+    def _answer(self, reply: Reply) -> None:
+        self._reply = reply
+
+    def ask(self, request_id: str, actor: str, role: str, command: Command) -> Reply:
+        """Hand a command to the core; its reply is ready when this returns."""
+        if self._stepping:
+            raise InvariantBroken("a command was asked from inside a step")
+        self._reply = None
+        self.handle(Commanded(request_id=request_id, actor=actor, role=role, command=command, seen_ns=self._mono_ns()))
+        if self._reply is None:
+            raise InvariantBroken(f"no reply to {request_id}")
+        return self._reply
+
+    def subscribe(self, listener: Callable[[Notice], None]) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def status(self) -> StatusView:
+        return views.status(self.state)
+
+    def strategies(self) -> Sequence[StrategyView]:
+        return views.strategies(self.state)
+
+    def opportunities(self) -> Sequence[OpportunityView]:
+        return views.opportunity_list(self.state)
+
+    def trades(self) -> Sequence[TradeView]:
+        return views.trade_list(self.state)
+
+    def orders(self) -> Sequence[OrderView]:
+        return views.order_list(self.state)
+
+    def balances(self) -> Sequence[BalanceView]:
+        return views.balances(self.state)
+
+    def premiums(self) -> Sequence[dict[str, object]]:
+        return views.premiums(self.state)
+
+    def refusals(self) -> Sequence[RefusalView]:
+        return views.refusals(self.state)
+
+    def metrics(self) -> dict[str, object]:
+        return self._meter()
