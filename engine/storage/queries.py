@@ -31,7 +31,7 @@ class Queries:
 
     def __init__(self, engine: AsyncEngine, zone: str) -> None:
         self._engine = engine
-        self._zone = zone
+        self.zone = zone
 
     async def _rows(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
         try:
@@ -113,7 +113,7 @@ class Queries:
 
     async def pnl(self, now_ms: int, days: int) -> PnlReport:
         """The local day of `now_ms` and the `days - 1` before it."""
-        over = window(self._zone, now_ms, days)
+        over = window(self.zone, now_ms, days)
         trade, signal = models.Trade, models.ArbitrageSignal
         columns = [getattr(trade, name) for name in ClosedTrade.__struct_fields__]
         closed = (

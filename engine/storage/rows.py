@@ -34,6 +34,21 @@ def rows_of(record: Record) -> tuple[sa.Table, list[Row]]:
     return table_of(model), make(record)
 
 
+def exchange_row(
+    name: str, active: bool, maker_fee_bps: Decimal, taker_fee_bps: Decimal, config: str, now_ms: int
+) -> Row:
+    """A venue as configured, for `exchanges`. `config`: JSON without secrets. Every venue is of tier 2 (R155)."""
+    return {
+        "name": name,
+        "tier": 2,
+        "active": active,
+        "maker_pct": maker_fee_bps / 100,
+        "taker_pct": taker_fee_bps / 100,
+        "config": config,
+        "updated_ms": now_ms,
+    }
+
+
 def _signal_rows(record: Record) -> list[Row]:
     view = _signal(record.row)
     return [

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ from engine.domain.event import (
 )
 from engine.domain.market import Balance
 from engine.domain.order import LegRole, OrderRequest, Side, TimeInForce
-from engine.storage.journal import Entry, Journal, Recalled
+from engine.storage.journal import Entry, Journal
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -72,7 +73,7 @@ async def write(path: Path, *entries: Entry, **options) -> None:
             await promise
 
 
-def read(path: Path, now_ns: int = 0) -> list[Recalled]:
+def read(path: Path, now_ns: int = 0) -> list[Any]:
     with opened(path) as journal:
         return list(journal.read_all(now_ns))
 
