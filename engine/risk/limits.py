@@ -48,9 +48,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            if value is None:
-                continue
-            if value < 0 or (isinstance(value, Decimal) and not value.is_finite()):
+            if value is not None and (not Decimal(value).is_finite() or value < 0):
                 raise ValueError(f"{name} must not be negative: {value}")
 
 

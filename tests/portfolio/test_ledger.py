@@ -66,10 +66,10 @@ def test_fills(why, reports, balances):
 def test_entries_name_their_accounts():
     ledger = Ledger()
     opening = ledger.open("upbit", {"KRW": D(1_000)})
-    assert opening.reason == "open:upbit"
+    assert opening is not None and opening.reason == "open:upbit"
     assert [(p.account, p.amount) for p in opening.postings] == [(OPENING, D(-1_000)), ("assets:upbit:KRW", D(1_000))]
     entry = fill(ledger, report("1", "100", fees=[("KRW", "0.05")]))
-    assert entry.reason == "fill:c1"
+    assert entry is not None and entry.reason == "fill:c1"
     assert [(p.account, p.asset, p.amount) for p in entry.postings] == [
         (TRADING, "BTC", D(-1)),
         ("assets:upbit:BTC", "BTC", D(1)),
@@ -92,7 +92,7 @@ def test_an_unknown_order_starts_from_the_report_before():
 def test_an_accepted_difference_is_an_adjustment():
     ledger = opened()
     entry = ledger.open("upbit", {"KRW": D("1500000"), "ETH": D(1)})
-    assert entry.reason == "adjust:upbit"
+    assert entry is not None and entry.reason == "adjust:upbit"
     assert ledger.assets("upbit") == {"KRW": D("1500000"), "ETH": D(1), "BTC": D(0)}
     assert ledger.account(ADJUSTED, "KRW") == D("-500000")
     assert ledger.account(ADJUSTED, "BTC") == D(2)
