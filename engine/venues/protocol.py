@@ -51,6 +51,10 @@ class Orders(Protocol):
         """The venue's clock, UTC, for skew."""
         ...
 
+    async def warm(self) -> None:
+        """Connect, learn the venue's clock and prove the key, so that the first order pays for none of it."""
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -218,7 +218,7 @@ class BinanceOrders:
         params = {"symbols": json.dumps(list(symbols), separators=(",", ":"))}
         info = await self._client.ask(Purpose.READ, "GET", "exchangeInfo", params, _ExchangeInfo, access="public")
         found = []
-        for symbol in info.symbols:
+        for symbol in (row for row in info.symbols if row.symbol in symbols):
             fees = await self._client.ask(
                 Purpose.READ, "GET", "account/commission", {"symbol": symbol.symbol}, _Commission
             )
@@ -229,12 +229,13 @@ class BinanceOrders:
         sent_ms = wall_ms()
         time = await self._client.ask(Purpose.READ, "GET", "time", {}, _Time, access="public")
         received_ms = wall_ms()
-        # Signed timestamps follow the venue's clock, so that recvWindow bounds what it is meant to bound.
-        self._exchange.options["timeDifference"] = (sent_ms + received_ms) // 2 - time.serverTime
+        # Signed timestamps follow the venue's clock, never ahead of it: recvWindow then ends no later than we count.
+        self._exchange.options["timeDifference"] = received_ms - time.serverTime
         return time.serverTime + (received_ms - sent_ms) // 2
 
     async def warm(self) -> None:
         """Connect, learn the venue's clock and prove the key before the first order. Raises VenueRefused."""
+        await self.server_time_ms()  # pays for the connection, so that the second reading is a sharp one
         await self.server_time_ms()
         await self.balances()
 

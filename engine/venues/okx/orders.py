@@ -256,12 +256,14 @@ class OkxOrders:
         if not answer.data:
             raise VenueUnavailable("okx: /public/time was answered without a row")
         venue_ms = answer.data[0].ts
-        # Signed timestamps and expTime follow the venue's clock, so that the expiry means what it says.
-        self._exchange.options["timeDifference"] = (sent_ms + received_ms) // 2 - venue_ms
+        # Signed timestamps and expTime follow the venue's clock, never ahead of it: a request then expires no later
+        # than we count.
+        self._exchange.options["timeDifference"] = received_ms - venue_ms
         return venue_ms + (received_ms - sent_ms) // 2
 
     async def warm(self) -> None:
         """Connect, learn the venue's clock and prove the key before the first order. Raises VenueRefused."""
+        await self.server_time_ms()  # pays for the connection, so that the second reading is a sharp one
         await self.server_time_ms()
         await self.balances()
 
