@@ -23,7 +23,7 @@ from engine.storage.rollup import roll_up, snapshot
 from engine.storage.rows import exchange_row
 from engine.storage.writer import Writer
 from tests.storage.views import opportunity, order, record, refusal, trade
-from tests.storage.waiting import until
+from tests.waiting import until
 
 DAY_MS = 86_400_000
 NOON_MS = 1_793_426_400_000  # 2026-10-31 11:00 in Seoul, 02:00 UTC
