@@ -141,15 +141,19 @@ def load(directory: Path, overlays: tuple[Path, ...] = ()) -> BotConfig:
     return config
 
 
-def token() -> str:
-    """The bot's token from systemd's credential directory, else the environment. Raises ConfigFault."""
+def secret(name: str) -> str:
+    """A secret by name from systemd's credential directory, else the environment; "" where it is nowhere."""
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
-    if directory and (file := Path(directory) / TOKEN_NAME).is_file():
-        value = file.read_text(encoding="utf-8").strip()
-    else:
-        value = os.environ.get(TOKEN_NAME, "").strip()
-    number, colon, secret = value.partition(":")
-    if not (number.isdigit() and colon and secret):
+    if directory and (file := Path(directory) / name).is_file():
+        return file.read_text(encoding="utf-8").strip()
+    return os.environ.get(name, "").strip()
+
+
+def token() -> str:
+    """The bot's token. Raises ConfigFault."""
+    value = secret(TOKEN_NAME)
+    number, colon, rest = value.partition(":")
+    if not (number.isdigit() and colon and rest):
         # The value itself is never printed, not even a malformed one.
         raise ConfigFault(f"environment: {TOKEN_NAME} is {'malformed' if value else 'missing'}")
     return value

@@ -1,9 +1,8 @@
-"""Who speaks when: one worker per chat takes the most urgent message that its budget allows, and one painter draws."""
+"""Who speaks when: one worker per chat takes the most urgent message that its budget allows."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Executor
 
 from aiogram import Bot
 from msgspec import Struct
@@ -14,7 +13,6 @@ from bot.outbox import Ledger, Outbox, Priority, Row
 from bot.store import Store
 from bot.views.content import Content
 from bot.views.digest import digest
-from bot.views.pictures import draw
 
 log = logging.getLogger("premia.bot.delivery")
 
@@ -53,7 +51,7 @@ class ChatWorker:
         while not stopping.is_set():
             ear.clear()
             if wait_ms := await self.step():
-                await _heard(ear, wait_ms / 1000)
+                await heard(ear, wait_ms / 1000)
 
     async def step(self) -> int:
         """Send at most one message. How many ms nothing can be sent for, 0 when one was: look again at once."""
@@ -136,20 +134,6 @@ class ChatWorker:
         self._ledger.failed(row, self._parts.now_ms() + 2_000)
 
 
-async def paint(outbox: Outbox, executor: Executor, stopping: asyncio.Event) -> None:
-    """Draw every picture that a waiting message asks for, in another process; a message waits for its picture alone."""
-    ear = outbox.ear()
-    while not stopping.is_set():
-        ear.clear()
-        row = outbox.undrawn()
-        if row is None or row.content.picture is None:
-            await _heard(ear, 60)
-            continue
-        picture = row.content.picture
-        png = await asyncio.get_running_loop().run_in_executor(executor, draw, picture.kind, picture.data)
-        outbox.drawn(row, png)
-
-
 def is_dead(store: Store, chat_id: int) -> bool:
     return store.fact(f"dead.{chat_id}") != ""
 
@@ -177,7 +161,7 @@ def _as_new(row: Row) -> Row:
     return Row(**{name: getattr(row, name) for name in Row.__struct_fields__} | {"message_id": None, "shown": None})
 
 
-async def _heard(ear: asyncio.Event, timeout_s: float) -> None:
+async def heard(ear: asyncio.Event, timeout_s: float) -> None:
     """Until a wish was made, the process stops, or the time is over."""
     try:
         async with asyncio.timeout(timeout_s):

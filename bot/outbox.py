@@ -132,6 +132,12 @@ class Outbox:
         ).fetchone()
         return row["key"] if row else ""
 
+    def strip(self, chat_id: int, message_id: int) -> None:
+        """Take the buttons off one of our messages; one that is none of ours is left alone."""
+        row = self.find(chat_id, self.key_of(chat_id, message_id))
+        if row is not None and row.content.rows and not row.late:
+            self.show(chat_id, row.key, msgspec.structs.replace(row.content, rows=()), Priority.REPLY)
+
     def drop_unsent(self, chat_id: int, key: str) -> bool:
         """Take back what was never sent. False when it was sent, or there is nothing of that key."""
         cursor = self._sql.execute(
@@ -154,7 +160,7 @@ class Outbox:
         ).fetchone()
         return _row(row) if row else None
 
-    def drawn(self, row: Row, png: bytes) -> None:
+    def drawn(self, row: Row, png: bytes | None) -> None:
         """A newer wish may ask for another picture meanwhile: then this one is thrown away."""
         self._sql.execute(
             "UPDATE messages SET undrawn = 0, png = ? WHERE chat_id = ? AND key = ? AND wanted = ?",

@@ -58,12 +58,12 @@ class Store:
     def together(self) -> Iterator[None]:
         """All writes inside stand or none does."""
         self.sql.execute("BEGIN IMMEDIATE")
+        whole = False
         try:
             yield
-        except BaseException:
-            self.sql.execute("ROLLBACK")
-            raise
-        self.sql.execute("COMMIT")
+            whole = True
+        finally:
+            self.sql.execute("COMMIT" if whole else "ROLLBACK")
 
     def fact(self, name: str, default: str = "") -> str:
         row = self.sql.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()

@@ -24,10 +24,8 @@ def alert(reader: Reader, view: AlertView, severity: str) -> Content:
     return Content(text=text, brief="" if severity == "crit" else head)
 
 
-def started(reader: Reader, status: StatusView | None, *, bot: bool, engine: bool) -> Content:
+def started(reader: Reader, status: StatusView, *, bot: bool, engine: bool) -> Content:
     """One message after a restart of either process, instead of one per thing that came back."""
-    if status is None:
-        return Content(text=reader.say("started.no_engine"))
     who = "both" if bot and engine else "bot" if bot else "engine"
     lines: list[str] = [reader.say(f"started.{who}", level=reader.named("level", str(status.level)))]
     lines.append(

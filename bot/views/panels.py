@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bot.views import money
-from bot.views.content import Button, Content
+from bot.views.content import Button, Content, Markup
 from bot.views.reader import Reader
 from bot.views.refusals import reason
 from engine.control.messages import Answer, StrategyView
@@ -83,16 +83,30 @@ def halted(reader: Reader, level: int, answer: Answer, flatten_data: str) -> Con
 
 def resume_check(reader: Reader, answer: Answer, confirm_data: str) -> Content:
     """The self-check's result; only a passed one has the button."""
+    lines = _checks(reader, answer.body)
     if not answer.ok:
-        return Content(text=reader.say("resume.failed", why=reason(reader, answer.rule, answer.text)))
+        why = Markup("\n".join(lines)) if lines else reason(reader, answer.rule, answer.text)
+        return Content(text=reader.say("resume.failed", why=why))
     return ask(
         reader,
-        reader.say("resume.passed", text=answer.text),
+        reader.say("resume.passed", text=Markup("\n".join(lines)) if lines else answer.text),
         reader.plain("button.resume"),
         confirm_data,
         "n:cancel",
         style="success",
     )
+
+
+def _checks(reader: Reader, body: object) -> list[Markup]:
+    """The self-check line by line, what failed first."""
+    checks = body.get("checks", []) if isinstance(body, dict) else []
+    rows = sorted((check for check in checks if isinstance(check, dict)), key=lambda check: bool(check.get("ok")))
+    return [
+        reader.say(
+            "resume.check", mark="✅" if row.get("ok") else "❌", name=row.get("name", ""), text=row.get("text", "")
+        )
+        for row in rows
+    ]
 
 
 def help_text(reader: Reader) -> Content:

@@ -1,27 +1,39 @@
 """Why something was refused: the rule in the reader's language, then its numbers."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 
 from bot.texts import number_name, rule_title
+from bot.views import money
 from bot.views.content import Content, Markup
 from bot.views.reader import Reader
 from engine.control.messages import RefusalView
 
 _SHOWN = 10
+_RATIOS = frozenset({"net", "floor", "spread", "slippage", "drawdown"})
 
 
-def reason(reader: Reader, rule: str, text: str) -> Markup:
-    """Two lines: what the rule is called, and the engine's sentence with the numbers."""
+def reason(reader: Reader, rule: str, text: str, body: object = None) -> Markup:
+    """Two lines: what the rule is called, and its numbers, or the engine's sentence where it gave none."""
     title = rule_title(reader.language, rule)
-    if not text:
-        return reader.say("refused.bare", rule=title)
-    return reader.say("refused", rule=title, text=text)
+    detail = _detail(reader, text, body)
+    return reader.say("refused", rule=title, text=detail) if detail else reader.say("refused.bare", rule=title)
 
 
-def reason_short(reader: Reader, rule: str, text: str) -> str:
+def reason_short(reader: Reader, rule: str, text: str, body: object = None) -> str:
     """For a callback answer: at most 200 characters, without markup."""
-    line = f"{rule_title(reader.language, rule)}: {text}" if text else rule_title(reader.language, rule)
+    title, detail = rule_title(reader.language, rule), _detail(reader, text, body)
+    line = f"⛔ {title}: {detail}" if detail else f"⛔ {title}"
     return line if len(line) <= 200 else line[:199] + "…"
+
+
+def _detail(reader: Reader, text: str, body: object) -> str:
+    """A refusal's body is its numbers by name: those translate, the English sentence does not."""
+    if reader.language != "en" and isinstance(body, dict) and body:
+        named = {str(name): value for name, value in body.items() if isinstance(value, str) and value}
+        if len(named) == len(body):
+            return _numbers(reader, named)
+    return text
 
 
 def reason_of(reader: Reader, engine_reason: str) -> str:
@@ -32,7 +44,26 @@ def reason_of(reader: Reader, engine_reason: str) -> str:
 
 
 def _numbers(reader: Reader, numbers: Mapping[str, str]) -> str:
-    return " · ".join(f"{number_name(reader.language, name)} {value}" for name, value in numbers.items())
+    ratio = any(name in _RATIOS for name in numbers)
+    return " · ".join(
+        f"{number_name(reader.language, name)} {_value(reader, name, value, ratio=ratio)}"
+        for name, value in numbers.items()
+    )
+
+
+def _value(reader: Reader, name: str, value: str, *, ratio: bool) -> str:
+    """A number by its name: ratios as percent, KRW as ₩; `limit` is a ratio where it stands beside one."""
+    if name == "venue":
+        return reader.named("venue", value)
+    try:
+        exact = Decimal(value)
+    except InvalidOperation:
+        return value
+    if name in _RATIOS or (name == "limit" and ratio):
+        return money.percent(exact)
+    if name.endswith("_krw"):
+        return money.won(exact)
+    return money.amount(exact)
 
 
 def why(reader: Reader, refusals: Sequence[RefusalView], about: str) -> Content:

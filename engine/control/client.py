@@ -16,6 +16,8 @@ from engine.control.calls import Commands, Query, Reads
 
 __all__ = ["Commands", "Door", "DoorRefused", "DoorUnavailable", "Reads"]
 
+__all__ = ["Commands", "Door", "DoorRefused", "DoorUnavailable", "Reads"]
+
 _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 

@@ -1,0 +1,76 @@
+"""What a viewer may see. Each command reads the engine at this moment; nothing is remembered."""
+
+from aiogram import F, Router
+from aiogram.filters import Command, CommandObject
+from aiogram.types import CallbackQuery, Message
+
+from bot.gate import answer
+from bot.office import Asker, Office
+from bot.outbox import Priority
+from bot.views import boards, reports
+from bot.views.refusals import why
+
+
+async def status(message: Message, asker: Asker) -> None:
+    asker.say(boards.status(asker.reader, await asker.reads.status()))
+
+
+async def venues(message: Message, asker: Asker) -> None:
+    asker.say(boards.venues(asker.reader, (await asker.reads.status()).venues))
+
+
+async def opportunities(message: Message, asker: Asker) -> None:
+    asker.say(boards.opportunities(asker.reader, await asker.reads.opportunities()))
+
+
+async def positions(message: Message, asker: Asker) -> None:
+    asker.say(boards.positions(asker.reader, await asker.reads.positions()))
+
+
+async def refusals(message: Message, asker: Asker, command: CommandObject) -> None:
+    """`/why`, or `/why kimchi`, `/why BTC`, `/why <opportunity id>`."""
+    about = (command.args or "").strip()[:200]
+    asker.say(why(asker.reader, await asker.reads.refusals(about), about))
+
+
+async def audit(message: Message, asker: Asker, office: Office) -> None:
+    page = await asker.reads.audit(limit=200)
+    names = [(f"telegram:{user.id}", user.name) for user in office.config.telegram.users if user.name]
+    asker.say(reports.audit(asker.reader, page, names))
+
+
+async def live(message: Message, asker: Asker, office: Office) -> None:
+    """The pinned status of this chat: on, or off again. Each switching on is a new message."""
+    if office.store.preference(asker.user.id, "live"):
+        office.store.prefer(asker.user.id, "live", "")
+        asker.tell("live.off")
+        return
+    key = f"live:{asker.update_id}"
+    content = boards.status(asker.reader, await asker.reads.status())
+    office.outbox.post(asker.user.id, key, content, Priority.REPLY, silent=True, pinned=True)
+    office.store.prefer(asker.user.id, "live", key)
+    asker.tell("live.on")
+
+
+async def nothing(query: CallbackQuery, asker: Asker) -> None:
+    await answer(asker, query)
+
+
+async def cancelled(query: CallbackQuery, asker: Asker, office: Office) -> None:
+    """Take the buttons off a question that was not wanted."""
+    await answer(asker, query, asker.reader.plain("callback.cancelled"))
+    office.outbox.strip(asker.user.id, query.message.message_id if query.message else 0)
+
+
+def routes() -> Router:
+    router = Router(name="look")
+    router.message.register(status, Command("status"), flags={"role": "viewer"})
+    router.message.register(venues, Command("venues"), flags={"role": "viewer"})
+    router.message.register(opportunities, Command("opps"), flags={"role": "viewer"})
+    router.message.register(positions, Command("positions"), flags={"role": "viewer"})
+    router.message.register(refusals, Command("why"), flags={"role": "viewer"})
+    router.message.register(audit, Command("audit"), flags={"role": "owner"})
+    router.message.register(live, Command("live"), flags={"role": "viewer"})
+    router.callback_query.register(nothing, F.data.in_({"n:noop", "n:strategies"}), flags={"role": "viewer"})
+    router.callback_query.register(cancelled, F.data == "n:cancel", flags={"role": "viewer"})
+    return router

@@ -1,0 +1,64 @@
+"""The worker process that draws: started warm, replaced when it died."""
+
+import asyncio
+import logging
+import multiprocessing
+import signal
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from bot.delivery import heard
+from bot.outbox import Outbox
+from bot.views.pictures import draw, warm
+
+log = logging.getLogger("premia.bot.painter")
+
+_TRIES = 3
+
+
+def _start() -> None:
+    """In the worker: the bot decides when it ends, not the terminal."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warm()
+
+
+class Painter:
+    """Draws what waiting messages ask for, one picture at a time, most urgent first."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._pool = self._new_pool()
+
+    @staticmethod
+    def _new_pool() -> ProcessPoolExecutor:
+        # spawn: a forked copy would hold our sockets and locks.
+        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_start)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        ear = self._outbox.ear()
+        try:
+            await self._draw("warm", b"")
+            while not stopping.is_set():
+                ear.clear()
+                row = self._outbox.undrawn()
+                if row is None or row.content.picture is None:
+                    await heard(ear, 60)
+                    continue
+                png = await self._draw(row.content.picture.kind, row.content.picture.data)
+                self._outbox.drawn(row, png)
+        finally:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _draw(self, kind: str, data: bytes) -> bytes | None:
+        """PNG bytes; None when the worker died three times over it: then the words go without their picture."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._pool, _work, kind, data)
+            except BrokenProcessPool:
+                log.error("painter_died kind=%s attempt=%s", kind, attempt)
+                self._pool = self._new_pool()
+        return None
+
+
+def _work(kind: str, data: bytes) -> bytes:
+    return b"" if kind == "warm" else draw(kind, data)
