@@ -118,7 +118,7 @@ class Market:
         if mids is None:
             mids = self._mids[key] = deque()
         # One sample per second is enough for a 60 s median and keeps the update cheap.
-        if book.is_two_sided and (not mids or book.seen_ns - mids[-1][0] >= NS_PER_S):
+        if book.synced and book.is_two_sided and (not mids or book.seen_ns - mids[-1][0] >= NS_PER_S):
             mids.append((book.seen_ns, (book.best_bid + book.best_ask) / 2))
             while mids[0][0] < book.seen_ns - _MEDIAN_WINDOW_NS:
                 mids.popleft()
@@ -192,7 +192,7 @@ class Market:
         return self.fx.view(now_ns, self.wall_ms)
 
     def krw_per(self, quote_asset: str, now_ns: int, usdt_symbols: tuple[tuple[str, str], ...]) -> float:
-        """KRW per one unit of a quote asset for sizing and limits: 1 for KRW, the cheapest USDT/KRW bid for USDT.
+        """KRW per one unit of a quote asset for sizing and limits: 1 for KRW, the median USDT/KRW bid for USDT.
 
         0.0 where no usable rate is known: a limit with no rate counts as breached (domain.md §11).
         """
