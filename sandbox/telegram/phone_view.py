@@ -81,6 +81,7 @@ class ChatView(Struct, frozen=True, kw_only=True):
     now_ns: int
     contact: str  # never, started or blocked
     action: str
+    action_for_ms: int
     pinned: list[int]
     keyboard: ReplyKeyboard | ForceReply | None
     messages: list[MessageView]
@@ -96,6 +97,7 @@ def view_chat(bot: BotState, chat: ChatState, since: int) -> ChatView:
         now_ns=now_ns,
         contact=chat.contact.value,
         action=chat.doing(now_ns),
+        action_for_ms=max(0, (chat.action_until_ns - now_ns) // NS_PER_MS),
         pinned=chat.pinned,
         keyboard=chat.reply_keyboard,
         messages=[view_message(stored) for stored in chat.messages.values() if stored.revision > since],

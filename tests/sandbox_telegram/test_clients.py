@@ -19,6 +19,9 @@ from telegram import (
     ReplyKeyboardMarkup,
     ReplyParameters,
 )
+from telegram import (
+    Message as PtbMessage,
+)
 from telegram.error import BadRequest, Forbidden, InvalidToken
 
 from tests.sandbox_telegram.rig import JANE, MINJUN, TOKEN, Rig, fails_with, jpeg, png
@@ -84,11 +87,13 @@ async def test_aiogram_photo_comes_back_byte_for_byte(bot: Bot, picture: bytes, 
 
 async def test_aiogram_replaces_caption_and_picture(bot: Bot):
     sent = await bot.send_photo(MINJUN.id, aio.BufferedInputFile(CHART, "a.png"), caption="old")
-    where = {"chat_id": MINJUN.id, "message_id": sent.message_id}
-    captioned = await bot.edit_message_caption(**where, caption="new", reply_markup=CARD)
+    message_id = sent.message_id
+    captioned = await bot.edit_message_caption(
+        chat_id=MINJUN.id, message_id=message_id, caption="new", reply_markup=CARD
+    )
     assert isinstance(captioned, aio.Message) and (captioned.caption, shown(captioned)) == ("new", CARD.model_dump())
     media = aio.InputMediaPhoto(media=aio.BufferedInputFile(SECOND_CHART, "b.png"), caption="newest")
-    replaced = await bot.edit_message_media(media, **where)
+    replaced = await bot.edit_message_media(media, chat_id=MINJUN.id, message_id=message_id)
     assert isinstance(replaced, aio.Message) and replaced.photo and replaced.caption == "newest"
     assert (replaced.photo[-1].width, replaced.photo[-1].height) == (320, 200)
 
@@ -96,8 +101,8 @@ async def test_aiogram_replaces_caption_and_picture(bot: Bot):
 async def test_aiogram_sends_documents_and_albums(bot: Bot):
     report = await bot.send_document(MINJUN.id, aio.BufferedInputFile(b"a,b\n1,2\n", "report.csv"), caption="CSV")
     assert report.document and (report.document.file_name, report.document.file_size) == ("report.csv", 8)
-    pictures = [aio.InputMediaPhoto(media=aio.BufferedInputFile(each, "p.png")) for each in (CHART, SECOND_CHART)]
-    album = await bot.send_media_group(MINJUN.id, pictures)
+    first, second = (aio.InputMediaPhoto(media=aio.BufferedInputFile(each, "p.png")) for each in (CHART, SECOND_CHART))
+    album = await bot.send_media_group(MINJUN.id, [first, second])
     assert len(album) == 2 and len({message.media_group_id for message in album}) == 1
     assert [message.photo[-1].width for message in album if message.photo] == [640, 320]
 
@@ -167,7 +172,7 @@ async def test_ptb_sends_edits_and_deletes(ptb: PtbBot, rig: Rig):
     sent = await ptb.send_message(JANE.id, "<b>Up</b> 1 &lt; 2", parse_mode="HTML", reply_markup=PTB_CARD)
     assert sent.text == "Up 1 < 2" and sent.reply_markup == PTB_CARD
     edited = await ptb.edit_message_text("done", JANE.id, sent.message_id)
-    assert edited.text == "done" and edited.reply_markup is None
+    assert isinstance(edited, PtbMessage) and edited.text == "done" and edited.reply_markup is None
     await ptb.edit_message_reply_markup(JANE.id, sent.message_id, reply_markup=PTB_CARD)
     reply = await ptb.send_message(
         JANE.id, "keys", reply_parameters=ReplyParameters(sent.message_id), reply_markup=ReplyKeyboardMarkup([["KILL"]])
@@ -185,11 +190,12 @@ async def test_ptb_files(ptb: PtbBot):
     file = await ptb.get_file(photo.photo[-1].file_id)
     assert bytes(await file.download_as_bytearray()) == CHART
     captioned = await ptb.edit_message_caption(JANE.id, photo.message_id, caption="night")
-    assert captioned.caption == "night"
+    assert isinstance(captioned, PtbMessage) and captioned.caption == "night"
     replaced = await ptb.edit_message_media(InputMediaDocument(b"1,2", filename="d.csv"), JANE.id, photo.message_id)
-    assert replaced.document.file_name == "d.csv" and not replaced.photo
+    assert isinstance(replaced, PtbMessage) and replaced.document and not replaced.photo
+    assert replaced.document.file_name == "d.csv"
     document = await ptb.send_document(JANE.id, b"x,y", filename="t.csv")
-    assert document.document.file_size == 3
+    assert document.document and document.document.file_size == 3
     album = await ptb.send_media_group(JANE.id, [InputMediaPhoto(CHART), InputMediaPhoto(SECOND_CHART)])
     assert [message.photo[-1].width for message in album] == [640, 320]
 

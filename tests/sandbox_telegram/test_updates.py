@@ -1,6 +1,7 @@
 """getUpdates: what is kept, what is acknowledged, who is thrown out."""
 
 import asyncio
+from functools import partial
 
 from aiogram import Bot
 from aiogram.exceptions import TelegramConflictError
@@ -105,7 +106,7 @@ async def test_the_next_conflict_within_three_seconds_is_answered_late(rig: Rig)
     polls = []
     for number in range(3):
         polls.append(asyncio.ensure_future(poll(-1 - number)))
-        await until(lambda at=number: rig.server.state(TOKEN).poller.begun == at + 1)
+        await until(partial(_begun, rig, number + 1))
     status, answer = await polls[0]
     assert (status, answer["description"]) == (409, OTHER_POLLER)
     assert not polls[1].done()
@@ -114,6 +115,10 @@ async def test_the_next_conflict_within_three_seconds_is_answered_late(rig: Rig)
     assert (await polls[1])[0] == 409
     rig.clock.advance(30)
     assert await polls[2] == (200, {"ok": True, "result": []})
+
+
+def _begun(rig: Rig, polls: int) -> bool:
+    return rig.server.state(TOKEN).poller.begun == polls
 
 
 async def test_a_webhook_and_a_poll_exclude_each_other(rig: Rig, bot: Bot):
