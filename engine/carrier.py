@@ -134,6 +134,15 @@ class Carrier:
         except (VenueUnavailable, OutcomeUnknown, OrderNotFound) as error:
             self._failed(effect.venue, "cancel", error)
 
+    async def cancel_resting(self) -> None:
+        """Before a stop: ask to cancel whatever of ours still rests. The next start looks up how each ended."""
+        async with asyncio.TaskGroup() as asking:
+            for trade in self._desk.state.live_trades.values():
+                for order in trade.unresolved:
+                    request = order.request
+                    effect = Cancel(cid=request.cid, venue=request.venue, symbol=request.symbol, venue_order_id="")
+                    asking.create_task(self._cancel(effect))
+
     async def _look_up(self, effect: LookUp) -> None:
         asked_ns = self._mono_ns()
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
+import msgspec
 import uvloop
 
 from engine.assemble import core_config
@@ -27,10 +28,13 @@ from engine.domain.errors import ConfigError, VenueRefused, VenueUnavailable
 from engine.domain.event import Commanded, InstrumentsLoaded, JournalState, Recovered, Started, Tick
 from engine.domain.money import NS_PER_MS, NS_PER_S
 from engine.net.notify import notify
-from engine.storage import database
+from engine.schedule import Schedule
+from engine.storage import database, models
 from engine.storage.journal import Journal
 from engine.storage.latch import read_latch, write_latch
 from engine.storage.queries import Queries
+from engine.storage.rollup import roll_up, snapshot
+from engine.storage.rows import exchange_row
 from engine.storage.writer import Writer
 from engine.strategies import curve
 from engine.venues.feeds import build_feed
@@ -43,6 +47,7 @@ log = logging.getLogger(__name__)
 
 _TICK_S = 0.1
 _LAG_LIMIT_NS = 250 * NS_PER_MS  # the watchdog is fed only while the loop answers within this
+_LEAVE_S = 5
 _DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1)
 # Callers on this machine besides the people of the allow-list: the bot's own reads, and the operator's shell.
@@ -101,9 +106,11 @@ class Daemon:
                         }
                     )
                     tasks.create_task(writer.run(), name="store")
+                    server = self._door(writer, queries)  # it listens to the desk from the first event on
                     await self._recover(journal, queries)
-                    self._start(tasks, orders, writer, queries)
-                    tasks.create_task(_stop_on_signal(), name="signals")
+                    self._start_markets(tasks, orders)
+                    self._start_house(tasks, server, writer, queries)
+                    tasks.create_task(self._stop_on_signal(carrier, writer), name="signals")
             except* Shutdown:
                 log.info("stopping")
             finally:
@@ -142,7 +149,7 @@ class Daemon:
             self.desk.ask(f"latch-{now_ns}", "latch", "owner", Halt(level=latch.level, reason=reason))
         self.desk.handle(Recovered(seen_ns=time.monotonic_ns()))
 
-    def _start(self, tasks: asyncio.TaskGroup, orders: Mapping[str, Orders], writer: Writer, queries: Queries) -> None:
+    def _start_markets(self, tasks: asyncio.TaskGroup, orders: Mapping[str, Orders]) -> None:
         seed = Random(self._config.seed)
         for name, venue in orders.items():
             tasks.create_task(self._load_rules(name, venue), name=f"rules {name}")
@@ -162,16 +169,46 @@ class Daemon:
         for name, source in self._config.fx.sources.items():
             poll = FxPoll(name, source.kind, source.url, source.every_s, self.desk.handle, time.monotonic_ns)
             tasks.create_task(poll.run(), name=f"fx {name}")
+
+    def _door(self, writer: Writer, queries: Queries) -> ControlServer:
+        users = {f"telegram:{user.id}": user.role for user in self._config.telegram.users}
+        return ControlServer(self.desk, writer, queries, {**_HOUSE, **users}, curve)
+
+    def _start_house(self, tasks: asyncio.TaskGroup, server: ControlServer, writer: Writer, queries: Queries) -> None:
         tasks.create_task(self._ticks(), name="ticks")
         if self._events is not None:
             tasks.create_task(self._flush_events(self._events), name="events")
-        users = {f"telegram:{user.id}": user.role for user in self._config.telegram.users}
-        server = ControlServer(self.desk, writer, queries, {**_HOUSE, **users}, curve)
+        tasks.create_task(self._nightly(writer, queries).run(), name="schedule")
         control = self._config.control
         serving = server.serve(self._data / control.socket, control.tcp_port, secret("PREMIA_CONTROL_TOKEN"))
         tasks.create_task(serving, name="control")
         # A venue that is away must not keep systemd waiting: the desk is up when its door is; /status tells the rest.
         notify("READY=1\nSTATUS=reconciling")
+
+    def _nightly(self, writer: Writer, queries: Queries) -> Schedule:
+        """What happens by the clock on the wall: the finished day, what every account held, pruning."""
+
+        async def finish_day() -> None:
+            now_ms = _wall_ms()
+            await writer.rows(models.Exchange, [self._exchange(name, now_ms) for name in sorted(self._config.venues)])
+            await roll_up(writer, queries, now_ms, "live")
+
+        async def keep_holdings() -> None:
+            await snapshot(writer, self.desk.balances(), _wall_ms())
+
+        async def forget() -> None:
+            await writer.prune(_wall_ms())
+
+        schedule = Schedule(self._config.time_zone)
+        schedule.daily("finish the day", "00:05", finish_day, also_at_start=True)
+        schedule.daily("keep holdings", "00:00", keep_holdings)
+        schedule.daily("forget", "04:30", forget)
+        return schedule
+
+    def _exchange(self, name: str, now_ms: int) -> dict[str, object]:
+        venue = self._config.venues[name]
+        config = msgspec.json.encode(venue).decode()
+        return exchange_row(name, venue.enabled, venue.maker_fee_bps, venue.taker_fee_bps, config, now_ms)
 
     async def _load_rules(self, name: str, venue: Orders) -> None:
         """Ask a venue for its rules until it answers; until then nothing is traded there."""
@@ -202,7 +239,7 @@ class Daemon:
         while True:
             due_ns = time.monotonic_ns() + int(_TICK_S * NS_PER_S)
             now_ns = time.monotonic_ns()
-            self.desk.handle(Tick(seen_ns=now_ns, wall_ms=time.time_ns() // NS_PER_MS, local_day=self._local_day()))
+            self.desk.handle(Tick(seen_ns=now_ns, wall_ms=_wall_ms(), local_day=self._local_day()))
             if now_ns - fed_ns >= NS_PER_S:
                 fed_ns = now_ns
                 if self._worst_lag_ns < _LAG_LIMIT_NS:
@@ -218,6 +255,21 @@ class Daemon:
         while True:
             events.flush()
             await asyncio.sleep(1)
+
+    async def _stop_on_signal(self, carrier: Carrier, writer: Writer) -> None:
+        """A stop leaves nothing resting at a venue and nothing unwritten; both within the supervisor's patience."""
+        asked = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, asked.set)
+        await asked.wait()
+        try:
+            async with asyncio.timeout(_LEAVE_S):
+                await carrier.cancel_resting()
+                await writer.flush()
+        except TimeoutError:
+            log.warning("stopping_late seconds=%d", _LEAVE_S)
+        raise Shutdown
 
     def _latch(self, change: LatchChanged) -> None:
         """Durable at once. If the disk refuses, the level in memory stands and a person is told."""
@@ -262,13 +314,8 @@ def _taken_note(done: "asyncio.Future[int]") -> None:
         done.exception()
 
 
-async def _stop_on_signal() -> None:
-    asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
-    await asked.wait()
-    raise Shutdown
+def _wall_ms() -> int:
+    return time.time_ns() // NS_PER_MS
 
 
 def main(directory: Path, overlays: tuple[Path, ...]) -> int:

@@ -205,21 +205,17 @@ def confirm(state: State, event: Commanded, command: ask.Confirm) -> Reply:
 
 def _execute(state: State, event: Commanded, token: Token) -> Reply:
     found = state.opportunities.get(token.opportunity_id)
+    if state.now_ns > token.expires_ns:
+        late_s = (state.now_ns - token.expires_ns) / NS_PER_S
+        stale = NotExecutable(
+            rule="stale_confirm",
+            text=f"the quote ended {late_s:.1f} s before the tap",
+            numbers={"late_s": f"{late_s:.1f}", "ttl_s": str(state.config.token_ttl_ms // 1000)},
+        )
+        return _refuse(state, event, found, stale)
     if found is None or found.state != "live":
         why = found.reason if found is not None and found.reason else "the opportunity is over"
         return no(event, "gone", why)
-    if state.now_ns > token.expires_ns:
-        late_s = (state.now_ns - token.expires_ns) / NS_PER_S
-        return _refuse(
-            state,
-            event,
-            found,
-            NotExecutable(
-                rule="stale_confirm",
-                text=f"the quote ended {late_s:.1f} s before the tap",
-                numbers={"late_s": f"{late_s:.1f}", "ttl_s": str(state.config.token_ttl_ms // 1000)},
-            ),
-        )
     intent = opportunities.requote(state, found)
     if intent is None or intent.net_est < token.net_floor:
         net = intent.net_est if intent is not None else found.net_est
@@ -242,8 +238,9 @@ def _execute(state: State, event: Commanded, token: Token) -> Reply:
     return yes(event, "executing", {"trade_id": found.trade_id, "opportunity_id": found.id})
 
 
-def _refuse(state: State, event: Commanded, found: Opportunity, why: NotExecutable) -> Reply:
-    state.refuse(found.strategy, found.key, found.id, why.rule, why.text, why.numbers)
+def _refuse(state: State, event: Commanded, found: Opportunity | None, why: NotExecutable) -> Reply:
+    if found is not None:
+        state.refuse(found.strategy, found.key, found.id, why.rule, why.text, why.numbers)
     return no(event, why.rule, why.text, why.numbers)
 
 

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from engine.core import rates
 from engine.core.state import Opportunity, State
 from engine.domain.effect import Severity
 from engine.domain.market import FeeSide
@@ -34,8 +35,10 @@ def approve(
     return verdict
 
 
-def size_cap(state: State, intent: Intent) -> Decimal:
+def size_cap(state: State, intent: Intent) -> Decimal | NotExecutable:
     """The largest base quantity that no size limit refuses: wishes are cut to it, and a card shows what can be done."""
+    if state.usd_krw is None or state.btc_krw is None:
+        rates.refresh(state)
     worst = ZERO
     coin = ""
     for leg in intent.legs:
@@ -44,10 +47,11 @@ def size_cap(state: State, intent: Intent) -> Decimal:
             rate = Decimal(1) if rules.quote == "KRW" else exact(intent.facts.get("usdt_krw", 0.0))
             worst = max(worst, exact(leg.vwap_est) * rate)
             coin = rules.base
-    if not worst:
-        return ZERO
     venues = tuple(leg.venue for leg in intent.legs)
     cap = ceiling(state.config.limits, held(state, coin), venues, state.usd_krw, state.btc_krw)
+    if not worst or cap.krw <= 0:
+        why = "a rate for the limits is missing" if cap.rule == "no_rate" else "no room is left under this limit"
+        return NotExecutable(rule=cap.rule, text=f"{coin}: {why}", numbers={"room_krw": f"{cap.krw:.0f}"})
     return cap.krw * _ROUNDING / worst
 
 

@@ -74,8 +74,7 @@ def execute(
     state: State, found: Opportunity, intent: Intent, max_qty: Decimal, net_floor: float, actor: str
 ) -> NotExecutable | None:
     """Price again, pass the gate, open the trade. What refuses is stored with its numbers and returned."""
-    size = min(max_qty, exact(intent.qty_est), gate.size_cap(state, intent))
-    legs = plan_legs(state.market, intent, size, state.config.plan)
+    legs = legs_now(state, intent, max_qty)
     refused: NotExecutable | None
     if isinstance(legs, NotExecutable):
         refused = legs
@@ -98,10 +97,17 @@ def requote(state: State, found: Opportunity) -> Intent | None:
     return None
 
 
+def legs_now(state: State, intent: Intent, max_qty: Decimal) -> tuple[PlannedLeg, ...] | NotExecutable:
+    """Exact legs at the largest size that wish, caller and limits allow."""
+    cap = gate.size_cap(state, intent)
+    if isinstance(cap, NotExecutable):
+        return cap
+    return plan_legs(state.market, intent, min(max_qty, exact(intent.qty_est), cap), state.config.plan)
+
+
 def price(state: State, found: Opportunity) -> None:
     """Exact legs and profit for the card, from the levels as of now."""
-    size = min(exact(found.intent.qty_est), gate.size_cap(state, found.intent))
-    legs = plan_legs(state.market, found.intent, size, state.config.plan)
+    legs = legs_now(state, found.intent, exact(found.intent.qty_est))
     if isinstance(legs, NotExecutable):
         found.legs, found.reason = (), f"{legs.rule}: {legs.text}"
         found.profit_krw = exact(found.intent.profit_krw_est)
@@ -139,8 +145,8 @@ def expire(state: State) -> None:
 
 
 def bind_token(state: State, found: Opportunity, token: str, user_id: int, chat_id: int, fraction: Decimal) -> Token:
-    """Bind a single-use token to this quote. The floor is what the strategy itself needs, or half of what is shown."""
-    size = min(exact(found.intent.qty_est), gate.size_cap(state, found.intent)) * fraction
+    """Bind a single-use token to the size just quoted. The price floor is the least net that the strategy wishes."""
+    size = max((leg.qty for leg in found.legs), default=exact(found.intent.qty_est)) * fraction
     bound = Token(
         token=token,
         opportunity_id=found.id,
