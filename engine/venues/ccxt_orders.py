@@ -13,34 +13,21 @@ import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import Enum
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
 import ccxt.async_support as ccxt  # type: ignore[import-untyped]
 import certifi
 import msgspec
-from msgspec import Struct
 
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, PremiaError, RateLimited, VenueRefused, VenueUnavailable
+from engine.domain.order import LegRole, OrderRequest
+from engine.venues.verdict import Answer, Budget, Budgets, Dialect
 
 T = TypeVar("T")
 
 _KEEP_ALIVE_S = 30  # a warm connection between two reconciliations; every venue's front holds an idle one longer
-
-
-class Budget(Protocol):
-    """What is asked of net.ratelimit.TokenBucket: a share of it is there for urgent calls only."""
-
-    def wait_s(self, tokens: float = 1.0, *, urgent: bool = False) -> float: ...
-    def try_take(self, tokens: float = 1.0, *, urgent: bool = False) -> bool: ...
-    def block(self, seconds: float) -> None: ...
-    def calm(self, seconds: float) -> None: ...
-
-
-class Budgets(Struct, frozen=True):
-    orders: Budget  # placements; cancels are urgent
-    reads: Budget  # everything else; look-ups are urgent
 
 
 class Purpose(Enum):
@@ -50,28 +37,6 @@ class Purpose(Enum):
     CANCEL = "cancel"
     LOOK_UP = "look_up"
     READ = "read"
-
-
-class Answer(Struct, frozen=True):
-    """What came back over HTTP. `body` is None where there was no JSON."""
-
-    status: int
-    headers: Mapping[str, str]  # names in lower case
-    body: Any
-    text: str
-
-
-class Dialect(Struct, frozen=True, kw_only=True):
-    """How one venue says no. A code that is in no set is a refusal, unless ccxt files it under failed operations."""
-
-    error_of: Callable[[Any], tuple[str, str] | None]  # JSON body -> (code, text), None where it is no error
-    unknown: frozenset[str] = frozenset()  # the venue itself does not know what became of the request
-    limited: frozenset[str] = frozenset()
-    refused: frozenset[str] = frozenset()  # where ccxt's class would say otherwise
-    not_found: frozenset[str] = frozenset()  # definitive for a look-up by client id
-    duplicate: tuple[str, ...] = ()  # fragments of "code text" that mean: this client id was used before
-    wait_s: Callable[[Answer], float]  # after 429, 418 or a `limited` code
-    obey: Callable[[Answer, Budgets], None]  # live limit headers of every answer
 
 
 class _NotSent(Exception):
@@ -155,9 +120,12 @@ class CcxtClient:
         # ccxt writes signed requests, keys and all, at DEBUG.
         exchange.logger.setLevel(logging.INFO)
 
-    async def place(self, path: str, params: dict[str, Any], shape: type[T]) -> T:
-        """POST one order, once. Raises OutcomeUnknown, VenueUnavailable (nothing left), RateLimited, VenueRefused."""
-        self._pay_now(self._budgets.orders)
+    async def place(self, order: OrderRequest, path: str, params: dict[str, Any], shape: type[T]) -> T:
+        """POST one order, once. Raises OutcomeUnknown, VenueUnavailable (nothing left), RateLimited, VenueRefused.
+
+        What reduces exposure may use the reserved share of the budget.
+        """
+        self._pay_now(self._budgets.orders, urgent=order.role is not LegRole.ENTRY)
         try:
             answer = await self._request("POST", path, params, "private")
             return msgspec.convert(answer, shape, strict=False)
@@ -201,7 +169,7 @@ class CcxtClient:
             ) as response:
                 received_ms = wall_ms()
                 date = response.headers.get("Date", "")
-        except (TimeoutError, aiohttp.ClientError) as error:
+        except (TimeoutError, aiohttp.ClientError, _NoVerdict) as error:
             raise VenueUnavailable(f"{self.venue}: GET {path}: {type(error).__name__}") from error
         if not date:
             raise VenueUnavailable(f"{self.venue}: GET {path}: no Date header")
@@ -218,15 +186,17 @@ class CcxtClient:
             connector = aiohttp.TCPConnector(
                 ssl=ssl.create_default_context(cafile=certifi.where()), keepalive_timeout=_KEEP_ALIVE_S
             )
-            self._session = aiohttp.ClientSession(connector=connector)
+            trace = aiohttp.TraceConfig()
+            trace.on_request_redirect.append(_refuse_redirect)
+            self._session = aiohttp.ClientSession(connector=connector, trace_configs=[trace])
             self.exchange.own_session = False
             self.exchange.session = self._session
         return self._session
 
-    def _pay_now(self, budget: Budget) -> None:
+    def _pay_now(self, budget: Budget, *, urgent: bool) -> None:
         """A placement does not wait: its price is old by then."""
-        if not budget.try_take():
-            wait_s = budget.wait_s()
+        if not budget.try_take(urgent=urgent):
+            wait_s = budget.wait_s(urgent=urgent)
             raise RateLimited(f"{self.venue}: order budget is empty for {wait_s:.2f} s, nothing was sent", wait_s)
 
     async def _pay(self, purpose: Purpose) -> None:
@@ -289,17 +259,16 @@ class CcxtClient:
         raise RateLimited(f"{self.venue}: HTTP {answer.status} {_short(answer.text)}", wait_s)
 
 
+async def _refuse_redirect(session: Any, context: Any, redirect: aiohttp.TraceRequestRedirectParams) -> None:
+    """Following one would send a signed order a second time, and somewhere else."""
+    raise _NoVerdict(f"HTTP {redirect.response.status} to another address")
+
+
 def point_at(base: str, urls: Any) -> Any:
     """Every address of a ccxt `urls` entry, moved to `base`: no sub-key may still name another host."""
     if isinstance(urls, Mapping):
         return {key: point_at(base, value) for key, value in urls.items()}
     return base + urlsplit(urls).path
-
-
-def retry_after_s(answer: Answer, default_s: float) -> float:
-    """The Retry-After header in seconds, where the venue sends one."""
-    text = answer.headers.get("retry-after", "")
-    return max(float(text), 0.1) if text.replace(".", "", 1).isdigit() else default_s
 
 
 def _short(text: str) -> str:

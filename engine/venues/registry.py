@@ -8,11 +8,11 @@ from engine.domain.errors import ConfigError
 from engine.net.ratelimit import TokenBucket
 from engine.venues.binance.orders import BinanceOrders
 from engine.venues.bithumb.orders import BithumbOrders
-from engine.venues.ccxt_orders import Budgets
 from engine.venues.okx.orders import OkxOrders
 from engine.venues.protocol import Orders
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.upbit.orders import UpbitOrders
+from engine.venues.verdict import Budgets
 
 _ORDERS: dict[str, Callable[[OrderSettings, Key, Budgets], Orders]] = {
     "binance": BinanceOrders,

@@ -13,19 +13,9 @@ from engine.domain.errors import VenueUnavailable
 from engine.domain.market import Balance, Instrument
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
-from engine.venues.ccxt_orders import (
-    Answer,
-    Budgets,
-    CcxtClient,
-    Dialect,
-    Hooked,
-    Purpose,
-    options,
-    plain,
-    retry_after_s,
-    wall_ms,
-)
+from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.settings import Key, OrderSettings
+from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 
 _WEIGHT_PER_MINUTE = 6_000
 _ORDERS_PER_10_S = 100
@@ -189,7 +179,7 @@ class BinanceOrders:
         if order.tif is TimeInForce.POST_ONLY:
             params["type"] = "LIMIT_MAKER"
             del params["timeInForce"]
-        row = await self._client.place("order", params, _Order)
+        row = await self._client.place(order, "order", params, _Order)
         if sum((fill.qty for fill in row.fills), ZERO) == row.executedQty:
             return _report(row, order.cid, row.fills)
         # Filled, but the fees are not in this answer: a look-up brings them.

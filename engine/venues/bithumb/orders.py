@@ -13,19 +13,10 @@ from engine.domain.errors import VenueUnavailable
 from engine.domain.market import Balance, Instrument
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
-from engine.venues.ccxt_orders import (
-    Answer,
-    Budgets,
-    CcxtClient,
-    Dialect,
-    Hooked,
-    Purpose,
-    options,
-    plain,
-    retry_after_s,
-)
+from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain
 from engine.venues.date_clock import DateClock
 from engine.venues.settings import Key, OrderSettings
+from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 
 # What every client sends; the API names no step. Finer sizes stand in the book, so four decimals are on the safe side.
 _QTY_STEP = Decimal("0.0001")
@@ -140,7 +131,7 @@ class BithumbOrders:
         }
         if order.tif is not TimeInForce.GTC:
             params["time_in_force"] = order.tif.value
-        placed = await self._client.place("v2/orders", params, _Placed)
+        placed = await self._client.place(order, "v2/orders", params, _Placed)
         # The answer is an acceptance: fills, and the end of a post-only that would take, come with a look-up.
         return OrderReport(
             cid=order.cid,

@@ -12,19 +12,9 @@ from engine.domain.errors import OutcomeUnknown, VenueUnavailable
 from engine.domain.market import Balance, Instrument
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
-from engine.venues.ccxt_orders import (
-    Answer,
-    Budgets,
-    CcxtClient,
-    Dialect,
-    Hooked,
-    Purpose,
-    options,
-    plain,
-    retry_after_s,
-    wall_ms,
-)
+from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.settings import Key, OrderSettings
+from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 
 _PAGE = 100
 _RECENT_MS = 2 * 86_400_000  # /trade/fills keeps three days, /trade/fills-history three months
@@ -194,7 +184,7 @@ class OkxOrders:
             "sz": plain(order.qty),
             "clOrdId": order.cid,
         }
-        answer = await self._client.place("trade/order", params, _Placement)
+        answer = await self._client.place(order, "trade/order", params, _Placement)
         if not answer.data:
             raise OutcomeUnknown("okx: a placement was answered without a row")
         # An acknowledgement: fills come with a look-up.

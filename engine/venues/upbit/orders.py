@@ -15,9 +15,10 @@ from engine.domain.errors import VenueUnavailable
 from engine.domain.market import Balance, Instrument
 from engine.domain.money import ZERO, TickBand, tick_at
 from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
-from engine.venues.ccxt_orders import Answer, Budgets, CcxtClient, Dialect, Hooked, Purpose, options, plain
+from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain
 from engine.venues.date_clock import DateClock
 from engine.venues.settings import Key, OrderSettings
+from engine.venues.verdict import Answer, Budgets, Dialect
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +161,7 @@ class UpbitOrders:
         }
         if order.tif is not TimeInForce.GTC:
             params["time_in_force"] = order.tif.value
-        placed = await self._client.place("orders", params, _Placed)
+        placed = await self._client.place(order, "orders", params, _Placed)
         # The answer is written before the order meets the book: fills come with a look-up.
         return OrderReport(
             cid=order.cid,

@@ -16,7 +16,7 @@ from engine.domain.market import Balance, FeeSide
 from engine.domain.money import TickBand
 from engine.domain.order import Fee, OrderStatus, Side, TimeInForce
 from engine.venues.binance.orders import BinanceOrders
-from engine.venues.ccxt_orders import Budgets
+from engine.venues.verdict import Budgets
 from tests.venues.orders.stage import CID, CREDENTIAL, Open, Say, config, order, stage
 
 SHARED = Path(os.environ.get("PREMIA_SHARED", Path(__file__).parents[3].parent / "shared"))

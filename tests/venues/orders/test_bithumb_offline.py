@@ -15,7 +15,7 @@ from engine.domain.errors import OrderNotFound, OutcomeUnknown, RateLimited, Ven
 from engine.domain.market import Balance
 from engine.domain.order import Fee, OrderStatus, Side, TimeInForce
 from engine.venues.bithumb.orders import BithumbOrders
-from engine.venues.ccxt_orders import Budgets
+from engine.venues.verdict import Budgets
 from tests.venues.orders.stage import CID, CREDENTIAL, Open, Say, config, order, stage
 
 SHARED = Path(os.environ.get("PREMIA_SHARED", Path(__file__).parents[3].parent / "shared"))

@@ -7,6 +7,7 @@ import pytest
 
 from engine.config import Credential
 from engine.domain.errors import ConfigError, RateLimited
+from engine.domain.order import LegRole
 from engine.venues.date_clock import DateClock
 from engine.venues.protocol import Orders
 from engine.venues.registry import build_orders
@@ -25,7 +26,7 @@ def test_an_unknown_venue_is_named():
         build_orders("mtgox", config("http://127.0.0.1:9"), CREDENTIAL)
 
 
-async def test_new_orders_leave_a_share_for_cancels():
+async def test_new_orders_leave_a_share_for_cancels_and_unwinds():
     async with stage() as play:
         placed = {"uuid": "u", "created_at": "2026-11-21T09:00:00+09:00"}
         play.says("POST /v1/orders", Say(placed, 201))
@@ -37,11 +38,12 @@ async def test_new_orders_leave_a_share_for_cancels():
         with pytest.raises(RateLimited) as caught:
             await orders.place(order("upbit", "KRW-BTC"))
         assert caught.value.retry_after_s == pytest.approx(0.1)
-        for _ in range(3):
+        await orders.place(order("upbit", "KRW-BTC", role=LegRole.UNWIND))
+        for _ in range(2):
             await orders.cancel("KRW-BTC", "cid", "")
         with pytest.raises(RateLimited):
             await orders.place(order("upbit", "KRW-BTC"))
-        assert [heard.method for heard in play.heard] == ["POST"] * 7 + ["DELETE"] * 3
+        assert [heard.method for heard in play.heard] == ["POST"] * 8 + ["DELETE"] * 2
         await orders.close()
 
 

@@ -13,8 +13,8 @@ import pytest
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, RateLimited, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance
 from engine.domain.order import Fee, OrderStatus, Side, TimeInForce
-from engine.venues.ccxt_orders import Budgets
 from engine.venues.upbit.orders import UpbitOrders
+from engine.venues.verdict import Budgets
 from tests.venues.orders.stage import CID, CREDENTIAL, Open, Say, config, order, stage
 
 SHARED = Path(os.environ.get("PREMIA_SHARED", Path(__file__).parents[3].parent / "shared"))
@@ -102,6 +102,7 @@ LOST = [
     ("a page with 403", Say("<html>forbidden</html>", 403)),
     ("empty 200", Say("", 200)),
     ("an answer without an id", Say({"state": "wait"}, 201)),
+    ("sent elsewhere", Say("", 307, {"Location": "/v1/orders"})),
 ]
 
 
