@@ -22,15 +22,15 @@ def walk(levels: Iterable[tuple[float, float]], qty: float, usable: float = 1.0)
 
     Where the book ends before `qty`, the walk holds what there is: never extrapolated.
     """
-    left, quote, worst = qty, 0.0, 0.0
+    taken, quote, worst = 0.0, 0.0, 0.0
     for price, size in levels:
         take = size * usable
-        if take >= left:
-            return Walk(qty, quote + price * left, price)
+        if taken + take >= qty:
+            return Walk(qty, quote + price * (qty - taken), price)
         quote += price * take
-        left -= take
+        taken += take
         worst = price
-    return Walk(qty - left, quote, worst)
+    return Walk(taken, quote, worst)
 
 
 def best_size(

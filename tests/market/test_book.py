@@ -1,5 +1,8 @@
 """The book against a plain dict per side."""
 
+from random import Random
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,3 +76,31 @@ def test_deltas_without_a_snapshot_do_not_make_a_book():
     book = Book()
     book.change([(1.0, 1.0)], [(2.0, 1.0)], 1, 1)
     assert not book.synced
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("depth", [20, 130, 900])
+@pytest.mark.parametrize("deleted", [0.2, 0.5, 0.8])
+def test_a_deep_book_stays_right_near_the_touch_and_far_from_it(seed, depth, deleted):
+    """Changes of all depths, runs that eat the top away and floods that bury it; the whole side is compared."""
+    random = Random(seed)
+    book = Book()
+    bids = {1_000.0 - step: 1.0 for step in range(depth)}
+    asks = {1_001.0 + step: 1.0 for step in range(depth)}
+    book.replace(list(bids.items()), list(asks.items()), 1, 1)
+    for number in range(120):
+        bid_rows, ask_rows = [], []
+        for _ in range(random.choice([1, 5, 40])):
+            far = random.choice([5, 100, depth])
+            size = 0.0 if random.random() < deleted else float(random.randint(1, 9))
+            bid_rows.append((1_000.0 - random.randint(0, far), size))
+            ask_rows.append((1_001.0 + random.randint(0, far), size))
+        if number % 30 == 29:
+            bid_rows = [(price, 0.0) for price in sorted(bids, reverse=True)[: len(bids) * 9 // 10]]
+        book.change(bid_rows, ask_rows, number, number)
+        naive_change(bids, bid_rows)
+        naive_change(asks, ask_rows)
+        assert (book.best_bid, book.best_ask) == (max(bids, default=0.0), min(asks, default=0.0))
+        if number % 10 == 9:
+            check(book, bids, asks)
+    check(book, bids, asks)

@@ -25,6 +25,7 @@ def test_a_book_that_ends_is_never_extrapolated():
     taken = walk(ASKS, 100.0)
     assert (taken.qty, taken.worst) == (8.0, 100.3)
     assert taken.quote == pytest.approx(100.0 + 200.2 + 501.5)
+    assert walk(ASKS, math.inf) == taken
     assert walk([], 1.0).qty == 0.0
     assert walk([], 1.0).vwap == 0.0
 
