@@ -59,6 +59,11 @@ class Arguments(Struct, frozen=True):
             return self.uploads.get(value.removeprefix(ATTACHED))
         return self.uploads.get(name) if not value else None
 
+    def printable(self) -> dict[str, str]:
+        """Everything but the bytes of files."""
+        uploads = {name: f"<{upload.name}: {len(upload.data)} bytes>" for name, upload in self.uploads.items()}
+        return {**self.values, **uploads}
+
 
 async def read_arguments(request: web.Request) -> Arguments:
     """Query string first, then the body, which wins. Raises ApiError 400 on a body that is no JSON object."""

@@ -76,49 +76,30 @@ class BotApiServer:
         bot = self._by_token.get(request.match_info["token"])
         if bot is None:
             return _refusal(ApiError(401, "Unauthorized"))
-        started_ns, started_wall_ns = bot.clock.monotonic_ns(), bot.clock.wall_ns()
+        started_ns, started_wall_ms = bot.clock.monotonic_ns(), bot.clock.wall_ns() // NS_PER_MS
         method, args = request.match_info["method"], Arguments({}, {})
         try:
             args = await read_arguments(request)
             fault = bot.faults.strike(method, args.integer("chat_id"), started_ns)
-            response, description = await self._answer(request, bot, method, args, fault)
+            response, description = await _answer(bot, method, args, fault)
         except ApiError as error:
             response, description = _refusal(error), error.description
         except web.HTTPRequestEntityTooLarge:
             response, description = _refusal(ApiError(413, "Request Entity Too Large")), "Request Entity Too Large"
-        uploads = {name: f"<{upload.name}: {len(upload.data)} bytes>" for name, upload in args.uploads.items()}
         call = Call(
             seq=bot.calls[-1].seq + 1 if bot.calls else 1,
             method=method,
             status=response.status if response is not None else 0,
             description=description,
             chat_id=args.integer("chat_id"),
-            params={**args.values, **uploads},
-            started_wall_ms=started_wall_ns // NS_PER_MS,
+            params=args.printable(),
+            started_wall_ms=started_wall_ms,
             started_ns=started_ns,
             took_us=(bot.clock.monotonic_ns() - started_ns) // 1000,
         )
         bot.calls.append(call)
         bot.changes.stir()
         return response if response is not None else _cut(request)
-
-    async def _answer(
-        self, request: web.Request, bot: BotState, method: str, args: Arguments, fault: Fault | None
-    ) -> tuple[web.Response | None, str]:
-        """(None, …) where the connection is to be cut instead of answered. Raises ApiError."""
-        kind = fault.kind if fault else None
-        if fault and kind is FaultKind.TOO_MANY:
-            raise too_many_requests(fault.retry_after_s)
-        if kind is FaultKind.DROP:
-            return None, "fault: dropped"
-        if kind is FaultKind.BAD_GATEWAY:
-            return web.Response(status=502, text=BAD_GATEWAY_PAGE, content_type="text/html"), "fault: bad gateway"
-        result = await _carry_out(bot, method, args)
-        if kind is FaultKind.DROP_AFTER:
-            return None, "fault: done, then dropped"
-        if fault and kind is FaultKind.SLOW:
-            await bot.clock.sleep(fault.delay_s)
-        return _json({"ok": True, "result": result}), ""
 
     async def _serve_file(self, request: web.Request) -> web.Response:
         bot = self._by_token.get(request.match_info["token"])
@@ -132,6 +113,28 @@ class BotApiServer:
 
     async def _serve_nothing(self, request: web.Request) -> web.Response:
         return _refusal(ApiError(404, "Not Found"))
+
+
+async def _answer(bot: BotState, method: str, args: Arguments, fault: Fault | None) -> tuple[web.Response | None, str]:
+    """(None, …) where the connection is to be cut instead of answered. Raises ApiError."""
+    kind = fault.kind if fault else None
+    if fault and kind is FaultKind.TOO_MANY:
+        raise too_many_requests(fault.retry_after_s)
+    if kind is FaultKind.DROP:
+        return None, "fault: dropped"
+    if kind is FaultKind.BAD_GATEWAY:
+        return web.Response(status=502, text=BAD_GATEWAY_PAGE, content_type="text/html"), "fault: bad gateway"
+    try:
+        result = await _carry_out(bot, method, args)
+    except ApiError as error:
+        if kind is not FaultKind.DROP_AFTER:
+            raise
+        return None, f"fault: dropped after {error.description}"
+    if kind is FaultKind.DROP_AFTER:
+        return None, "fault: done, then dropped"
+    if fault and kind is FaultKind.SLOW:
+        await bot.clock.sleep(fault.delay_s)
+    return _json({"ok": True, "result": result}), ""
 
 
 async def _carry_out(bot: BotState, method: str, args: Arguments) -> object:
