@@ -187,11 +187,13 @@ def _prices(case: Case) -> Refused | None:
             text = f"the spread of {where} is {_pct((ask - bid) / mid)}, the limit is {_pct(case.limits.max_spread)}"
             return refuse("spread", text, venue=leg.venue, spread=(ask - bid) / mid, limit=case.limits.max_spread)
         # No median is no proof: a price that nothing confirms counts as too far away.
-        off = abs(mid / exact(seen.median_mid) - 1) if seen.median_mid > 0 else None
-        if off is None or off > case.limits.max_deviation:
-            seen_off = "unknown" if off is None else _pct(off)
-            text = f"{where} is {seen_off} away from its 60 s median, the limit is {_pct(case.limits.max_deviation)}"
-            return refuse("deviation", text, venue=leg.venue, deviation=seen_off, limit=case.limits.max_deviation)
+        if seen.median_mid <= 0:
+            text = f"{where} has no median of the last 60 s that its price {mid} could be held against"
+            return refuse("deviation", text, venue=leg.venue, deviation="unknown", limit=case.limits.max_deviation)
+        off = abs(mid / exact(seen.median_mid) - 1)
+        if off > case.limits.max_deviation:
+            text = f"{where} is {_pct(off)} away from its 60 s median, the limit is {_pct(case.limits.max_deviation)}"
+            return refuse("deviation", text, venue=leg.venue, deviation=off, limit=case.limits.max_deviation)
         top = ask if leg.side is Side.BUY else bid
         slipped = (leg.planned_vwap / top - 1) * (1 if leg.side is Side.BUY else -1)
         if slipped > case.limits.max_slippage:
