@@ -19,7 +19,8 @@ _RECENT = 500  # stored notices kept at hand, so that a reader who keeps up cost
 _PAGE = 200
 _LIVE_KEYS = 500  # per reader; beyond it the oldest key is dropped, for /opportunities has them all
 _URGENT = 200
-_STORED_WITHIN_S = 1.0
+_LOOK_EVERY_S = 0.5
+_STORED_WITHIN_S = 5.0  # a store that says nothing for so long hangs
 
 Frame = dict[str, object]
 
@@ -66,8 +67,8 @@ class Reader:
 
 
 class Stream:
-    """Give `take` to `Desk.subscribe`. Stored kinds go out when durable, or after a second without an id: when the disk
-    is full, the alert that says so must still ring.
+    """Give `take` to `Desk.subscribe`. Stored kinds go out when durable, in order. While the store has a problem they go
+    out at once, without an id: when the disk is full, the alert that says so must still ring.
     """
 
     def __init__(self, keeper: Keeper, history: History) -> None:
@@ -86,24 +87,30 @@ class Stream:
                 reader.offer(notice)
             return
         durable = self._keeper.notice(notice)
-        overdue = asyncio.get_running_loop().call_later(_STORED_WITHIN_S, self._tell_now, notice)
-        durable.add_done_callback(partial(self._stored, notice, overdue))
+        self._watch(notice, durable, 0.0)
+        durable.add_done_callback(partial(self._stored, notice))
 
-    def _stored(self, notice: Notice, overdue: asyncio.TimerHandle, durable: asyncio.Future[int]) -> None:
+    def _watch(self, notice: Notice, durable: asyncio.Future[int], waited_s: float) -> None:
+        is_stored = durable.done() and not durable.cancelled() and durable.exception() is None
+        if is_stored:
+            return
+        if durable.done() or self._keeper.problem or waited_s >= _STORED_WITHIN_S:
+            for reader in self._readers:
+                reader.tell_now(notice)
+            return
+        loop = asyncio.get_running_loop()
+        loop.call_later(_LOOK_EVERY_S, self._watch, notice, durable, waited_s + _LOOK_EVERY_S)
+
+    def _stored(self, notice: Notice, durable: asyncio.Future[int]) -> None:
         if durable.cancelled():
             return
         if durable.exception() is not None:
             log.error("notice_lost kind=%s key=%s reason=%r", notice.kind, notice.key, str(durable.exception()))
-            return  # the timer tells the readers who are here
-        overdue.cancel()
+            return  # `_watch` tells the readers who are here
         fields = {name: getattr(notice, name) for name in ("kind", "key", "wall_ms", "body")}
         self._recent.append(StoredNotice(id=durable.result(), severity=notice.severity.value, **fields))
         for reader in self._readers:
             reader.wake.set()
-
-    def _tell_now(self, notice: Notice) -> None:
-        for reader in self._readers:
-            reader.tell_now(notice)
 
     def join(self, since: int) -> Reader:
         """Stored notices above `since` come first; a negative one, or one above the newest, means from now on."""

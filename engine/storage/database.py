@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_BUSY_S = 5.0  # of a foreign reader or writer; the hot path never waits here
+_BUSY_S = 1.0  # a foreign lock that lasts longer is a problem to tell; the hot path never waits here
 
 
 def sqlite_url(path: Path) -> str:
