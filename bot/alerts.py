@@ -30,7 +30,7 @@ class Alerts:
     async def run(self) -> None:
         """For ever; the door reconnects by itself."""
         while True:
-            since = int(self._office.store.fact("event", "0"))
+            since = int(self._office.store.fact("event", "-1"))  # -1: from now on
             try:
                 async for event in self._office.door.events(ACTOR, since):
                     await self.take(event)
@@ -45,6 +45,7 @@ class Alerts:
             return  # the engine's past, from before this bot first ran
         match event.kind:
             case "connected":
+                self._begin(event)
                 await self._catch_up()
             case "opportunity":
                 self.opportunity(event.opportunity())
@@ -58,6 +59,11 @@ class Alerts:
                 self._settings(event)
             case _:
                 pass  # refusals are read on demand: /why
+
+    def _begin(self, event: Event) -> None:
+        """The first connection ever: what the engine told before is not news. From here on nothing is skipped."""
+        if not self._office.store.fact("event"):
+            self._office.store.remember("event", str(event.body.get("newest", 0)))
 
     @property
     def _users(self) -> tuple[User, ...]:

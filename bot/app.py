@@ -52,9 +52,12 @@ def wall_ms() -> int:
 class App:
     """All parts of one bot. Use as `async with App(config, token) as app: await app.run()`."""
 
-    def __init__(self, config: BotConfig, token: str, now_ms: Callable[[], int] = wall_ms) -> None:
+    def __init__(
+        self, config: BotConfig, token: str, now_ms: Callable[[], int] = wall_ms, *, warm_up: bool = True
+    ) -> None:
         self._config = config
         self._now_ms = now_ms
+        self._warm_up = warm_up  # load the drawing library before the first picture is asked for
         self.stopping = asyncio.Event()
         server = TelegramAPIServer.from_base(config.telegram.api_base)
         self.bot = Bot(token, session=AiohttpSession(api=server))
@@ -144,7 +147,7 @@ class App:
     def _free(self) -> Mapping[str, Coroutine[Any, Any, None]]:
         """What may be cut off anywhere: it begins again where it was."""
         return {
-            "painter": Painter(self.outbox).run(self.stopping),
+            "painter": Painter(self.outbox, warm_up=self._warm_up).run(self.stopping),
             "alerts": Alerts(self.office).run(),
             "watch": Watch(self.office).run(),
             "reports": Reports(self.office).run(),

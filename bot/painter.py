@@ -3,41 +3,36 @@
 import asyncio
 import logging
 import multiprocessing
-import signal
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+from bot import easel
 from bot.delivery import heard
 from bot.outbox import Outbox
-from bot.views.pictures import draw, warm
 
 log = logging.getLogger("premia.bot.painter")
 
 _TRIES = 3
 
 
-def _start() -> None:
-    """In the worker: the bot decides when it ends, not the terminal."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    warm()
-
-
 class Painter:
     """Draws what waiting messages ask for, one picture at a time, most urgent first."""
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Outbox, *, warm_up: bool = True) -> None:
         self._outbox = outbox
+        self._warm_up = warm_up
         self._pool = self._new_pool()
 
     @staticmethod
     def _new_pool() -> ProcessPoolExecutor:
         # spawn: a forked copy would hold our sockets and locks.
-        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_start)
+        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=easel.prepare)
 
     async def run(self, stopping: asyncio.Event) -> None:
         ear = self._outbox.ear()
         try:
-            await self._draw("warm", b"")
+            if self._warm_up:
+                await self._draw("", b"")
             while not stopping.is_set():
                 ear.clear()
                 row = self._outbox.undrawn()
@@ -53,12 +48,8 @@ class Painter:
         """PNG bytes; None when the worker died three times over it: then the words go without their picture."""
         for attempt in range(1, _TRIES + 1):
             try:
-                return await asyncio.get_running_loop().run_in_executor(self._pool, _work, kind, data)
+                return await asyncio.get_running_loop().run_in_executor(self._pool, easel.draw, kind, data)
             except BrokenProcessPool:
                 log.error("painter_died kind=%s attempt=%s", kind, attempt)
                 self._pool = self._new_pool()
         return None
-
-
-def _work(kind: str, data: bytes) -> bytes:
-    return b"" if kind == "warm" else draw(kind, data)

@@ -33,8 +33,8 @@ async def curve(message: Message, asker: Asker, command: CommandObject) -> None:
     point = _point(words)
     if point is None:
         asker.tell("hint.arguments", usage=_USAGE)
-    elif not asker.user.may("trader"):
-        asker.tell("role.denied", role=asker.reader.named("role", "trader"))
+    elif not asker.user.may("owner"):
+        asker.tell("role.denied", role=asker.reader.named("role", "owner"))
     else:
         view = await asker.reads.curve(name)
         draft = views.with_point(views.points_of(view.points), *point)
@@ -55,7 +55,7 @@ def _point(words: list[str]) -> tuple[Decimal, Decimal] | None:
 
 def _shown(asker: Asker, view: CurveView) -> Content:
     data: dict[str, str] = {}
-    if asker.user.may("trader"):
+    if asker.user.may("owner"):
         points = _texts(views.points_of(view.points))
         for x, _ in points:
             data[x] = asker.bind("curve_edit", {"strategy": view.strategy, "points": points, "x": x}, _TTL_S)
@@ -145,9 +145,9 @@ async def _finish(asker: Asker, office: Office, pressed: Pressed, made: Answer, 
 
 ACTIONS.update(
     {
-        "curve_edit": Action("trader", edit, once=False),
-        "curve_apply": Action("trader", apply),
-        "curve_undo": Action("trader", undo),
+        "curve_edit": Action("owner", edit, once=False),
+        "curve_apply": Action("owner", apply),
+        "curve_undo": Action("owner", undo),
     }
 )
 

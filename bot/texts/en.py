@@ -52,10 +52,9 @@ TEXTS: dict[str, str] = {
     ),
     "help.trader": (
         "<b>Act</b>\n<b>Execute</b> and <b>Half</b> on a card: quoted again at the tap, done only if it still holds\n"
-        "/curve tether_bot 1 0.10 sets the point at +1 % to 10 % (preview first)\n"
         "/halt no new entries (L1)\n/kill stop at once and cancel open orders (L2), without a question"
     ),
-    "help.owner": "<b>Owner</b>\n/resume self-check, then a second step\n/dlq trades for a person\n/audit commands so far",
+    "help.owner": "<b>Owner</b>\n/curve tether_bot 1 0.10 sets the point at +1 % to 10 % (preview first)\n/resume self-check, then a second step\n/dlq trades for a person\n/audit commands so far",
     "help.modes": "Modes: off → alert → confirm → auto. Auto asks once more.",
     "help.unknown": "I do not know {command}.\n/help lists what I do.",
     "help.text": "Please use a command. /help lists them.",

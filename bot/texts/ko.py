@@ -52,10 +52,9 @@ TEXTS: dict[str, str] = {
     ),
     "help.trader": (
         "<b>조작</b>\n카드의 <b>체결</b>·<b>절반</b> 버튼: 누르는 순간 다시 견적하고 조건이 맞을 때만 체결\n"
-        "/curve tether_bot 1 0.10 곡선의 +1 % 지점을 10 %로 (미리보기 후 적용)\n"
         "/halt 신규 진입만 중지 (L1)\n/kill 즉시 정지하고 미체결 주문 취소 (L2). 확인 없이 바로 작동합니다"
     ),
-    "help.owner": "<b>소유자</b>\n/resume 자가 점검 후 재개 (두 단계)\n/dlq 사람이 처리할 거래\n/audit 명령 기록",
+    "help.owner": "<b>소유자</b>\n/curve tether_bot 1 0.10 곡선의 +1 % 지점을 10 %로 (미리보기 후 적용)\n/resume 자가 점검 후 재개 (두 단계)\n/dlq 사람이 처리할 거래\n/audit 명령 기록",
     "help.modes": "모드: 꺼짐 → 알림만 → 승인 후 체결 → 자동. 자동은 한 번 더 확인합니다.",
     "help.unknown": "모르는 명령입니다: {command}\n/help 에서 목록을 볼 수 있습니다.",
     "help.text": "명령으로 말씀해 주세요. /help 에 목록이 있습니다.",

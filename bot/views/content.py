@@ -3,6 +3,7 @@
 from html import escape
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 
 class Button(Struct, frozen=True, kw_only=True):
@@ -37,6 +38,11 @@ class Content(Struct, frozen=True, kw_only=True):
     brief: str = ""
     core: str = ""
     fresh_until_ms: int = 0
+
+    def __post_init__(self) -> None:
+        # A content is stored as JSON, which knows str and not our Markup.
+        for name in ("text", "brief", "core"):
+            force_setattr(self, name, str(getattr(self, name)))
 
 
 class Markup(str):

@@ -9,27 +9,12 @@ from msgspec import Struct
 
 from bot.views import money
 from bot.views.content import Button, Content, Picture
+from bot.views.drawings import CurveDrawing
 from bot.views.reader import Reader
 from engine.control.messages import CurvePoint, CurvePreview, CurveView
 
 Points = tuple[tuple[Decimal, Decimal], ...]  # (premium in percent, weight 0..1), rising premium
 STEP = Decimal("0.05")
-
-
-class CurveDrawing(Struct, frozen=True, kw_only=True):
-    """Input of the drawing `curve`; premium in percent, weights 0..1."""
-
-    title: str
-    x_label: str
-    y_label: str
-    old: tuple[tuple[float, float], ...]
-    old_label: str
-    new: tuple[tuple[float, float], ...] = ()
-    new_label: str = ""
-    premium_pct: float | None = None
-    now_label: str = ""
-    weight_now: float | None = None
-    held_label: str = ""
 
 
 def points_of(points: Sequence[CurvePoint]) -> Points:

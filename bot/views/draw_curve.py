@@ -6,7 +6,7 @@ import msgspec
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bot.views.curve import CurveDrawing
+from bot.views.drawings import CurveDrawing
 from bot.views.palette import BACKGROUND, FAINT, INK, LINE, NEW, UP
 
 _drawing = msgspec.json.Decoder(CurveDrawing)

@@ -8,8 +8,8 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from bot.views.drawings import PnlDrawing
 from bot.views.palette import FAINT, INK, LINE, of
-from bot.views.reports import PnlDrawing
 
 _drawing = msgspec.json.Decoder(PnlDrawing)
 

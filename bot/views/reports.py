@@ -3,31 +3,14 @@
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import Struct
 
 from bot.views import money
 from bot.views.content import Button, Content, Picture
+from bot.views.drawings import PnlDrawing
 from bot.views.reader import Reader
 from engine.control.messages import AuditPage, PnlLine, PnlReport, TradeLine
 
 WINDOWS = (1, 7, 30)
-
-
-class PnlDrawing(Struct, frozen=True, kw_only=True):
-    """Input of the drawing `pnl`; money in KRW, times in seconds since 1970, `zone` for the axis."""
-
-    title: str
-    zone: str
-    headline: str
-    equity_label: str
-    equity: tuple[tuple[float, float], ...]
-    since_s: float
-    until_s: float
-    bars_label: str
-    bars: tuple[tuple[str, float], ...]
-    days_label: str
-    days: tuple[tuple[str, float], ...]
-    no_trades: str
 
 
 def pnl(reader: Reader, report: PnlReport) -> Content:
