@@ -244,6 +244,7 @@ class State:
             )
         )
         self.sight.usdt_symbols = self.usdt_symbols
+        self.sight.memo.clear()
         wake: dict[tuple[str, str], list[StrategyState]] = {}
         for _, held in sorted(self.strategies.items()):
             if held.mode is not Mode.OFF:

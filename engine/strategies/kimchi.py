@@ -11,10 +11,11 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from engine.domain.order import Intent, LegWish, Policy, Side
+from engine.market.book import Book
 from engine.market.view import Seat
 from engine.market.walk import walk
 from engine.strategies.edge import Sized, deviation, freshness, is_usable, size, skewed, top_net
-from engine.strategies.sight import Sight, Strategy
+from engine.strategies.sight import Memo, Sight, Strategy
 
 
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,6 +76,17 @@ class _Table(NamedTuple):
     tether: Seat
 
 
+class _Watch(NamedTuple):
+    """A table with what its cheap test needs: by which factor a bid must be above the ask in KRW to be looked at."""
+
+    korean: Book
+    world: Book
+    tether: Book
+    sell_at: float
+    buy_at: float
+    table: _Table
+
+
 def reads(sight: Sight, params: Params) -> frozenset[tuple[str, str]]:
     found = set()
     for key, at in sight.market.instruments.items():
@@ -88,17 +100,36 @@ def reads(sight: Sight, params: Params) -> frozenset[tuple[str, str]]:
 def evaluate(sight: Sight, params: Params, changed: tuple[str, str]) -> list[Intent]:
     """Wishes of every premium that `changed` is part of: a coin's book on either side, or USDT/KRW for all coins."""
     intents = []
-    hurdle = 1 + params.min_net + params.drift_charge
-    for table in _tables(sight, params, changed):
-        korean, world, tether = table
-        # Both directions of `top_net`, spelled out: this line runs on every update of every book.
-        bid, ask = korean.book.best_bid, korean.book.best_ask
-        bid_krw, ask_krw = world.book.best_bid * tether.book.best_bid, world.book.best_ask * tether.book.best_ask
-        if bid * (1 - korean.fee) >= ask_krw * (1 + world.fee) * hurdle and ask_krw > 0.0:
+    for korean, world, tether, sell_at, buy_at, table in _watched(sight, params, changed):
+        ask_krw = world.best_ask * tether.best_ask
+        ask = korean.best_ask
+        # An empty side has price 0; net cannot be better at any size than at the tops.
+        if korean.best_bid >= ask_krw * sell_at and ask_krw > 0.0:
             intents.append(_intent(sight, params, table, sells_korea=True))
-        elif bid_krw * (1 - world.fee) >= ask * (1 + korean.fee) * hurdle and ask > 0.0:
+        elif world.best_bid * tether.best_bid >= ask * buy_at and ask > 0.0:
             intents.append(_intent(sight, params, table, sells_korea=False))
     return [intent for intent in intents if intent is not None]
+
+
+def _watched(sight: Sight, params: Params, changed: tuple[str, str]) -> tuple[_Watch, ...]:
+    key, books = ("kimchi", changed), len(sight.market.books())
+    known = sight.memo.get(key)
+    if known is not None and known.params is params and known.books == books:
+        return known.found
+    hurdle = 1 + params.min_net + params.drift_charge
+    found = tuple(
+        _Watch(
+            table.korean.book,
+            table.world.book,
+            table.tether.book,
+            (1 + table.world.fee) * hurdle / (1 - table.korean.fee),
+            (1 + table.korean.fee) * hurdle / (1 - table.world.fee),
+            table,
+        )
+        for table in _tables(sight, params, changed)
+    )
+    sight.memo[key] = Memo(params, books, found)
+    return found
 
 
 def _tables(sight: Sight, params: Params, changed: tuple[str, str]) -> Iterator[_Table]:

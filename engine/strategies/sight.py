@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from engine.domain.order import Intent
 from engine.market.view import Market
@@ -17,6 +17,14 @@ class LastAction(Struct, frozen=True, kw_only=True):
     recent_ns: tuple[int, ...]  # monotonic times of executed actions, newest last, at most 64
 
 
+class Memo(Struct, frozen=True):
+    """What a strategy has worked out for one changed market, and what it holds for: these parameters, so many books."""
+
+    params: Any
+    books: int
+    found: tuple[Any, ...]
+
+
 class Sight(Struct, kw_only=True):
     """The world as of one event. `available` is what may still be committed: free minus reserved, floats."""
 
@@ -25,6 +33,9 @@ class Sight(Struct, kw_only=True):
     last: Mapping[str, LastAction]  # by intent key
     usdt_symbols: tuple[tuple[str, str], ...]  # (venue, symbol) of every KRW-USDT market
     now_ns: int
+    # Which markets stand against which, by (strategy, changed market): needed on every book update, so kept. The core
+    # clears it when instruments or parameters change.
+    memo: dict[tuple[str, tuple[str, str]], Memo] = field(default_factory=dict)
 
 
 class Strategy(Struct, frozen=True, kw_only=True):

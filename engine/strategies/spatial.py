@@ -6,13 +6,15 @@ is the time of the last change, minutes old and still right (protocols.md, commo
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from engine.domain.order import Intent, LegWish, Policy, Side
+from engine.market.book import Book
 from engine.market.view import Seat
 from engine.strategies.edge import Sized, deviation, freshness, is_usable, size, skewed, top_net
-from engine.strategies.sight import Sight, Strategy
+from engine.strategies.sight import Memo, Sight, Strategy
 
 
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,6 +50,16 @@ class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("min_depth_usd must not be negative, rebalance_charge must lie in [0, 1)")
 
 
+class _Watch(NamedTuple):
+    """One direction of a pair, with the factor by which the bid must be above the ask to be looked at."""
+
+    bought: Book
+    sold: Book
+    above: float
+    buy: Seat
+    sell: Seat
+
+
 def reads(sight: Sight, params: Params) -> frozenset[tuple[str, str]]:
     venues = {venue for group in params.groups for venue in group}
     return frozenset(
@@ -58,14 +70,26 @@ def reads(sight: Sight, params: Params) -> frozenset[tuple[str, str]]:
 def evaluate(sight: Sight, params: Params, changed: tuple[str, str]) -> list[Intent]:
     """Wishes of the pairs that `changed` is one side of, in either direction."""
     intents = []
-    for here, there in _pairs_of(sight, params, changed):
-        for buy, sell in ((here, there), (there, here)):
-            # One quote asset: its rate cancels, so the cheap test needs none.
-            if top_net(buy, sell, 1.0, 1.0) >= params.min_net:
-                intent = _intent(sight, params, buy, sell)
-                if intent is not None:
-                    intents.append(intent)
-    return intents
+    for bought, sold, above, buy, sell in _watched(sight, params, changed):
+        ask = bought.best_ask
+        # One quote asset: its rate cancels. Net cannot be better at any size than at the tops.
+        if sold.best_bid >= ask * above and ask > 0.0:
+            intents.append(_intent(sight, params, buy, sell))
+    return [intent for intent in intents if intent is not None]
+
+
+def _watched(sight: Sight, params: Params, changed: tuple[str, str]) -> tuple[_Watch, ...]:
+    key, books = ("spatial", changed), len(sight.market.books())
+    known = sight.memo.get(key)
+    if known is not None and known.params is params and known.books == books:
+        return known.found
+    found = tuple(
+        _Watch(buy.book, sell.book, (1 + buy.fee) * (1 + params.min_net) / (1 - sell.fee), buy, sell)
+        for here, there in _pairs_of(sight, params, changed)
+        for buy, sell in ((here, there), (there, here))
+    )
+    sight.memo[key] = Memo(params, books, found)
+    return found
 
 
 def _pairs_of(sight: Sight, params: Params, changed: tuple[str, str]) -> Iterator[tuple[Seat, Seat]]:
