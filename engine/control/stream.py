@@ -67,8 +67,8 @@ class Reader:
 
 
 class Stream:
-    """Give `take` to `Desk.subscribe`. Stored kinds go out when durable, in order. While the store has a problem they go
-    out at once, without an id: when the disk is full, the alert that says so must still ring.
+    """Give `take` to `Desk.subscribe`. Stored kinds go out when durable, in order. While the store has a problem they
+    go out at once, without an id: when the disk is full, the alert that says so must still ring.
     """
 
     def __init__(self, keeper: Keeper, history: History) -> None:

@@ -178,6 +178,8 @@ class Journal:
 
         While the journal is known to fail the future has already failed: no waiting on a dead disk.
         """
+        if self._thread is None:
+            raise InvariantBroken(f"journal {self._path}: not started, and yet {type(entry).__name__} is to be written")
         done: asyncio.Future[int] = self._loop.create_future()
         if self._failure:
             done.set_exception(JournalFailed(self._failure))

@@ -2,18 +2,20 @@
 
 import asyncio
 import sqlite3
+import stat
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import aiohttp
 import msgspec
 import pytest
+import uvloop
 
 from engine.control.client import Door, DoorRefused
 from engine.control.messages import Event
 from engine.control.stream import LIVE_KINDS, Stream
 from engine.domain.effect import Notice, Severity
-from tests.control.conftest import STRANGER, VIEWER, open_house
+from tests.control.conftest import OWNER, STRANGER, VIEWER, open_house
 from tests.storage.views import opportunity, trade
 from tests.waiting import until
 
@@ -174,6 +176,21 @@ async def test_readers_are_let_go(house, desk):
         async with listening(door), listening(door):
             await until(lambda: len(stream._readers) == 2)
         await until(lambda: not stream._readers)
+
+
+def test_it_works_on_the_engines_own_loop(tmp_path, desk):
+    """uvloop opens sockets and wakes threads in its own way."""
+
+    async def scene() -> None:
+        async with open_house(tmp_path, desk) as house, Door(socket=house.socket) as door, listening(door) as listener:
+            assert stat.S_IMODE(house.socket.stat().st_mode) == 0o660
+            assert (await door.commands(OWNER).halt(2, "drill")).ok
+            desk.alert(1)
+            await until(lambda: listener.texts)
+        assert not house.socket.exists()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scene())
 
 
 def test_only_what_may_be_lost_is_live():

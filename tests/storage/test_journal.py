@@ -170,6 +170,11 @@ def test_it_does_not_start_unread(tmp_path):
         journal.start(asyncio.new_event_loop())
 
 
+def test_it_does_not_take_what_it_cannot_write_yet(tmp_path):
+    with opened(tmp_path / "journal.db") as journal, pytest.raises(InvariantBroken, match="not started"):
+        journal.append(intent("a"))
+
+
 def test_a_second_engine_is_told_who_is_there(tmp_path):
     with opened(tmp_path / "journal.db"):
         script = (
