@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from sandbox.tape.recording import RecordingMissing
 from sandbox.world import World, WorldConfig
 
 
@@ -28,7 +29,10 @@ def main() -> None:
         speed=args.speed,
         port_base=args.port_base,
     )
-    asyncio.run(_run(config))
+    try:
+        asyncio.run(_run(config))
+    except RecordingMissing as error:
+        sys.exit(f"sandbox: {error}")
 
 
 async def _run(config: WorldConfig) -> None:

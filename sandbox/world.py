@@ -16,6 +16,7 @@ from sandbox.control import control_routes
 from sandbox.faults import VenueFaults
 from sandbox.fx import FxSources
 from sandbox.tape.events import BookTick, DepthTick, FxTick, PrintTick, RawTick, Tape, TapeEvent
+from sandbox.tape.recorded import UPBIT_CODES, RecordedTape, UpbitTape, recordings
 from sandbox.tape.seeded import SeededTape
 from sandbox.venues import rules
 from sandbox.venues.auth import Credential
@@ -56,7 +57,7 @@ class WorldConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class World:
-    """Start with `async with`; `urls` and `credentials` tell how to reach it."""
+    """Start with `async with`; `urls` and `credentials` tell how to reach it. Making one raises RecordingMissing."""
 
     def __init__(self, config: WorldConfig, clock: Callable[[], int] | None = None) -> None:
         self.config = config
@@ -117,7 +118,8 @@ class World:
     def _rules(self, venue: str) -> rules.VenueRules:
         match venue:
             case "upbit":
-                return rules.upbit(KRW_MARKETS)
+                more = UPBIT_CODES if self.config.tape == "upbit-20210405" else ()
+                return rules.upbit((*KRW_MARKETS, *more))
             case "bithumb":
                 return rules.bithumb(KRW_MARKETS, self.config.bithumb_fee)
             case "binance":
@@ -127,7 +129,12 @@ class World:
 
     def _load_tape(self) -> Tape:
         venue_rules = {venue: floor.rules for venue, floor in self.floors.items()}
-        return SeededTape(self.config.seed, venue_rules, episodes=self.config.episodes)
+        config = self.config
+        if config.tape == "seeded":
+            return SeededTape(config.seed, venue_rules, episodes=config.episodes)
+        kind = RecordedTape if config.tape == "recorded" else UpbitTape
+        folder = recordings(config.tape_path)
+        return kind(folder, config.seed, venue_rules, speed=config.speed, episodes=config.episodes)
 
     async def _listen(self, app: web.Application, port: int) -> int:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)

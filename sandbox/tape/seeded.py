@@ -1,7 +1,7 @@
 """An endless market from a seed: the same seed, start and script give the same events."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from random import Random
 
@@ -28,10 +28,22 @@ _SHAPES: dict[tuple[bool, str], Shape] = {  # (Korean, base) -> shape
 
 
 class SeededTape:
-    def __init__(self, seed: int, venues: Mapping[str, VenueRules], *, episodes: bool = True) -> None:
+    """`anchors` moves a coin's price in dollars from outside; `drift` adds a premium by venue, coin and tape time;
+    markets in `skip` (venue, symbol) are left to somebody else."""
+
+    def __init__(
+        self,
+        seed: int,
+        venues: Mapping[str, VenueRules],
+        *,
+        episodes: bool = True,
+        skip: Collection[tuple[str, str]] = (),
+        drift: Callable[[str, str, float], float] = lambda _venue, _coin, _now: 0.0,
+    ) -> None:
         self.label = f"seeded market, seed {seed}: every price and size is synthetic"
         self.recorded: dict[str, set[str]] = {}
-        self._venues = venues
+        self.anchors: dict[str, float] = {}
+        self._drift = drift
         self._slot = -1
         self._next_ms = 0
 
@@ -48,7 +60,8 @@ class SeededTape:
         self._basis: dict[tuple[str, str], Wander] = {}
         self._makers: dict[tuple[str, str], BookMaker] = {}
         self._slots: dict[int, list[tuple[str, MarketRules]]] = {slot: [] for slot in range(SLOTS)}
-        markets = [(v, rules) for v, venue in venues.items() for rules in venue.markets.values()]
+        everything = [(v, rules) for v, venue in venues.items() for rules in venue.markets.values()]
+        markets = [(v, rules) for v, rules in everything if (v, rules.symbol) not in skip]
         for i, (venue, rules) in enumerate(markets):
             korean = venue in KOREAN
             self._slots[i % SLOTS].append((venue, rules))
@@ -106,9 +119,12 @@ class SeededTape:
         self._bumps.step(self._now)
 
     def _fair(self, venue: str, rules: MarketRules) -> float:
-        shift = 1 + self._basis[venue, rules.base].value + self._bumps.shift(venue, rules.base, self._now)
+        wander = self._basis[venue, rules.base].value + self._drift(venue, rules.base, self._now)
+        shift = 1 + wander + self._bumps.shift(venue, rules.base, self._now)
         tether = self._fx.value * (1 + self.tether_premium)
         if rules.base == "USDT":
             return tether * shift
-        dollars = COINS[rules.base][0] * math.exp(self._coins[rules.base].value + self._jitter[rules.base].value)
+        dollars = self.anchors.get(rules.base)
+        if dollars is None:
+            dollars = COINS[rules.base][0] * math.exp(self._coins[rules.base].value + self._jitter[rules.base].value)
         return dollars * shift * (tether if rules.quote == "KRW" else 1.0)

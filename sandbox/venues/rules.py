@@ -82,20 +82,26 @@ UPBIT_KRW = bands(
 )
 BITHUMB_KRW = bands("1000000:1000 500000:500 100000:100 50000:50 10000:10 5000:5 100:1 10:0.01 1:0.001 0:0.0001")
 BTC_QUOTED = bands("0:0.00000001")
+UPBIT_USDT = bands("10:0.01 1:0.001 0.1:0.0001 0.01:0.00001 0.001:0.000001 0.0001:0.0000001 0:0.00000001")
 _EIGHT = Decimal("0.00000001")
 
 
-def _krw(symbol: str, table: tuple[Band, ...]) -> MarketRules:
+_MINIMUMS = {"KRW": Decimal(5000), "BTC": Decimal("0.00005"), "USDT": Decimal("0.5")}
+_MAXIMUMS = {"KRW": Decimal(1_000_000_000), "BTC": Decimal(20), "USDT": Decimal(1_000_000)}
+
+
+def _korean(symbol: str, krw: tuple[Band, ...]) -> MarketRules:
+    """`KRW-BTC`: quote first."""
     quote, base = symbol.split("-")
     return MarketRules(
         symbol=symbol,
         base=base,
         quote=quote,
-        bands=table if quote == "KRW" else BTC_QUOTED,
+        bands={"KRW": krw, "BTC": BTC_QUOTED, "USDT": UPBIT_USDT}[quote],
         lot=_EIGHT,
         min_qty=_EIGHT,
-        min_notional=Decimal(5000) if quote == "KRW" else Decimal("0.00005"),
-        max_notional=Decimal(1_000_000_000) if quote == "KRW" else Decimal(20),
+        min_notional=_MINIMUMS[quote],
+        max_notional=_MAXIMUMS[quote],
     )
 
 
@@ -123,7 +129,7 @@ def upbit(symbols: tuple[str, ...]) -> VenueRules:
         stp=Stp.NONE,
         refuses_taking_post_only=False,
         best_is_first_level=False,
-        markets={symbol: _krw(symbol, UPBIT_KRW) for symbol in symbols},
+        markets={symbol: _korean(symbol, UPBIT_KRW) for symbol in symbols},
     )
 
 
@@ -139,7 +145,7 @@ def bithumb(symbols: tuple[str, ...], fee: Decimal) -> VenueRules:
         stp=Stp.REDUCE_TAKER,
         refuses_taking_post_only=False,
         best_is_first_level=True,
-        markets={symbol: _krw(symbol, BITHUMB_KRW) for symbol in symbols},
+        markets={symbol: _korean(symbol, BITHUMB_KRW) for symbol in symbols},
     )
 
 

@@ -101,7 +101,8 @@ class BinanceFeed:
         if self._is_silent(symbol):
             return
         published = self._published[symbol]
-        fault = self._floor.faults.for_frame(symbol)
+        heard = self._readers(symbol, "depth@100ms") or self._readers(symbol, "depth")
+        fault = self._floor.faults.for_frame(symbol) if heard else None
         if fault is not None and fault.kind == "ws_gap":
             return
         if fault is not None and fault.kind == "ws_crossed" and published.asks:

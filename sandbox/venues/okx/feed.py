@@ -72,7 +72,8 @@ class OkxFeed:
         )
         if self._floor.faults.lasting("ws_silence", symbol) is not None:
             return
-        fault = self._floor.faults.for_frame(symbol)
+        heard = any(_Arg("books", symbol) in args for args in self._args.values())
+        fault = self._floor.faults.for_frame(symbol) if heard else None
         if fault is None or fault.kind != "ws_gap":
             if fault is not None and fault.kind == "ws_crossed" and asks:
                 now.lies = [asks[-1][0]]

@@ -44,7 +44,7 @@ _ERRORS = {
         "51400",
         "Cancellation failed as the order has been filled, canceled or does not exist.",
     ),
-    Reason.ON_REQUEST: ("50001", "Service temporarily unavailable. Please try again later."),
+    Reason.ON_REQUEST: ("51006", "Order price is not within the price limit."),
 }
 _DENIALS = {
     Why.NO_KEY: ("50103", 'Request header "OK-ACCESS-KEY" can\'t be empty.'),
