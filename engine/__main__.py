@@ -17,6 +17,10 @@ Overlays = Annotated[list[Path] | None, typer.Option("--overlay", help="YAML lai
 @app.command()
 def run(config: Directory = Path("configs"), overlay: Overlays = None) -> None:
     """Run the engine until SIGTERM."""
+    from engine.assemble import core_config
+    from engine.config import load
+
+    core_config(load(config, tuple(overlay or ())))  # a mistake is told before anything heavy is loaded
     from engine.daemon import main as daemon
 
     raise typer.Exit(daemon(config, tuple(overlay or ())))

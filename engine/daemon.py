@@ -215,6 +215,7 @@ class Daemon:
         wait_s = 1.0
         while True:
             try:
+                await venue.warm()
                 rules = await venue.instruments(self._config.venues[name].symbols)
             except (VenueUnavailable, VenueRefused) as error:
                 log.warning("rules_failed venue=%s error=%s", name, error)
@@ -327,7 +328,18 @@ def main(directory: Path, overlays: tuple[Path, ...]) -> int:
         uvloop.run(daemon.run())
     except ConfigError:
         raise
-    except Exception:
+    except Exception as error:
+        found = error.subgroup(ConfigError) if isinstance(error, ExceptionGroup) else None
+        if found is not None:
+            raise ConfigError(str(_first(found))) from None
         log.exception("engine_failed")
         return 1
     return 0
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first single error inside nested groups."""
+    inner: BaseException = group
+    while isinstance(inner, BaseExceptionGroup):
+        inner = inner.exceptions[0]
+    return inner

@@ -119,7 +119,7 @@ def price(state: State, found: Opportunity) -> None:
 def profit_of(state: State, intent: Intent, legs: tuple[PlannedLeg, ...]) -> Decimal:
     """Expected profit in KRW: of two legs what they bring, of a single leg what its strategy expects of it."""
     if len(legs) < 2:
-        return exact(intent.profit_krw_est)
+        return exact(intent.profit_krw_est) * legs[0].qty / exact(intent.qty_est)
     return expected_result(legs, state.market.instruments)[0]
 
 

@@ -8,7 +8,7 @@ from engine.domain.effect import Cancel, LookUp, Remember, Severity, Submit
 from engine.domain.errors import InvariantBroken
 from engine.domain.event import TradeSettled
 from engine.domain.market import FeeSide
-from engine.domain.money import BPS, NS_PER_MS, NS_PER_S, ZERO, floor_to
+from engine.domain.money import BPS, NS_PER_MS, NS_PER_S, ZERO, exact, floor_to
 from engine.domain.order import (
     Intent,
     LegRole,
@@ -48,6 +48,7 @@ def open_trade(
     if isinstance(approved, NotExecutable):
         return approved
     rules = state.config.plan
+    share = legs[0].qty / exact(intent.qty_est)  # a single leg's expectation was made for the whole wish
     plan = TradePlan(
         trade_id=state.next_id("t"),
         strategy=found.strategy,
@@ -58,8 +59,8 @@ def open_trade(
         hard_leg=intent.hard_leg,
         tif=intent.tif,
         rest_ms=intent.rest_ms,
-        expected_profit_krw=profit if len(legs) > 1 else Decimal(repr(intent.profit_krw_est)),
-        expected_net=net if len(legs) > 1 else Decimal(repr(intent.net_est)),
+        expected_profit_krw=profit if len(legs) > 1 else exact(intent.profit_krw_est) * share,
+        expected_net=net if len(legs) > 1 else exact(intent.net_est),
         naked_deadline_ms=rules.naked_deadline_ms,
         max_chase=rules.max_chase,
         max_unwind=rules.max_unwind,

@@ -65,7 +65,11 @@ def fold(order: OrderState, report: OrderReport) -> bool:
     known = order.report
     if known is not None and report.filled_qty < known.filled_qty:
         return False
-    grew = known is None or report.filled_qty > known.filled_qty or report.fees != known.fees
+    grew = known is None or (report.filled_qty, report.filled_quote, report.fees) != (
+        known.filled_qty,
+        known.filled_quote,
+        known.fees,
+    )
     if order.is_terminal and not grew:
         return False
     if order.status is OrderStatus.FILLED:
