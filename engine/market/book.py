@@ -1,97 +1,174 @@
-"""One order book: a dict of sizes and a sorted key list per side. Plain Python beats numpy on single updates."""
+"""One order book. Plain Python beats numpy on single updates; what is done per level is all that counts."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
+from itertools import chain
+from math import inf
 
 from engine.domain.market import Levels
 
+# Most changes happen far from the touch and nobody looks there: only the keys near it are kept in order. Measured on
+# 1,000 levels: half the time of ordering all of them.
+_NEAR = 64
+_FEW = 16  # fewer ordered ones than this: order the next ones from the sizes
+_MANY = 256  # more than this: let the farthest go
+
 
 class Book:
-    """Levels of one market in floats. Bids and asks are kept so that the best level is the last key.
+    """Levels of one market in floats.
 
-    Ask keys are stored negated: most changes happen near the top, and the end of a list is the cheap end.
+    A whole book is kept as it came, best first: most venues that send whole books send nothing else, and its levels are
+    never touched. The first change turns it into sizes by price, with sorted keys near the touch.
     """
 
-    __slots__ = ("_ask_keys", "_ask_sizes", "_bid_keys", "_bid_sizes", "seen_ns", "synced", "updates", "venue_ts_ms")
+    __slots__ = (
+        "_ask_keys",
+        "_ask_limit",
+        "_ask_sizes",
+        "_bid_keys",
+        "_bid_limit",
+        "_bid_sizes",
+        "_whole",
+        "seen_ns",
+        "synced",
+        "updates",
+        "venue_ts_ms",
+    )
 
     def __init__(self) -> None:
-        self._bid_keys: list[float] = []
+        self._whole: tuple[Levels, Levels] | None = ([], [])
+        self._bid_keys: list[float] = []  # ascending: the best is the last
         self._bid_sizes: dict[float, float] = {}
-        self._ask_keys: list[float] = []
+        self._bid_limit = -inf  # bids below it are in the sizes only
+        self._ask_keys: list[float] = []  # ascending: the best is the first
         self._ask_sizes: dict[float, float] = {}
+        self._ask_limit = inf  # asks above it are in the sizes only
         self.synced = False
         self.updates = 0
         self.seen_ns = 0  # our monotonic clock at the last change
         self.venue_ts_ms = 0
 
     def replace(self, bids: Levels, asks: Levels, seen_ns: int, venue_ts_ms: int) -> None:
-        """Take a whole book."""
-        self._bid_sizes = {row[0]: row[1] for row in bids}
-        self._bid_keys = sorted(self._bid_sizes)
-        self._ask_sizes = {-row[0]: row[1] for row in asks}
-        self._ask_keys = sorted(self._ask_sizes)
+        """Take a whole book: sides sorted best first, no zero sizes (BookSnapshot). The lists are not copied."""
+        self._whole = (bids, asks)
         self.synced = True
         self.updates += 1
         self.seen_ns = seen_ns
         self.venue_ts_ms = venue_ts_ms
 
+    def _open(self, whole: tuple[Levels, Levels]) -> None:
+        self._whole = None
+        self._bid_sizes, self._ask_sizes = dict(whole[0]), dict(whole[1])
+        self._order_bids()
+        self._order_asks()
+
     def change(self, bids: Levels, asks: Levels, seen_ns: int, venue_ts_ms: int) -> None:
         """Take changed levels; size 0 deletes, an unknown deletion is nothing."""
-        sizes, keys = self._bid_sizes, self._bid_keys
-        for row in bids:
-            price, size = row[0], row[1]
-            if size:
-                if price not in sizes:
-                    insort(keys, price)
-                sizes[price] = size
-            elif sizes.pop(price, None) is not None:
-                del keys[bisect_left(keys, price)]
-        sizes, keys = self._ask_sizes, self._ask_keys
-        for row in asks:
-            price, size = -row[0], row[1]
-            if size:
-                if price not in sizes:
-                    insort(keys, price)
-                sizes[price] = size
-            elif sizes.pop(price, None) is not None:
-                del keys[bisect_left(keys, price)]
         self.updates += 1
         self.seen_ns = seen_ns
         self.venue_ts_ms = venue_ts_ms
+        if self._whole is not None:
+            if not bids and not asks:
+                return
+            self._open(self._whole)
+        sizes, keys, limit = self._bid_sizes, self._bid_keys, self._bid_limit
+        for price, size in bids:
+            if price < limit:
+                if size:
+                    sizes[price] = size
+                else:
+                    sizes.pop(price, None)
+            elif size:
+                if price not in sizes:
+                    insort(keys, price)
+                sizes[price] = size
+            elif sizes.pop(price, None) is not None:
+                del keys[bisect_left(keys, price)]
+        if len(keys) > _MANY or (len(keys) < _FEW and len(keys) != len(sizes)):
+            self._order_bids()
+        sizes, keys, limit = self._ask_sizes, self._ask_keys, self._ask_limit
+        for price, size in asks:
+            if price > limit:
+                if size:
+                    sizes[price] = size
+                else:
+                    sizes.pop(price, None)
+            elif size:
+                if price not in sizes:
+                    insort(keys, price)
+                sizes[price] = size
+            elif sizes.pop(price, None) is not None:
+                del keys[bisect_left(keys, price)]
+        if len(keys) > _MANY or (len(keys) < _FEW and len(keys) != len(sizes)):
+            self._order_asks()
+
+    def _order_bids(self) -> None:
+        keys = sorted(self._bid_sizes)
+        self._bid_limit = -inf if len(keys) <= _NEAR else keys[-_NEAR]
+        self._bid_keys = keys[-_NEAR:]
+
+    def _order_asks(self) -> None:
+        keys = sorted(self._ask_sizes)
+        self._ask_limit = inf if len(keys) <= _NEAR else keys[_NEAR - 1]
+        self._ask_keys = keys[:_NEAR]
 
     def drop(self) -> None:
         """Forget everything: nothing here can be trusted until the next whole book."""
-        self._bid_keys, self._bid_sizes, self._ask_keys, self._ask_sizes = [], {}, [], {}
+        self._whole = ([], [])
         self.synced = False
 
     @property
     def best_bid(self) -> float:
         """Highest bid; 0.0 when the side is empty."""
+        if self._whole is not None:
+            return self._whole[0][0][0] if self._whole[0] else 0.0
         return self._bid_keys[-1] if self._bid_keys else 0.0
 
     @property
     def best_ask(self) -> float:
         """Lowest ask; 0.0 when the side is empty."""
-        return -self._ask_keys[-1] if self._ask_keys else 0.0
+        if self._whole is not None:
+            return self._whole[1][0][0] if self._whole[1] else 0.0
+        return self._ask_keys[0] if self._ask_keys else 0.0
 
     @property
     def is_crossed(self) -> bool:
-        return bool(self._bid_keys and self._ask_keys and self._bid_keys[-1] >= -self._ask_keys[-1])
+        if self._whole is not None:
+            bids, asks = self._whole
+            return bool(bids and asks and bids[0][0] >= asks[0][0])
+        return bool(self._bid_keys and self._ask_keys and self._bid_keys[-1] >= self._ask_keys[0])
 
     @property
     def is_two_sided(self) -> bool:
+        if self._whole is not None:
+            return bool(self._whole[0] and self._whole[1])
         return bool(self._bid_keys and self._ask_keys)
 
     def bids(self) -> Iterable[tuple[float, float]]:
         """Levels best first."""
+        if self._whole is not None:
+            return iter(self._whole[0])
         sizes = self._bid_sizes
-        return ((key, sizes[key]) for key in reversed(self._bid_keys))
+        return ((key, sizes[key]) for key in chain(reversed(self._bid_keys), self._far_bids()))
 
     def asks(self) -> Iterable[tuple[float, float]]:
         """Levels best first."""
+        if self._whole is not None:
+            return iter(self._whole[1])
         sizes = self._ask_sizes
-        return ((-key, sizes[key]) for key in reversed(self._ask_keys))
+        return ((key, sizes[key]) for key in chain(self._ask_keys, self._far_asks()))
+
+    def _far_bids(self) -> Iterable[float]:
+        """A generator: the far levels are put in order only when somebody walks so deep."""
+        if len(self._bid_keys) != len(self._bid_sizes):
+            yield from sorted((key for key in self._bid_sizes if key < self._bid_limit), reverse=True)
+
+    def _far_asks(self) -> Iterable[float]:
+        if len(self._ask_keys) != len(self._ask_sizes):
+            yield from sorted(key for key in self._ask_sizes if key > self._ask_limit)
 
     def depth(self) -> tuple[int, int]:
         """Number of levels: (bids, asks)."""
-        return len(self._bid_keys), len(self._ask_keys)
+        if self._whole is not None:
+            return len(self._whole[0]), len(self._whole[1])
+        return len(self._bid_sizes), len(self._ask_sizes)

@@ -11,6 +11,7 @@ from engine.market.book import Book
 prices = st.integers(1, 30).map(lambda tenth: tenth / 10)
 sizes = st.integers(1, 9).map(float)
 levels = st.lists(st.tuples(prices, sizes), max_size=12, unique_by=lambda row: row[0])
+whole_bids, whole_asks = levels.map(lambda rows: sorted(rows, reverse=True)), levels.map(sorted)
 changes = st.lists(st.tuples(prices, st.one_of(st.just(0.0), sizes)), max_size=12)
 
 
@@ -32,7 +33,7 @@ def check(book, bids, asks):
     assert book.is_crossed is bool(bids and asks and max(bids) >= min(asks))
 
 
-@given(levels, levels, st.lists(st.tuples(changes, changes), max_size=8))
+@given(whole_bids, whole_asks, st.lists(st.tuples(changes, changes), max_size=8))
 def test_any_updates_leave_what_a_dict_would_hold(first_bids, first_asks, updates):
     book = Book()
     book.replace(first_bids, first_asks, 1, 2)
@@ -46,7 +47,7 @@ def test_any_updates_leave_what_a_dict_would_hold(first_bids, first_asks, update
     assert book.updates == 1 + len(updates)
 
 
-@given(levels, levels, levels, levels)
+@given(whole_bids, whole_asks, whole_bids, whole_asks)
 def test_a_snapshot_forgets_what_was_before(old_bids, old_asks, bids, asks):
     book = Book()
     book.replace(old_bids, old_asks, 1, 1)

@@ -229,8 +229,8 @@ class OkxDecoder:
 
 
 def _snapshot(symbol: str, book: "wire.BookData[wire.Row[float]]", seen_ns: int) -> BookSnapshot:
-    bids: Levels = [(row.price, row.size) for row in book.bids if row.size]
-    asks: Levels = [(row.price, row.size) for row in book.asks if row.size]
+    bids: Levels = sorted(((row.price, row.size) for row in book.bids if row.size), reverse=True)
+    asks: Levels = sorted((row.price, row.size) for row in book.asks if row.size)
     return BookSnapshot(venue=VENUE, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=book.ts_ms, seen_ns=seen_ns)
 
 
