@@ -1,0 +1,205 @@
+"""Frame -> checked book -> top, against ccxt.pro and cryptofeed on the same frames: `python -m bench.feed --json`.
+
+Every library gets the bytes or text that its socket would hand it, parses them by its own means, updates its own book
+and reads its best bid and ask. They take turns over whole recordings; each frame's time is its median over the rounds.
+All of them must end every frame at the same top, else there is no result.
+"""
+
+import argparse
+import asyncio
+import gc
+import gzip
+import json
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from msgspec import Struct
+
+from bench import feed_peers
+from bench.feed_peers import Handle
+from engine.domain.event import BookDelta, BookSnapshot
+from engine.market.book import Book
+from engine.venues.feeds import build_decoder
+from engine.venues.protocol import FeedEvent
+
+REPOSITORY = Path(__file__).parent.parent
+SHARED = Path(os.environ.get("PREMIA_SHARED", REPOSITORY.parent / "shared")) / "venues"
+RECORDED = {
+    "binance": ("ws-spot-20240808-btcusdt-346s", "BTCUSDT", "btcusdt@depth"),
+    "okx": ("ws-20220513-3sym-12s", "BTC-USDT", '{"arg":{"channel":"books","instId":"BTC-USDT"'),
+    "upbit": ("ws-20210405-10sym-120s", "", '"orderbook"'),
+}
+
+
+class Case(Struct):
+    venue: str
+    source: str
+    frames: list[str]
+    codes: list[str]  # of each frame
+    base: dict[str, Any] | None  # Binance: the REST answer
+
+
+def load_case(venue: str, limit: int) -> Case | None:
+    """The recorded book frames of one venue: other projects' recordings where they lie, else our own captures."""
+    name, code, mark = RECORDED[venue]
+    path = SHARED / venue / f"{name}.jsonl.gz"
+    if not path.is_file():
+        captures = sorted((REPOSITORY / "tests" / "captures" / venue).glob("*.jsonl*"))
+        if not captures:
+            return None
+        path = captures[0]
+    case = Case(venue, path.name, [], [], None)
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+        for line in map(json.loads, lines):
+            text = line["data"]
+            if line["dir"] == "in" and "depth?symbol=" + (code or "-") in line.get("req", ""):
+                case.base = json.loads(text)
+            elif line["dir"] == "in" and line["conn"].startswith("ws") and mark in text[:80]:
+                case.frames.append(text)
+                case.codes.append(code or re.findall(r'"(?:cd|code)":"([^"]+)"', text)[0])
+    if venue == "binance" and case.base is not None:
+        last = case.base["lastUpdateId"]
+        keep = [i for i, text in enumerate(case.frames) if json.loads(text)["data"]["u"] > last]
+        case.frames, case.codes = [case.frames[i] for i in keep], [case.codes[i] for i in keep]
+    if venue == "okx":
+        # Today's wire carries 0 here and nobody verifies it; in 2022 it was real.
+        case.frames = [re.sub(r'"checksum":-?\d+', '"checksum":0', text) for text in case.frames]
+    case.frames, case.codes = case.frames[:limit], case.codes[:limit]
+    return case
+
+
+def our_handle(case: Case) -> Handle:
+    book: Book = Book()
+    books: dict[str, Book] = {}
+
+    def sink(event: FeedEvent) -> None:
+        nonlocal book
+        if type(event) is BookDelta:
+            book = books[event.symbol]
+            book.change(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
+        elif type(event) is BookSnapshot:
+            book = books.get(event.symbol) or books.setdefault(event.symbol, Book())
+            book.replace(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
+
+    decoder = build_decoder(case.venue, sink, lambda symbol, reason: None)
+    if case.base is not None:
+        decoder.on_rest_book(case.codes[0], json.dumps(case.base).encode(), 1)
+    on_frame = decoder.on_frame
+
+    def handle(frame: bytes) -> tuple[float, float]:
+        on_frame(frame, 1)
+        if book.is_crossed:
+            raise RuntimeError("crossed")
+        return book.best_bid, book.best_ask
+
+    return handle
+
+
+def simple_to_default(text: str) -> str:
+    """ccxt reads Upbit's long spelling only: the same book in it."""
+    names = {"ty": "type", "cd": "code", "tms": "timestamp", "tas": "total_ask_size", "tbs": "total_bid_size"}
+    names |= {"obu": "orderbook_units", "st": "stream_type", "ap": "ask_price", "bp": "bid_price"}
+    names |= {"as": "ask_size", "bs": "bid_size"}
+    return re.sub(r'"(\w+)":', lambda found: f'"{names.get(found[1], found[1])}":', text)
+
+
+def competitors(case: Case) -> dict[str, tuple[Callable[[], Handle], list[Any]]]:
+    """Name -> (make it fresh, its frames as its socket would hand them over)."""
+    codes = sorted(set(case.codes))
+
+    def fresh_ccxt() -> Handle:
+        handle = feed_peers.ccxt_handle(case.venue, case.base, codes)
+        if case.venue == "upbit":
+            feed_peers.ccxt_upbit_books(handle, codes)
+        return handle
+
+    frames: list[Any] = case.frames
+    if case.venue == "upbit":
+        symbols = [feed_peers.ccxt_symbol(case.venue, code) for code in case.codes]
+        frames = list(zip(symbols, map(simple_to_default, case.frames), strict=True))
+    found = {
+        "ours": (lambda: our_handle(case), [text.encode() for text in case.frames]),
+        "ccxt.pro": (fresh_ccxt, frames),
+    }
+    if feed_peers.have_cryptofeed():
+        names = [feed_peers.cryptofeed_symbol(case.venue, code) for code in case.codes]
+        found["cryptofeed"] = (
+            lambda: feed_peers.cryptofeed_handle(case.venue, case.base, codes),
+            list(zip(names, case.frames, strict=True)),
+        )
+    return found
+
+
+def run_once(handle: Handle, frames: list[Any]) -> tuple[list[int], list[tuple[float, float]]]:
+    clock = time.perf_counter_ns
+    times, tops = [], []
+    for frame in frames:
+        began = clock()
+        top = handle(frame)
+        times.append(clock() - began)
+        tops.append(top)
+    return times, tops
+
+
+def measure(case: Case, rounds: int) -> dict[str, Any]:
+    runners = competitors(case)
+    samples: dict[str, list[list[int]]] = {name: [] for name in runners}
+    for turn in range(rounds + 1):
+        reference: list[tuple[float, float]] = []
+        for name, (fresh, frames) in runners.items():
+            handle = fresh()
+            gc.collect()
+            times, tops = run_once(handle, frames)
+            if turn:  # the first round warms all of them up
+                samples[name].append(times)
+            seen = [(float(bid), float(ask)) for bid, ask in tops]
+            if reference and seen != reference:
+                raise RuntimeError(f"{case.venue}: {name} ends at other tops than ours")
+            reference = reference or seen
+    spread = {name: percentiles([median(each) for each in zip(*rows, strict=True)]) for name, rows in samples.items()}
+    ours = spread.pop("ours")
+    return {
+        "case": f"{case.venue} {case.source}",
+        "unit": "us",
+        "frames": len(case.frames),
+        "ours": ours,
+        "peers": spread,
+        "ratio": {name: round(peer["p50"] / ours["p50"], 2) for name, peer in spread.items()},
+    }
+
+
+def percentiles(nanoseconds: list[float]) -> dict[str, float]:
+    ordered = sorted(nanoseconds)
+    return {
+        "p50": round(ordered[len(ordered) // 2] / 1e3, 2),
+        "p99": round(ordered[int(len(ordered) * 0.99)] / 1e3, 2),
+    }
+
+
+async def measure_all(rounds: int, limit: int) -> dict[str, Any]:
+    # Inside a loop, because the peers' objects ask for one; nothing here waits.
+    cases = [case for case in (load_case(venue, limit) for venue in RECORDED) if case is not None]
+    missing = [] if feed_peers.have_cryptofeed() else ["cryptofeed (pip install premia[bench])"]
+    return {"bench": "feed", "missing": missing, "cases": [measure(case, rounds) for case in cases]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--frames", type=int, default=2_000, help="at most so many frames of each recording")
+    options = parser.parse_args()
+    result = asyncio.run(measure_all(options.rounds, options.frames))
+    if not options.json:
+        for case in result["cases"]:
+            print(f"{case['case']:44} {case['ours']}  peers {case['peers']}  ratio {case['ratio']}")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
