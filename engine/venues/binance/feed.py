@@ -163,16 +163,7 @@ class BinanceDecoder:
         join.guard, join.waiting = SequenceGuard(snapshot.last_id), []
         self.counts.resyncs += join.was_lost
         join.was_lost = False
-        self._sink(
-            BookSnapshot(
-                venue=VENUE,
-                symbol=symbol,
-                bids=snapshot.bids,
-                asks=snapshot.asks,
-                venue_ts_ms=0,
-                seen_ns=seen_ns,
-            )
-        )
+        self._sink(_whole(symbol, snapshot, seen_ns))
         self.counts.book -= len(waiting)  # they were counted when they came
         for diff in waiting:
             self._on_depth(diff, seen_ns)
@@ -234,9 +225,13 @@ class BinanceDecoder:
         book = self._decoders.partial.decode(data)
         self.counts.book += 1
         if symbol not in self._joins:
-            self._sink(
-                BookSnapshot(venue=VENUE, symbol=symbol, bids=book.bids, asks=book.asks, venue_ts_ms=0, seen_ns=seen_ns)
-            )
+            self._sink(_whole(symbol, book, seen_ns))
+
+
+def _whole(symbol: str, book: wire.PartialBook[float], seen_ns: int) -> BookSnapshot:
+    bids = sorted((row for row in book.bids if row[1]), reverse=True)
+    asks = sorted(row for row in book.asks if row[1])
+    return BookSnapshot(venue=VENUE, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=0, seen_ns=seen_ns)
 
 
 class BinanceDialect:
