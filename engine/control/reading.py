@@ -15,7 +15,7 @@ from engine.domain.view import OpportunityView, StrategyView, TradeView
 
 T = TypeVar("T")
 
-Limit = Annotated[int, Query(ge=1, le=1_000)]
+Limit = Annotated[int, Query(ge=1, le=500)]
 Days = Annotated[int, Query(ge=1, le=366)]
 Word = Annotated[str, Query(max_length=200)]
 

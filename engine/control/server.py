@@ -58,11 +58,11 @@ class ControlServer:
         """Serve until cancelled. Raises ConfigError when TCP is asked for without a token, or an address is taken."""
         if tcp_port and not token:
             raise ConfigError("control.tcp_port: is set, but the secret PREMIA_CONTROL_TOKEN is missing")
+        addresses = [_unix(self.build(), socket_path)] + ([_tcp(self.build(token), tcp_port)] if tcp_port else [])
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_serve(_unix(self.build(), socket_path)), name="control-unix")
-                if tcp_port:
-                    tasks.create_task(_serve(_tcp(self.build(token), tcp_port)), name="control-tcp")
+                for address in addresses:
+                    tasks.create_task(_serve(address), name=f"control {address.uds or address.port}")
         finally:
             self._leave_desk()
             socket_path.unlink(missing_ok=True)

@@ -41,7 +41,9 @@ class Queries:
             raise StoreUnavailable(f"sql store: {str(error).splitlines()[0]}") from error
 
     async def _bodies(self, query: sa.Select[Any], kind: type[T]) -> list[T]:
-        return [msgspec.json.decode(row["body"], type=kind) for row in await self._rows(query)]
+        rows, decode = await self._rows(query), msgspec.json.Decoder(kind).decode
+        # In a thread, like everything here that may take long: the loop has prices to look at.
+        return await asyncio.to_thread(lambda: [decode(row["body"]) for row in rows])
 
     async def settings(self, now_ns: int) -> list[SettingStored]:
         """Every version of every setting, oldest first: what the core needs to use the newest and to undo it."""
@@ -128,7 +130,6 @@ class Queries:
             .where(signal.opened_ms >= over.starts_ms[0], signal.opened_ms < over.starts_ms[-1])
         )
         rows, counted = await self._rows(closed), await self._rows(seen)
-        # In a thread: a year of trades folds in tens of ms, and the loop has prices to look at.
         return await asyncio.to_thread(
             lambda: pnl([ClosedTrade(**row) for row in rows], over, int(counted[0]["count"]))
         )
@@ -151,12 +152,16 @@ class Queries:
             page = await self._rows(
                 sa.select(table.__table__).where(table.id > reached.id).order_by(table.id).limit(_PAGE)
             )
-            reached, broken_at = first_broken(reached, (AuditRow(**row) for row in page))
+            reached, broken_at = await asyncio.to_thread(_walk, reached, page)
             if broken_at is not None:
                 return reached, broken_at
             if len(page) < _PAGE:
                 # Fewer rows than were written: the tail was taken off while we ran.
                 return reached, reached.id + 1 if reached.id < newest_deed else None
+
+
+def _walk(reached: Head, page: Sequence[sa.RowMapping]) -> tuple[Head, int | None]:
+    return first_broken(reached, (AuditRow(**row) for row in page))
 
 
 def _execution(row: sa.RowMapping) -> Execution:

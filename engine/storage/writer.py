@@ -21,7 +21,7 @@ from engine.storage.rows import Row, rows_of, table_of
 
 log = logging.getLogger(__name__)
 
-_BATCH = 500
+_BATCH = 100  # rows are made in the loop's thread: a few ms at most
 _BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 _DAY_MS = 86_400_000
 # How long rows that only explain the past are kept.

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import sqlite3
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,13 @@ import pytest
 
 from engine.control.client import Door, DoorUnavailable
 from engine.control.messages import CurvePreview, TokenView
+from engine.control.server import ControlServer
 from engine.domain import command as given
+from engine.domain.errors import ConfigError
+from engine.storage import database
+from engine.storage.queries import Queries
+from engine.storage.writer import Writer
+from engine.strategies import curve
 from tests.control.conftest import OWNER, STRANGER, TRADER, VIEWER, open_house
 from tests.waiting import until
 
@@ -243,3 +250,17 @@ async def test_an_engine_that_is_not_there_is_said(tmp_path):
             await door.reads(VIEWER).status()
         with pytest.raises(DoorUnavailable):
             await door.commands(OWNER).halt(2)
+
+
+async def test_an_address_that_cannot_be_had_is_one_line(tmp_path, desk, unused_tcp_port):
+    engine = database.create(database.sqlite_url(tmp_path / "desk.db"))
+    taken = socket.create_server(("127.0.0.1", unused_tcp_port))
+    for named, path, port, token in (
+        ("PREMIA_CONTROL_TOKEN", tmp_path / "a.sock", unused_tcp_port, ""),
+        ("control.tcp_port", tmp_path / "a.sock", unused_tcp_port, "s3cret"),
+        ("control.socket", tmp_path / ("x" * 120), 0, ""),
+    ):
+        server = ControlServer(desk, Writer(engine, on_problem=print), Queries(engine, "UTC"), {}, curve)
+        with pytest.raises(ConfigError, match=named):
+            await server.serve(path, port, token)
+    taken.close()
