@@ -16,6 +16,7 @@ log = logging.getLogger("premia.bot.alerts")
 
 ACTOR = "bot"
 MAX_LIVE_CARDS = 5  # more at once would spend the chat's budget on edits; the others are in /opps
+SETTLING_MS = 600  # most trades are over by then: one edit shows tap and receipt instead of three
 _SAME_START_MS = 5_000
 _REFUSED_PAUSE_S = 10.0
 
@@ -111,7 +112,8 @@ class Alerts:
         elif view.state == "live" and self._deserves_card(view):
             card = self._office.cards.open(view)
             log.info("card opportunity=%s key=%s slot=%s", view.id, view.key, card.slot)
-            self._touch(card, Priority.CARD)
+            for user in self._users:
+                self._office.outbox.touch(user.id, card.slot, "card", Priority.CARD)
 
     def _deserves_card(self, view: OpportunityView) -> bool:
         if len(self._office.cards.live()) >= MAX_LIVE_CARDS:
@@ -126,31 +128,27 @@ class Alerts:
             return
         if card.is_live and view.state == "live":
             self._office.cards.renew(card, view)
-            self._touch(card, Priority.EDIT)
+            for user in self._users:
+                self._office.outbox.renew(user.id, card.slot, "card")
         elif self._office.cards.renew(card, view):
             self._end(card)
 
     def _end(self, card: Card) -> None:
         """An ended card is edited once more; one that never left for the chat is taken back."""
+        urgent = card.view.state in ("executing", "executed")
         for user in self._users:
-            if not self._office.outbox.drop_unsent(user.id, card.slot):
-                urgent = card.view.state in ("executing", "executed")
-                priority = Priority.FILL if urgent else Priority.EDIT
-                self._touch_one(user, card.slot, priority)
-
-    def _touch(self, card: Card, priority: Priority) -> None:
-        for user in self._users:
-            self._touch_one(user, card.slot, priority)
-
-    def _touch_one(self, user: User, slot: str, priority: Priority) -> None:
-        self._office.outbox.touch(user.id, slot, "card", priority, silent=False)
+            if urgent:
+                self._office.outbox.touch(user.id, card.slot, "card", Priority.FILL, in_ms=SETTLING_MS)
+            elif not self._office.outbox.drop_unsent(user.id, card.slot):
+                self._office.outbox.touch(user.id, card.slot, "card", Priority.EDIT)
 
     def trade(self, trade: TradeView) -> None:
         """The receipt goes onto its card; without a card it is a message of its own."""
         card = self._office.cards.find(trade.opportunity_id)
         if card is not None:
             if self._office.cards.trade(card, trade):
-                self._touch(card, Priority.FILL)
+                for user in self._users:
+                    self._office.outbox.touch(user.id, card.slot, "card", Priority.FILL, in_ms=_settling_ms(trade))
             return
         key = f"trade:{trade.id}"
         body = trade.model_dump_json()
@@ -158,7 +156,7 @@ class Alerts:
             return
         self._office.store.remember(key, body)
         for user in self._users:
-            self._office.outbox.touch(user.id, key, "trade", Priority.FILL)
+            self._office.outbox.touch(user.id, key, "trade", Priority.FILL, in_ms=_settling_ms(trade))
 
     def _alert(self, event: Event) -> None:
         view = event.alert()
@@ -204,3 +202,8 @@ class Alerts:
 
     def _once(self, user: User, key: str, content: Content, priority: Priority, silent: bool) -> None:
         self._office.outbox.post(user.id, key, content, priority, silent=silent)
+
+
+def _settling_ms(trade: TradeView) -> int:
+    """What still works may be over in a moment; what is over, or went wrong, is told at once."""
+    return SETTLING_MS if trade.state == "working" else 0

@@ -10,10 +10,10 @@ _PER_MS = 1 / 1000  # about one message per second in one chat, short bursts tol
 _SHARE = {
     Priority.CRITICAL: 1.5,
     Priority.REPLY: 1.0,
-    Priority.FILL: 0.9,
-    Priority.CARD: 0.8,
+    Priority.FILL: 0.95,
+    Priority.CARD: 0.9,
     Priority.REPORT: 0.8,
-    Priority.EDIT: 0.65,
+    Priority.EDIT: 0.45,
 }
 _DEBT = 3.0  # how far critical messages may overdraw the burst
 

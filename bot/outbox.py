@@ -105,21 +105,31 @@ class Outbox:
         )
         self.ring()
 
-    def touch(self, chat_id: int, key: str, late: str, priority: Priority, *, silent: bool = False) -> None:
-        """Its renderer has something new to say. An edit of lowest priority waits for the pace of live cards."""
+    def touch(self, chat_id: int, key: str, late: str, priority: Priority, *, in_ms: int = 0) -> None:
+        """Its renderer has something new to say, `in_ms` from now at the latest: what comes until then goes along."""
         now_ms = self._now_ms()
-        pace_ms = self._edit_every_ms if priority is Priority.EDIT else 0
         self._sql.execute(
             "INSERT INTO messages (chat_id, key, content, late, priority, silent, pinned, wanted, shown, queued_ms,"
-            " due_ms, undrawn) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 1, 0, ?7, ?7, 0)"
+            " due_ms, undrawn) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 1, 0, ?6, ?7, 0)"
             " ON CONFLICT DO UPDATE SET late = ?4, wanted = wanted + 1, attempts = 0,"
             " priority = CASE WHEN wanted > shown THEN min(priority, ?5) ELSE ?5 END,"
-            " queued_ms = CASE WHEN wanted > shown THEN queued_ms ELSE ?7 END,"
-            " due_ms = CASE WHEN wanted > shown AND message_id IS NOT NULL THEN min(due_ms, max(?7, shown_ms + ?8))"
-            "   ELSE max(?7, shown_ms + ?8) END",
-            (chat_id, key, msgspec.json.encode(_EMPTY), late, priority, silent, now_ms, pace_ms),
+            " queued_ms = CASE WHEN wanted > shown THEN queued_ms ELSE ?6 END,"
+            " due_ms = CASE WHEN wanted > shown THEN min(due_ms, ?7) ELSE ?7 END",
+            (chat_id, key, msgspec.json.encode(_EMPTY), late, priority, now_ms, now_ms + in_ms),
         )
         self.ring()
+
+    def renew(self, chat_id: int, key: str, late: str) -> None:
+        """A live card has newer figures. At the cards' own pace, and not written down when it waits already: the
+        renderer takes the newest figures anyhow, and the next ones are a second away.
+        """
+        row = self._sql.execute(
+            "SELECT wanted > shown AS waits, shown_ms FROM messages WHERE chat_id = ? AND key = ?", (chat_id, key)
+        ).fetchone()
+        if row is None or not row["waits"]:
+            shown_ms = row["shown_ms"] if row else 0
+            in_ms = max(0, shown_ms + self._edit_every_ms - self._now_ms())
+            self.touch(chat_id, key, late, Priority.EDIT, in_ms=in_ms)
 
     def find(self, chat_id: int, key: str) -> Row | None:
         row = self._sql.execute("SELECT * FROM messages WHERE chat_id = ? AND key = ?", (chat_id, key)).fetchone()

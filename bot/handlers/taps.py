@@ -5,6 +5,7 @@ import asyncio
 from aiogram import F, Router
 from aiogram.types import CallbackQuery
 
+from bot.alerts import SETTLING_MS
 from bot.cards import Card
 from bot.gate import answer
 from bot.handlers.presses import ACTIONS, Action, Pressed, answered_soon
@@ -33,7 +34,8 @@ async def execute(query: CallbackQuery, asker: Asker, office: Office) -> None:
         verdict = "unanswered" if made is None else made.rule or "executing"
         office.store.decide(office.now_ms(), asker.update_id, chat_id, what, verdict)
         if card is not None:
-            office.outbox.touch(chat_id, card.slot, "card", Priority.REPLY)
+            in_ms = SETTLING_MS if made is not None and made.ok else 0
+            office.outbox.touch(chat_id, card.slot, "card", Priority.REPLY, in_ms=in_ms)
         if made is None or not made.ok:
             await answer(asker, query, text, alert=True)
         return text

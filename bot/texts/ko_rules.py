@@ -39,7 +39,7 @@ RULES: dict[str, str] = {
     "min_notional": "최소 주문금액 미만",
     "price_moved": "가격이 움직임",
     "venue_refused": "거래소가 거절",
-    "gone": "기회가 끝남",
+    "gone": "기회가 지났음",
     "mode": "승인 모드가 아님",
     "unknown_token": "알 수 없는 버튼",
     "not_yours": "다른 사람의 버튼",
