@@ -28,6 +28,7 @@ from engine.venues.verdict import Answer, Budget, Budgets, Dialect
 T = TypeVar("T")
 
 _KEEP_ALIVE_S = 30  # a warm connection between two reconciliations; every venue's front holds an idle one longer
+_LONGEST_BAN_S = 3 * 86_400.0  # Binance's longest; a larger figure in an answer is nonsense
 
 
 class Purpose(Enum):
@@ -58,7 +59,11 @@ def plain(value: Decimal) -> str:
 
 
 def exact_json(text: str) -> Any:
-    return json.loads(text, parse_float=Decimal)
+    """JSON with its fractions as they were written. Raises ValueError."""
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except (ArithmeticError, RecursionError) as error:
+        raise ValueError(f"not JSON that a venue would send: {type(error).__name__}") from error
 
 
 class Hooked:
@@ -234,6 +239,9 @@ class CcxtClient:
             ccxt_opinion()
         except ccxt.BaseError as error:
             self._refuse(answer, found or (type(error).__name__, _short(answer.text)), error)
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            # ccxt expects the documented shapes; what it trips over is no word from the venue.
+            raise _NoVerdict(f"HTTP {answer.status} {_short(answer.text)}") from error
         if found is not None:
             self._refuse(answer, found, None)
         if not 200 <= answer.status < 300:
@@ -253,7 +261,7 @@ class CcxtClient:
 
     def _limited(self, answer: Answer) -> NoReturn:
         """Nothing was accepted, and asking on makes the ban longer: both budgets rest, urgent calls too."""
-        wait_s = self._dialect.wait_s(answer)
+        wait_s = min(self._dialect.wait_s(answer), _LONGEST_BAN_S)
         self._budgets.orders.block(wait_s)
         self._budgets.reads.block(wait_s)
         raise RateLimited(f"{self.venue}: HTTP {answer.status} {_short(answer.text)}", wait_s)

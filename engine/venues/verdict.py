@@ -45,4 +45,4 @@ class Dialect(Struct, frozen=True, kw_only=True):
 def retry_after_s(answer: Answer, default_s: float) -> float:
     """The Retry-After header in seconds, where the venue sends one."""
     text = answer.headers.get("retry-after", "")
-    return max(float(text), 0.1) if text.replace(".", "", 1).isdigit() else default_s
+    return max(float(text), 0.1) if text.replace(".", "", 1).isdecimal() else default_s

@@ -129,13 +129,17 @@ def _error_of(body: Any) -> tuple[str, str] | None:
 
 
 def _obey(answer: Answer, budgets: Budgets) -> None:
-    weight = int(answer.headers.get("x-mbx-used-weight-1m", 0))
-    if weight >= _WEIGHT_PER_MINUTE * _NEARLY:
+    if _count(answer, "x-mbx-used-weight-1m") >= _WEIGHT_PER_MINUTE * _NEARLY:
         left_s = 60 - wall_ms() % 60_000 / 1000
         budgets.reads.calm(left_s)
         budgets.orders.calm(left_s)
-    if int(answer.headers.get("x-mbx-order-count-10s", 0)) >= _ORDERS_PER_10_S:
+    if _count(answer, "x-mbx-order-count-10s") >= _ORDERS_PER_10_S:
         budgets.orders.calm(10 - wall_ms() % 10_000 / 1000)  # cancels do not count there
+
+
+def _count(answer: Answer, header: str) -> int:
+    text = answer.headers.get(header, "")
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
 _DIALECT = Dialect(

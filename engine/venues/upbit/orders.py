@@ -11,7 +11,7 @@ from typing import Any
 from ccxt.async_support.upbit import upbit  # type: ignore[import-untyped]
 from msgspec import Struct
 
-from engine.domain.errors import VenueUnavailable
+from engine.domain.errors import VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Instrument
 from engine.domain.money import ZERO, TickBand, tick_at
 from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
@@ -28,7 +28,7 @@ _BPS_PER_ONE = 10_000
 
 
 class _Exchange(Hooked, upbit):  # type: ignore[misc]
-    """ccxt signs HS256; the venue's documentation names HS512 and still takes the other."""
+    """ccxt signs HS256. The venue's documentation names HS512; long-standing clients still send the other."""
 
     digest = "sha512"
 
@@ -145,8 +145,8 @@ class UpbitOrders:
         self.venue = "upbit"
         # No request expiry here: what is late is bounded by what we have seen (reliability.md §3.2).
         self.late_acceptance_ms = config.late_acceptance_ms + config.settle_margin_ms
-        exchange = _Exchange(options(credential.key, credential.secret, config.order_timeout_ms))
-        self._client = CcxtClient(self.venue, exchange, config.rest_base, _DIALECT, budgets)
+        self._exchange = _Exchange(options(credential.key, credential.secret, config.order_timeout_ms))
+        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets)
         self._config = config
         self._clock = DateClock()
 
@@ -229,9 +229,16 @@ class UpbitOrders:
             raise VenueUnavailable(f"upbit: bad Date header {reading[2]!r}") from error
 
     async def warm(self) -> None:
-        """Connect and prove the key before the first order needs it. Raises VenueRefused for a bad key."""
+        """Connect and prove the key and its signature before the first order. Raises VenueRefused for a bad key."""
         await self.server_time_ms()
-        await self.balances()
+        try:
+            await self.balances()
+        except VenueRefused as error:
+            if error.code != "jwt_verification":
+                raise
+            log.warning("signature_refused venue=upbit digest=%s trying=sha256", self._exchange.digest)
+            self._exchange.digest = "sha256"
+            await self.balances()
 
     async def close(self) -> None:
         await self._client.close()

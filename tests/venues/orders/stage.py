@@ -48,6 +48,10 @@ class Stage:
         """`request` is "GET /v1/order"; the last answer stays."""
         self._lines[request].extend(answers)
 
+    def forget(self) -> None:
+        self.heard.clear()
+        self._lines.clear()
+
     async def hear(self, request: web.Request) -> web.StreamResponse:
         body = await request.text()
         query = request.raw_path.partition("?")[2]

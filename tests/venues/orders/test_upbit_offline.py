@@ -234,6 +234,14 @@ async def test_cancel_by_client_id_uses_the_reserved_share(play, orders, budgets
         await orders.cancel("KRW-BTC", CID, "")
 
 
+async def test_a_signature_that_is_refused_is_tried_the_older_way(play, orders):
+    play.says("GET /v1/orderbook/instruments", Say([]))
+    play.says("GET /v1/accounts", no("jwt_verification", status=401), Say([]))
+    await orders.warm()
+    heads = [heard.headers["Authorization"].split(".")[0] for heard in play.heard if heard.path == "/v1/accounts"]
+    assert [_json(head.removeprefix("Bearer "))["alg"] for head in heads] == ["HS512", "HS256"]
+
+
 async def test_open_orders_of_both_states_and_all_pages(play, orders):
     page = [ROW | {"uuid": f"u-{n}"} for n in range(100)]
     stranger = {key: value for key, value in ROW.items() if key not in ("identifier", "trades")}
