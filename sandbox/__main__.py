@@ -43,7 +43,11 @@ async def _run(config: WorldConfig) -> None:
     async with World(config) as world:
         sys.stdout.write(msgspec.json.encode(world.ready_line()).decode() + "\n")
         sys.stdout.flush()
-        await stopped.wait()
+        told = asyncio.create_task(stopped.wait())
+        await asyncio.wait([told, world.player], return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if world.player.done():
+            world.player.result()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -33,6 +34,7 @@ from sandbox.venues.ticketed import TicketedFeed
 from sandbox.venues.upbit.frames import UpbitFrames
 from sandbox.venues.upbit.rest import Upbit
 
+log = logging.getLogger(__name__)
 VENUES = ("upbit", "bithumb", "binance", "okx")
 KRW_MARKETS = ("KRW-BTC", "KRW-ETH", "KRW-XRP", "KRW-USDT")
 _COINS = {"BTC": Decimal("0.4"), "ETH": Decimal(6), "XRP": Decimal(20_000)}
@@ -57,7 +59,12 @@ class WorldConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class World:
-    """Start with `async with`; `urls` and `credentials` tell how to reach it. Making one raises RecordingMissing."""
+    """Start with `async with`; `urls` and `credentials` tell how to reach it. Making one raises RecordingMissing.
+
+    `player` is the task that plays the tape: it ends only by its own fault.
+    """
+
+    player: asyncio.Task[None]
 
     def __init__(self, config: WorldConfig, clock: Callable[[], int] | None = None) -> None:
         self.config = config
@@ -83,8 +90,9 @@ class World:
             port = await self._listen(app, self.config.port_base + i if self.config.port_base else 0)
             self.urls[name] = _urls(name, f"{self.config.host}:{port}")
         self._apply(self.tape.advance(self.clock()))  # every book stands before the first client comes
-        player = asyncio.create_task(self._play(), name="tape")
-        self._stack.push_async_callback(_stop, player)
+        self.player = asyncio.create_task(self._play(), name="tape")
+        self.player.add_done_callback(_report)
+        self._stack.push_async_callback(_stop, self.player)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -208,9 +216,13 @@ def _plain_app(routes: list[web.RouteDef]) -> web.Application:
     return app
 
 
-async def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    try:
-        await task
-    except asyncio.CancelledError:
-        return
+def _report(player: asyncio.Task[None]) -> None:
+    """A tape never ends by itself: a world that stands still must not pass for a quiet market."""
+    error = None if player.cancelled() else player.exception()
+    if error is not None:
+        log.error("tape_failed error=%r", error, exc_info=error)
+
+
+async def _stop(player: asyncio.Task[None]) -> None:
+    player.cancel()
+    await asyncio.wait([player])

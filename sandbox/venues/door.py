@@ -1,7 +1,7 @@
 """The HTTP door of a local venue: faults, limits and errors meet every request here, whatever the dialect."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from aiohttp import web
@@ -21,6 +21,14 @@ class Malformed(Exception):
         super().__init__(f"{parameter} {detail}")
         self.parameter = parameter
         self.detail = detail
+
+
+def whole(query: Mapping[str, str], name: str, default: int) -> int:
+    """A whole number of a query, or its default. Raises Malformed."""
+    text = query.get(name, str(default))
+    if not text.isascii() or not text.isdigit():
+        raise Malformed(name)
+    return int(text)
 
 
 class Dialect(Protocol):

@@ -13,20 +13,20 @@ _EIGHT = Decimal("0.00000001")
 json_bytes = msgspec.json.Encoder(decimal_format="number").encode
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def plain(number: Decimal) -> str:
     """No exponent, no trailing zeros: `0.1`, `95000000`."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def fixed(number: Decimal, places: int = 8) -> str:
     """Trailing zeros kept: `0.10000000`."""
     return f"{number:.{places}f}"
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def java_double(number: Decimal) -> str:
     """A double as Java prints it: `1.16539E8`, `3080.0`, `7.9276E-4`."""
     if number == 0:
@@ -40,14 +40,14 @@ def java_double(number: Decimal) -> str:
     return f"{mantissa if '.' in mantissa else mantissa + '.0'}E{exponent}"
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def java_plain(number: Decimal) -> str:
     """A price in SIMPLE frames: plain, with one decimal at least."""
     text = plain(number)
     return text if "." in text else text + ".0"
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def four_places(number: Decimal) -> str:
     """Bithumb's sizes: dust rounds to `0`."""
     return plain(number.quantize(_FOUR, ROUND_HALF_UP))

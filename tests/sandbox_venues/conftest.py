@@ -42,6 +42,7 @@ def client(world: World, venue: str, *, secret: str | None = None, kind=ccxt) ->
             "options": {"fetchMarkets": {"types": ["spot"]}},
         }
     )
+    exchange.timeout_on_exit = 0  # ccxt would wait a quarter of a second for sockets of its own
     ws = exchange.urls["api"].get("ws")
     exchange.urls["api"] = {
         "upbit": {"public": rest, "private": rest},

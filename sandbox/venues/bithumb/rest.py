@@ -11,7 +11,7 @@ from sandbox.venues import auth
 from sandbox.venues.auth import Credential, Denied, Why
 from sandbox.venues.bithumb.frames import LEVELS, WALL_CLOCK_MS
 from sandbox.venues.bithumb.wire import order_id, order_number, order_row, placed_row, trade_rows, wish
-from sandbox.venues.door import Malformed
+from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
 from sandbox.venues.limits import Window
 from sandbox.venues.orders import Order, Reason, Refused
@@ -162,7 +162,7 @@ class Bithumb:
         if symbol not in self.floor.rules.markets:
             raise Malformed("code")
         day = self._feed.days[symbol]
-        newest = list(reversed(day.trades))[: int(request.query.get("count", "1"))]
+        newest = list(reversed(day.trades))[: whole(request.query, "count", 1)]
         return _json([trade_tick_row(symbol, number, trade, day) for number, trade in newest])
 
     def _codes(self, request: web.Request) -> list[str]:
@@ -293,7 +293,7 @@ class Bithumb:
             rows = [r for r in rows if r["uuid"] in uuids or r.get("client_order_id") in client_ids]
         elif "state" not in request.query and "states[]" not in request.query:
             rows = [row for row in rows if row["state"] == "wait"]
-        return _json(rows[: int(request.query.get("limit", "100"))])
+        return _json(rows[: whole(request.query, "limit", 100)])
 
     async def _pending(self, request: web.Request) -> web.Response:
         return _page((row for row in self._mine(request) if row["state"] == "wait"), request, most=100)
@@ -313,7 +313,7 @@ def _page(rows: Iterable[dict[str, object]], request: web.Request, most: int) ->
     key = request.query.get("next_key")
     if key:
         left = left[next((i + 1 for i, row in enumerate(left) if row["uuid"] == key), len(left)) :]
-    limit = min(most, int(request.query.get("limit", "100")))
+    limit = min(most, whole(request.query, "limit", 100))
     has_next = len(left) > limit
     shown = left[:limit]
     return _json({"has_next": has_next, "next_key": shown[-1]["uuid"] if has_next else None, "orders": shown})

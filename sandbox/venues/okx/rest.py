@@ -9,7 +9,7 @@ from aiohttp import web
 
 from sandbox.venues import auth
 from sandbox.venues.auth import Credential, Denied, Why
-from sandbox.venues.door import Malformed
+from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
 from sandbox.venues.limits import Window
 from sandbox.venues.okx.feed import OkxFeed
@@ -147,10 +147,10 @@ class Okx:
         return _answer([instrument_row(rules, code) for code, rules in markets if wanted in (None, rules.symbol)])
 
     async def _books(self, request: web.Request) -> web.Response:
-        size = request.query.get("sz", "1")
-        if not size.isdigit() or not 0 < int(size) <= 400:
+        size = whole(request.query, "sz", 1)
+        if not 0 < size <= 400:
             raise Malformed("sz")
-        return _answer([self._feed.rest_book(self._symbol(request), int(size))])
+        return _answer([self._feed.rest_book(self._symbol(request), size)])
 
     async def _ticker(self, request: web.Request) -> web.Response:
         return _answer([self._feed.ticker_row(self._symbol(request))])
@@ -172,7 +172,7 @@ class Okx:
             }
             for number, trade in reversed(self._feed.days[symbol].trades)
         ]
-        return _answer(rows[: int(request.query.get("limit", "100"))])
+        return _answer(rows[: whole(request.query, "limit", 100)])
 
     def _symbol(self, request: web.Request) -> str:
         symbol = request.query.get("instId", "")
@@ -258,12 +258,12 @@ class Okx:
     async def _pending(self, request: web.Request) -> web.Response:
         account = (await self._account(request)).account
         orders = self.floor.open_orders(account, request.query.get("instId"))
-        return _answer([order_row(order) for order in reversed(orders)][: int(request.query.get("limit", "100"))])
+        return _answer([order_row(order) for order in reversed(orders)][: whole(request.query, "limit", 100)])
 
     async def _history(self, request: web.Request) -> web.Response:
         account = (await self._account(request)).account
         orders = [o for o in self._mine(account, request) if o.state is not State.OPEN]
-        return _answer([order_row(order) for order in orders][: int(request.query.get("limit", "100"))])
+        return _answer([order_row(order) for order in orders][: whole(request.query, "limit", 100)])
 
     async def _fills(self, request: web.Request) -> web.Response:
         account = (await self._account(request)).account
@@ -274,7 +274,7 @@ class Okx:
             if wanted is None or order.id == order_number(wanted)
             for fill in reversed(order.fills)
         ]
-        return _answer(rows[: int(request.query.get("limit", "100"))])
+        return _answer(rows[: whole(request.query, "limit", 100)])
 
     def _mine(self, account: str, request: web.Request) -> list[Order]:
         """Newest first."""

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from sandbox.venues import auth
 from sandbox.venues.auth import Credential, Denied, Why
-from sandbox.venues.door import Malformed
+from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
 from sandbox.venues.limits import Ban, Window
 from sandbox.venues.orders import Order, Reason, Refused, State
@@ -163,7 +163,7 @@ class Upbit:
         if symbol not in self.floor.rules.markets:
             raise Malformed("code")
         day = self._feed.days[symbol]
-        newest = list(reversed(day.trades))[: int(request.query.get("count", "1"))]
+        newest = list(reversed(day.trades))[: whole(request.query, "count", 1)]
         return _json([trade_tick_row(symbol, number, trade, day) for number, trade in newest])
 
     def _book(self, symbol: str, count: int) -> dict[str, object]:
@@ -243,7 +243,7 @@ class Upbit:
 
     async def _open(self, request: web.Request) -> web.Response:
         account = self._account(request).account
-        limit = min(100, int(request.query.get("limit", "100")))
+        limit = min(100, whole(request.query, "limit", 100))
         orders = self.floor.open_orders(account, request.query.get("market"))
         if request.query.get("order_by", "desc") == "desc":
             orders.reverse()
@@ -259,7 +259,7 @@ class Upbit:
             and order.state is not State.OPEN
             and request.query.get("market", order.symbol) == order.symbol
         ]
-        limit = min(1000, int(request.query.get("limit", "100")))
+        limit = min(1000, whole(request.query, "limit", 100))
         return _json([row for row in rows if wanted == [""] or row["state"] in wanted][:limit])
 
     async def _by_ids(self, request: web.Request) -> web.Response:
@@ -279,7 +279,7 @@ class Upbit:
         pairs = request.query.get("pairs", "")
         orders = [o for o in self.floor.open_orders(account) if not pairs or o.symbol in pairs.split(",")]
         done = []
-        for order in orders[: min(300, int(request.query.get("count", "20")))]:
+        for order in orders[: min(300, whole(request.query, "count", 20))]:
             self.floor.cancel(order)
             done.append({"uuid": order_uuid(order.id), "market": order.symbol})
         return _json({"success": {"count": len(done), "orders": done}, "failed": {"count": 0, "orders": []}})
