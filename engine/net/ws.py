@@ -23,7 +23,6 @@ class Heartbeat(Struct, frozen=True, kw_only=True):
 
     every_ms: int  # a ping at least so often: well under the venue's idle limit
     idle_ms: int  # and one as soon as nothing came for so long: its pong is the proof of life
-    dead_ms: int  # nothing at all, pong included, for so long: the socket is dead
     text: bytes = b""  # what to send; empty: the protocol's own ping
 
 
@@ -83,6 +82,7 @@ class Socket:
         url: str,
         owner: Owner,
         heartbeat: Heartbeat,
+        dead_ms: int,  # nothing at all, pong included, for so long: the socket is dead
         clock_ns: Callable[[], int],
         rng: Random,
         connects: TokenBucket,
@@ -95,6 +95,7 @@ class Socket:
         self.connects = 0
         self._url = url
         self._heartbeat = heartbeat
+        self._dead_ms = dead_ms
         self._backoff = Backoff(rng)
         self._budget = connects
         self._tls = tls
@@ -164,7 +165,7 @@ class Socket:
             self._backoff.reset()  # it delivers: the next failure starts from the shortest wait again
             self.owner.on_alive(self._told_ns)
         silent_ms = (now_ns - listener.heard_ns) // _NS_PER_MS
-        if silent_ms > beat.dead_ms:
+        if silent_ms > self._dead_ms:
             self.reconnect(f"dead: nothing for {silent_ms} ms")
             return
         since_ping_ms = (now_ns - self._pinged_ns) // _NS_PER_MS

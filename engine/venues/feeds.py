@@ -10,7 +10,7 @@ from engine.venues.bithumb.feed import BithumbDecoder, BithumbDialect
 from engine.venues.decoder import Ask, Decoder, Number
 from engine.venues.okx.feed import OkxDecoder, OkxDialect
 from engine.venues.protocol import Feed, Sink
-from engine.venues.stream import Dialect, Stream, TopOf
+from engine.venues.stream import Dialect, Patience, Stream, TopOf
 from engine.venues.upbit.feed import UpbitDecoder, UpbitDialect
 
 _DECODERS: dict[str, Callable[[Sink, Ask, Number], Decoder]] = {
@@ -46,6 +46,7 @@ def build_feed(
     rng: Random,
     top_of: TopOf,
     bad_frames: Path | None = None,
+    patience: Patience | None = None,
 ) -> Feed:
     """One venue's public market data, not yet running.
 
@@ -63,6 +64,7 @@ def build_feed(
         rng=rng,
         top_of=top_of,
         keep_bad=None if bad_frames is None else _replace_file(bad_frames),
+        patience=patience,
     )
 
 

@@ -10,6 +10,7 @@ from random import Random
 from typing import Protocol
 
 import msgspec
+from msgspec import Struct
 
 from engine.domain.errors import BadFrame, VenueRefused, VenueUnavailable
 from engine.domain.event import BookDelta, BookSnapshot, FeedAlive, FeedState
@@ -28,10 +29,17 @@ TopOf = Callable[[str], Top | None]  # None: no trusted book
 KeepBad = Callable[[bytes], None]  # takes the whole ring as JSON lines, replaces what was there
 
 _TEND_EVERY_S = 0.25
-_SECOND_LOOK_NS = 1 * NS_PER_S
 _RETRY_NS = 1 * NS_PER_S
 _BAD_FRAMES = 100
 _BAD_BYTES = 4_096  # kept of one bad frame
+
+
+class Patience(Struct, frozen=True, kw_only=True):
+    """How long silence is believed; the venue's own limits where they say less."""
+
+    silence_ms: int = 5_000  # of one pair, before it is compared with REST
+    second_look_ms: int = 1_000  # between two comparisons that differ
+    dead_ms: int = 10_000  # of the whole socket, pongs included
 
 
 class Dialect(Protocol):
@@ -76,7 +84,9 @@ class Stream:
         rng: Random,
         top_of: TopOf,
         keep_bad: KeepBad | None = None,
+        patience: Patience | None = None,
     ) -> None:
+        patience = patience or Patience()
         self.venue = dialect.venue
         self._dialect = dialect
         self._sink = sink
@@ -85,7 +95,8 @@ class Stream:
         self._keep_bad = keep_bad
         self._decoder = make_decoder(self._deliver, self._ask)
         self._symbols = symbols
-        self._watch = Watch(symbols, dialect.first_book_ms * NS_PER_MS)
+        self._watch = Watch(symbols, dialect.first_book_ms * NS_PER_MS, patience.silence_ms * NS_PER_MS)
+        self._second_look_ns = patience.second_look_ms * NS_PER_MS
         self._asked: dict[str, str] = {}
         self._not_before: dict[str, int] = {}
         self._suspects: dict[str, int] = {}
@@ -96,7 +107,7 @@ class Stream:
         per_second = dialect.asks_per_minute / 60
         self._asks = TokenBucket(per_second, max(1.0, min(10.0, per_second * 10)), clock_ns)
         connects = TokenBucket(dialect.connects_per_second, 1, clock_ns)
-        self._socket = Socket(dialect.url(), self, dialect.heartbeat, clock_ns, rng, connects)
+        self._socket = Socket(dialect.url(), self, dialect.heartbeat, patience.dead_ms, clock_ns, rng, connects)
         self._http = Http()
 
     async def run(self) -> None:
@@ -249,7 +260,7 @@ class Stream:
             self._watch.looked(symbol, now_ns)
             self._sink(BookDelta(venue=self.venue, symbol=symbol, bids=[], asks=[], venue_ts_ms=0, seen_ns=now_ns))
         elif symbol not in self._suspects:
-            self._suspects[symbol] = now_ns + _SECOND_LOOK_NS
+            self._suspects[symbol] = now_ns + self._second_look_ns
         else:
             del self._suspects[symbol]
             log.warning("feed_silent venue=%s symbol=%s", self.venue, symbol)

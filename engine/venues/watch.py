@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from engine.domain.money import NS_PER_S
 
-_MIN_SILENCE_NS = 5 * NS_PER_S
 _SILENCE_FACTOR = 20  # times the pair's own mean interval
 _SIBLING_NS = 5 * NS_PER_S  # another pair was heard within: the socket delivers, this pair does not
 _ALONE_FACTOR = 3  # nobody was heard: the whole market may be asleep, look less often
@@ -26,9 +25,10 @@ class _Mark:
 class Watch:
     """Arrival times of the books of one connection."""
 
-    def __init__(self, symbols: Iterable[str], first_book_ns: int) -> None:
+    def __init__(self, symbols: Iterable[str], first_book_ns: int, silence_ns: int = 5 * NS_PER_S) -> None:
         self._symbols = tuple(symbols)
         self._first_book_ns = first_book_ns
+        self._silence_ns = silence_ns  # never doubt a pair sooner
         self._marks: dict[str, _Mark] = {}
 
     def start(self, now_ns: int) -> None:
@@ -72,5 +72,5 @@ class Watch:
             for symbol, mark in self._marks.items()
             if mark.heard_ns
             and now_ns - max(mark.heard_ns, mark.asked_ns)
-            > factor * max(_MIN_SILENCE_NS, _SILENCE_FACTOR * mark.mean_ns)
+            > factor * max(self._silence_ns, _SILENCE_FACTOR * mark.mean_ns)
         ]

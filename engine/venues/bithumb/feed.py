@@ -189,7 +189,7 @@ class BithumbDialect:
     """Subscribing, heartbeat and REST of the public socket. Source: Bithumb API 2.1, WebSocket; probed limits."""
 
     venue = VENUE
-    heartbeat = Heartbeat(every_ms=15_000, idle_ms=1_000, dead_ms=10_000)  # the wire closes a silent one at 60.0 s
+    heartbeat = Heartbeat(every_ms=15_000, idle_ms=1_000)  # the wire closes a silent one at 60.0 s
     connects_per_second = 2.0
     asks_per_minute = 30.0
     first_book_ms = 15_000

@@ -172,7 +172,7 @@ class UpbitDialect:
 
     venue = VENUE
     # The wire closes a silent socket at 60.5 s; 5 messages per second and 100 per minute are allowed.
-    heartbeat = Heartbeat(every_ms=15_000, idle_ms=1_000, dead_ms=10_000)
+    heartbeat = Heartbeat(every_ms=15_000, idle_ms=1_000)
     connects_per_second = 1.0
     asks_per_minute = 30.0
     first_book_ms = 15_000
