@@ -24,14 +24,14 @@ from engine.core.state import State
 from engine.desk import Desk, EventLog
 from engine.domain.command import Halt
 from engine.domain.effect import LatchChanged, Record, StoreSetting
-from engine.domain.errors import ConfigError, VenueRefused, VenueUnavailable
+from engine.domain.errors import ConfigError, OutcomeUnknown, VenueRefused, VenueUnavailable
 from engine.domain.event import Commanded, InstrumentsLoaded, JournalState, Recovered, Started, Tick
 from engine.domain.money import NS_PER_MS, NS_PER_S
 from engine.net.notify import notify
 from engine.schedule import Schedule
 from engine.storage import database, models
 from engine.storage.journal import Journal
-from engine.storage.latch import read_latch, write_latch
+from engine.storage.latch import HAND_HALT, hand_halted, read_latch, write_latch
 from engine.storage.queries import Queries
 from engine.storage.rollup import roll_up, snapshot
 from engine.storage.rows import exchange_row
@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 _TICK_S = 0.1
 _LAG_LIMIT_NS = 250 * NS_PER_MS  # the watchdog is fed only while the loop answers within this
 _LEAVE_S = 5
+_KEEP_WARM_S = 20
 _DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1)
 # Callers on this machine besides the people of the allow-list: the bot's own reads, and the operator's shell.
@@ -74,7 +75,7 @@ class Daemon:
         }
         self._problems: dict[str, str] = {}
         self._worst_lag_ns = 0
-        self._tick_ns = 0
+        self._skew_ms: dict[str, int] = {}  # venue's clock minus ours, newest reading
         events = EventLog(self._data / "events.jsonl") if config.record_events else None
         self._events = events
         self.desk = Desk(State(core_config(config)), time.monotonic_ns, self._metrics, events)
@@ -152,7 +153,7 @@ class Daemon:
     def _start_markets(self, tasks: asyncio.TaskGroup, orders: Mapping[str, Orders]) -> None:
         seed = Random(self._config.seed)
         for name, venue in orders.items():
-            tasks.create_task(self._load_rules(name, venue), name=f"rules {name}")
+            tasks.create_task(self._attend(name, venue), name=f"rules {name}")
             config = self._config.venues[name]
             feed = build_feed(
                 name,
@@ -210,20 +211,26 @@ class Daemon:
         config = msgspec.json.encode(venue).decode()
         return exchange_row(name, venue.enabled, venue.maker_fee_bps, venue.taker_fee_bps, config, now_ms)
 
-    async def _load_rules(self, name: str, venue: Orders) -> None:
-        """Ask a venue for its rules until it answers; until then nothing is traded there."""
+    async def _attend(self, name: str, venue: Orders) -> None:
+        """Ask a venue for its rules until it answers, for nothing is traded before; then keep the way to it warm."""
         wait_s = 1.0
         while True:
             try:
                 await venue.warm()
                 rules = await venue.instruments(self._config.venues[name].symbols)
-            except (VenueUnavailable, VenueRefused) as error:
+                break
+            except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
                 log.warning("rules_failed venue=%s error=%s", name, error)
                 await asyncio.sleep(wait_s)
                 wait_s = min(60.0, wait_s * 2)
-            else:
-                self.desk.handle(InstrumentsLoaded(venue=name, instruments=tuple(rules), seen_ns=time.monotonic_ns()))
-                return
+        self.desk.handle(InstrumentsLoaded(venue=name, instruments=tuple(rules), seen_ns=time.monotonic_ns()))
+        while True:
+            # An idle connection is closed after 30 s, and the next order would pay for a new one.
+            await asyncio.sleep(_KEEP_WARM_S)
+            try:
+                self._skew_ms[name] = await venue.server_time_ms() - _wall_ms()
+            except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
+                log.warning("clock_failed venue=%s error=%s", name, error)
 
     def _top_of(self, venue: str) -> TopOf:
         def top(symbol: str) -> tuple[float, float] | None:
@@ -246,8 +253,15 @@ class Daemon:
                 if self._worst_lag_ns < _LAG_LIMIT_NS:
                     notify("WATCHDOG=1")
                 self._worst_lag_ns = 0
+                self._obey_hand()
             await asyncio.sleep(_TICK_S)
             self._worst_lag_ns = max(self._worst_lag_ns, time.monotonic_ns() - due_ns)
+
+    def _obey_hand(self) -> None:
+        """A file named HALT in the data directory stops the desk, also while nothing is being sent."""
+        if self.desk.level < 2 and hand_halted(self._latch_path):
+            halt = Halt(level=2, reason=f"file {HAND_HALT} in {self._data}")
+            self.desk.ask(f"hand-{time.monotonic_ns()}", "file", "owner", halt)
 
     def _local_day(self) -> int:
         return (datetime.now(self._zone).replace(tzinfo=None) - _EPOCH) // _DAY
@@ -304,6 +318,7 @@ class Daemon:
             "loop_lag_us": self._worst_lag_ns // 1_000,
             "rss_mb": usage.ru_maxrss // 1024,
             "cpu_s": round(usage.ru_utime + usage.ru_stime, 1),
+            "clock_skew_ms": dict(self._skew_ms),
             "steps": self.desk.state.steps,
             "counts": dict(self.desk.state.counts),
         }

@@ -18,6 +18,7 @@ _RESTART_S = 1.0
 # A scripted trader may take its time, yet cards must not run out of sight: fewer of them, and a resting tether order.
 _SCENE_OVERLAY = {
     "strategies": {
+        "kimchi": {"params": {"global": ["binance"]}},
         "tether_bot": {"mode": "off", "params": {"tif": "post_only", "rest_ms": 120_000, "cooldown_s": 1}},
     },
 }

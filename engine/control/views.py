@@ -244,3 +244,4 @@ class OrderView(Message):
     sent_ms: int
     done_ms: int
     latency_us: int
+    to_send_us: int = 0

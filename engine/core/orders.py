@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from engine.core import gate, trades
 from engine.core.state import State, VenueState
-from engine.domain.effect import Cancel, FetchBalances, Remember, Severity
+from engine.domain.effect import Cancel, FetchBalances, FetchOpenOrders, Remember, Severity
 from engine.domain.event import (
     CancelRefused,
     OpenOrdersReported,
@@ -16,12 +16,11 @@ from engine.domain.event import (
     OrderSent,
 )
 from engine.domain.money import NS_PER_MS, ZERO
-from engine.domain.order import OrderReport, OrderStatus, Side
+from engine.domain.order import OrderReport, OrderStatus, Side, TimeInForce, TradeState
 from engine.execution.order_state import OrderState, fold, move
 from engine.execution.trade import Trade
 
-_CLEAN_MISSES = 2
-
+_ENDS_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
 
 def on_sent(state: State, event: OrderSent) -> None:
     found = state.orders.get(event.cid)
@@ -46,23 +45,29 @@ def take_report(state: State, report: OrderReport) -> None:
     if not fold(order, report):
         look_again(state, order)
         return
-    if was in (OrderStatus.NOT_PLACED, OrderStatus.REJECTED):
-        state.alert(
-            "late_order",
-            Severity.CRIT,
-            f"order {report.cid} was believed {was} and is {order.status} at {report.venue}",
-            venue=report.venue,
-            trade_id=trade.plan.trade_id,
-        )
-        reopen(state, trade)
+    if trade.is_over or was in (OrderStatus.NOT_PLACED, OrderStatus.REJECTED):
+        reopen(state, trade, order, before, was)
     post(state, trade, order, before)
     after(state, trade, order, was)
 
 
-def reopen(state: State, trade: Trade) -> None:
-    """Late evidence on a finished trade: it is live again until its exposure is closed."""
+def reopen(state: State, trade: Trade, order: OrderState, before: OrderReport | None, was: OrderStatus) -> None:
+    """Late evidence: an order believed ended has filled after all, or names its fee only now.
+
+    A finished trade is live again until its exposure is closed and its result is booked anew.
+    """
+    filled = order.report.filled_qty if order.report else ZERO
+    if order.status is not was or filled > (before.filled_qty if before else ZERO):
+        state.alert(
+            "late_order",
+            Severity.CRIT,
+            f"order {order.request.cid} was believed {was} and is {order.status} with {filled} filled "
+            f"at {order.request.venue}",
+            venue=order.request.venue,
+            trade_id=trade.plan.trade_id,
+        )
     if trade.is_over:
-        trade.state, trade.settled = type(trade.state).WORKING, False
+        trade.state, trade.settled = TradeState.WORKING, False
         state.live_trades[trade.plan.trade_id] = trade
 
 
@@ -91,7 +96,7 @@ def fees_in(report: OrderReport | None, asset: str) -> Decimal:
 def after(state: State, trade: Trade, order: OrderState, was: OrderStatus) -> None:
     """What every change of an order brings: reservation, balances, evidence, the trade's next step."""
     venue = order.request.venue
-    state.venues[venue].touched_ns = state.now_ns
+    state.touch(venue)
     if order.is_terminal:
         state.reservations.release(order.request.cid)
         if not order.done_ns:
@@ -129,6 +134,16 @@ def on_not_sent(state: State, event: OrderNotSent) -> None:
         return
     trade, order = found
     was = order.status
+    if was is OrderStatus.OPEN:
+        # The venue has named it already: its word stands against our belief that nothing left.
+        state.alert(
+            "late_order",
+            Severity.CRIT,
+            f"order {event.cid} is open at {order.request.venue}, and yet: {event.reason}",
+            venue=order.request.venue,
+            trade_id=trade.plan.trade_id,
+        )
+        return
     order.reason = event.reason
     move(order, OrderStatus.NOT_PLACED)
     after(state, trade, order, was)
@@ -175,7 +190,7 @@ def on_lost(state: State, event: OrderLost) -> None:
             trade_id=trade.plan.trade_id,
             numbers={"cid": event.cid},
         )
-    state.venues[order.request.venue].touched_ns = state.now_ns
+    state.touch(order.request.venue)
     if state.recovering:
         return
     gate.note_order(state, order)
@@ -194,20 +209,27 @@ def on_missing(state: State, event: OrderMissing) -> None:
         return  # acknowledged: the venue's own order query lags
     if order.final_after_ns and event.asked_ns > order.final_after_ns:
         order.clean_misses += 1
-    if order.clean_misses >= _CLEAN_MISSES:
-        state.emit(FetchBalances(venue=trade.plan.legs[order.request.leg].venue))
+    if order.clean_misses >= trades.CLEAN_MISSES and not state.recovering:
+        state.emit(FetchOpenOrders(venue=order.request.venue))
+        state.emit(FetchBalances(venue=order.request.venue))
 
 
 def conclude_missing(state: State, held: VenueState, asked_ns: int, changed: frozenset[str]) -> None:
-    """The third piece of evidence: balances read after the last possible acceptance show no change in its assets."""
+    """The third piece of evidence: balances read after the last possible acceptance show no change in its assets.
+
+    What rests changes no total: such an order must also be missing from a list of open orders asked for that late.
+    """
+    if held.touched_ns > asked_ns or not held.rules_known:
+        return
     waiting = [
         (trade, order)
         for trade in state.live_trades.values()
         for order in trade.orders
         if order.request.venue == held.name
         and order.status in (OrderStatus.UNKNOWN, OrderStatus.SENT, OrderStatus.PLANNED)
-        and order.clean_misses >= _CLEAN_MISSES
+        and order.clean_misses >= trades.CLEAN_MISSES
         and asked_ns > order.final_after_ns
+        and (order.request.tif in _ENDS_AT_ONCE or held.swept_ns > order.final_after_ns)
     ]
     for trade, order in waiting:
         leg = trade.plan.legs[order.request.leg]
@@ -233,7 +255,7 @@ def on_cancel_refused(state: State, event: CancelRefused) -> None:
 def on_open_orders(state: State, event: OpenOrdersReported) -> None:
     """Ours are folded, and cancelled when we believe them ended; others are shown, never touched."""
     held = state.venues[event.venue]
-    held.swept, held.failing = True, ""
+    held.swept, held.swept_ns, held.failing = True, event.asked_ns, ""
     foreign: list[str] = []
     for report in event.reports:
         found = state.orders.get(report.cid)

@@ -76,5 +76,6 @@ def order_view(order: OrderState) -> OrderView:
         reason=order.reason,
         sent_ms=order.planned_ms,
         done_ms=order.done_ms,
+        to_send_us=max(0, order.sent_ns - order.planned_ns) // 1_000 if order.sent_ns else 0,
         latency_us=max(0, order.done_ns - order.sent_ns) // 1_000 if order.done_ns and order.sent_ns else 0,
     )

@@ -30,6 +30,7 @@ from engine.risk.latch import allows
 from engine.strategies.sight import LastAction
 
 _LOOK_AFTER_MS = (0, 150, 400, 1_000, 2_000, 4_000)  # then every 5 s
+CLEAN_MISSES = 2  # look-ups after the last possible acceptance that must find nothing
 _HOPELESS_NS = 30 * NS_PER_S  # an exposure that cannot even be priced for so long goes to a person
 
 
@@ -306,6 +307,11 @@ def look_up_due(state: State, order: OrderState) -> None:
     order.looks += 1
     wait_ms = _LOOK_AFTER_MS[order.looks] if order.looks < len(_LOOK_AFTER_MS) else 5_000
     order.next_look_ns = state.now_ns + wait_ms * NS_PER_MS
+    if order.status is OrderStatus.UNKNOWN and order.final_after_ns and order.clean_misses < CLEAN_MISSES:
+        # "Not found" becomes evidence at that moment: ask right after it, and once more.
+        soonest_ns = max(order.final_after_ns + NS_PER_MS, state.now_ns + 500 * NS_PER_MS)
+        if state.now_ns > order.final_after_ns or soonest_ns < order.next_look_ns:
+            order.next_look_ns = soonest_ns
 
 
 def settle(state: State, trade: Trade, end: End) -> None:

@@ -122,7 +122,8 @@ class OrderView(Struct, frozen=True, kw_only=True):
     reason: str
     sent_ms: int
     done_ms: int
-    latency_us: int
+    latency_us: int  # sent -> its end
+    to_send_us: int = 0  # the event that decided it -> handed to the venue's client
 
 
 Effect = (
