@@ -83,12 +83,14 @@ class World:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> "World":
-        apps = {venue: build_app(dialect) for venue, dialect in self._dialects.items()}
-        apps["fx"] = _plain_app(self.fx.routes())
-        apps["control"] = _plain_app(control_routes(self))
-        for i, (name, app) in enumerate(apps.items()):
-            port = await self._listen(app, self.config.port_base + i if self.config.port_base else 0)
-            self.urls[name] = _urls(name, f"{self.config.host}:{port}")
+        async with AsyncExitStack() as opened:  # a port that is taken leaves no other one open
+            apps = {venue: build_app(dialect) for venue, dialect in self._dialects.items()}
+            apps["fx"] = _plain_app(self.fx.routes())
+            apps["control"] = _plain_app(control_routes(self))
+            for i, (name, app) in enumerate(apps.items()):
+                port = await self._listen(opened, app, self.config.port_base + i if self.config.port_base else 0)
+                self.urls[name] = _urls(name, f"{self.config.host}:{port}")
+            self._stack = opened.pop_all()
         self._apply(self.tape.advance(self.clock()))  # every book stands before the first client comes
         self.player = asyncio.create_task(self._play(), name="tape")
         self.player.add_done_callback(_report)
@@ -144,10 +146,10 @@ class World:
         folder = recordings(config.tape_path)
         return kind(folder, config.seed, venue_rules, speed=config.speed, episodes=config.episodes)
 
-    async def _listen(self, app: web.Application, port: int) -> int:
+    async def _listen(self, opened: AsyncExitStack, app: web.Application, port: int) -> int:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
-        self._stack.push_async_callback(runner.cleanup)
+        opened.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, self.config.host, port)
         await site.start()
         return int(runner.addresses[0][1])

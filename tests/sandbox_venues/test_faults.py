@@ -223,6 +223,15 @@ async def test_a_crossed_book_and_the_next_is_sound_again(world):
         last_id = okx_apply(book, last_id, decode(frame.data))
         crossings += max(book[0]) >= min(book[1])
     assert crossings == 1 and max(book[0]) < min(book[1])
+    async with listening(world.urls["binance"]["stream"] + BINANCE_STREAM) as heard:
+        await heard.until(lambda frames: bool(frames))
+        await arm(world, "binance", "ws_crossed", symbol="BTCUSDT")
+        frames = await heard.until(lambda frames: len(frames) >= 6)
+    best_bid = world.floors["binance"].exchange.book("BTCUSDT")[0][0][0]
+    lies = [decode(frame.data)["data"]["b"][-1] for frame in frames]
+    lie = next(price for price, size in lies if Decimal(size) == 1 and Decimal(price) > best_bid)
+    later = [row for frame in frames for row in decode(frame.data)["data"]["b"] if row[0] == lie]
+    assert [Decimal(size) for _, size in later] == [1, 0]
 
 
 @pytest.mark.parametrize("venue", ["upbit", "binance", "okx"])

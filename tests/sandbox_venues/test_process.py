@@ -3,7 +3,9 @@
 import asyncio
 import json
 import signal
+import socket
 import sys
+from contextlib import ExitStack
 
 import aiohttp
 import pytest
@@ -11,6 +13,7 @@ from aiohttp import web
 
 from sandbox.venues.limits import Ban, Window
 from sandbox.venues.sockets import Socket, Sockets
+from sandbox.world import World, WorldConfig
 from tests.sandbox_venues.listening import DEADLINE_SECONDS
 
 
@@ -37,6 +40,26 @@ async def test_a_missing_recording_ends_the_process_with_one_line(tmp_path):
     async with asyncio.timeout(30):
         _, errors = await process.communicate()
     assert process.returncode == 1 and errors.decode().count("\n") == 1 and "no recordings" in errors.decode()
+
+
+def is_free(port):
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+async def test_a_taken_port_leaves_no_other_one_open():
+    with ExitStack() as stack:
+        while True:
+            taken = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+            if is_free(taken - 1) and is_free(taken - 2):
+                break
+        with pytest.raises(OSError, match="in use"):
+            async with World(WorldConfig(port_base=taken - 2)):
+                raise AssertionError("stood up")
+        assert is_free(taken - 1) and is_free(taken - 2)
 
 
 async def dialogue(idle_seconds, ping_seconds=None, talk_every=None):
