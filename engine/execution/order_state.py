@@ -2,11 +2,12 @@
 
 from decimal import Decimal
 
+import msgspec
 from msgspec import Struct
 
 from engine.domain.errors import InvariantBroken
 from engine.domain.money import ZERO
-from engine.domain.order import OrderReport, OrderRequest, OrderStatus, Side
+from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side
 
 S = OrderStatus
 
@@ -65,23 +66,37 @@ def fold(order: OrderState, report: OrderReport) -> bool:
     known = order.report
     if known is not None and report.filled_qty < known.filled_qty:
         return False
-    grew = known is None or (report.filled_qty, report.filled_quote, report.fees) != (
-        known.filled_qty,
-        known.filled_quote,
-        known.fees,
-    )
-    if order.is_terminal and not grew:
+    merged = msgspec.structs.replace(report, fees=merged_fees(known, report))
+    was = order.status
+    grew = _amounts(merged) != _amounts(known)
+    # Without a new fill, another name for the end of an order that has ended is a matter of words.
+    moves = report.status in TRANSITIONS[was] and (grew or was not in TERMINAL or report.status not in TERMINAL)
+    if not moves and not grew:
         return False
-    if order.status is OrderStatus.FILLED:
-        if report.fees and known is not None and report.fees != known.fees:
-            order.report = report
-            return True
-        return False
-    changed = grew or report.status is not order.status
-    order.report = report
-    if report.status in TRANSITIONS[order.status]:
+    order.report = merged
+    if moves:
         move(order, report.status)
-    return changed
+    return True
+
+
+def _amounts(report: OrderReport | None) -> tuple[Decimal, Decimal, tuple[Fee, ...]]:
+    return (report.filled_qty, report.filled_quote, report.fees) if report is not None else (ZERO, ZERO, ())
+
+
+def merged_fees(known: OrderReport | None, report: OrderReport) -> tuple[Fee, ...]:
+    """Fees so far, per asset. A fee that a report does not name is not yet known, not zero.
+
+    At the same fill the larger one stands: fees are often told after the fill, never taken back.
+    """
+    fees: dict[str, Decimal] = {}
+    for fee in report.fees:
+        fees[fee.asset] = fees.get(fee.asset, ZERO) + fee.amount
+    grew = known is None or report.filled_qty > known.filled_qty
+    for fee in known.fees if known is not None else ():
+        told = fees.get(fee.asset)
+        if told is None or (not grew and abs(fee.amount) > abs(told)):
+            fees[fee.asset] = fee.amount
+    return tuple(Fee(asset, amount) for asset, amount in sorted(fees.items()))
 
 
 def net_base(order: OrderState, base: str) -> Decimal:
