@@ -1,6 +1,9 @@
 """An opportunity as a card and as a row."""
 
+from math import isfinite
+
 from engine.core.state import Opportunity, State
+from engine.domain.command import Mode
 from engine.domain.effect import Severity
 from engine.domain.money import NS_PER_MS, ZERO
 from engine.domain.order import PlannedLeg
@@ -34,6 +37,8 @@ def leg_view(leg: PlannedLeg) -> LegView:
 def view(state: State, found: Opportunity) -> OpportunityView:
     intent = found.intent
     ages = [state.market.age_ms(leg.venue, leg.symbol, state.now_ns) for leg in intent.legs]
+    # After a restart a book may not be there yet: it has no age, and JSON has no infinity.
+    known = {"book_age_ms": max(ages)} if isfinite(max(ages)) else {}
     left_ms = max(0, found.expires_ns - state.now_ns) // NS_PER_MS
     first = state.market.instruments.get((intent.legs[0].venue, intent.legs[0].symbol))
     return OpportunityView(
@@ -41,7 +46,7 @@ def view(state: State, found: Opportunity) -> OpportunityView:
         key=found.key,
         strategy=found.strategy,
         coin=first.base if first else "",
-        mode=state.strategies[found.strategy].mode,
+        mode=state.strategies[found.strategy].mode if found.strategy in state.strategies else Mode.OFF,
         state=found.state,
         legs=tuple(leg_view(leg) for leg in found.legs),
         notional_krw=max((leg.qty * leg.planned_vwap * leg.quote_krw for leg in found.legs), default=ZERO),
@@ -50,7 +55,7 @@ def view(state: State, found: Opportunity) -> OpportunityView:
         profit_krw=found.profit_krw,
         confidence=intent.confidence_est,
         flags=intent.flags,
-        facts={**intent.facts, "book_age_ms": max(ages)},
+        facts={**intent.facts, **known},
         reason=found.reason,
         trade_id=found.trade_id,
         opened_ms=found.opened_ms,

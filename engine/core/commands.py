@@ -13,8 +13,9 @@ from engine.domain.command import Mode
 from engine.domain.effect import Remember, Reply, Severity, StoreSetting
 from engine.domain.event import Commanded, OrderNotSent, SettingStored, TradeSettled
 from engine.domain.money import NS_PER_S, exact
-from engine.domain.order import TradeState
+from engine.domain.order import Intent, Side, TradeState
 from engine.domain.view import TokenView
+from engine.execution import trade as life
 from engine.execution.plan import NotExecutable
 
 _KEEP_REPLIES = 10_000
@@ -131,7 +132,10 @@ def set_params(state: State, event: Commanded, command: ask.SetParams) -> Reply:
     held = strategy_of(state, command.strategy)
     if held is None:
         return no(event, "unknown_strategy", f"no strategy is called {command.strategy}")
-    changes = msgspec.json.decode(command.changes)
+    try:
+        changes = msgspec.json.decode(command.changes, type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        return no(event, "bad_parameter", f"{command.strategy}: changes are no JSON object: {error}")
     merged = {**current(held), **changes}
     stored = StoredStrategy(mode=held.mode, params=merged, parent=held.version)
     return store(state, event, held, stored, f"{command.strategy}: {', '.join(sorted(changes))} changed")
@@ -204,7 +208,6 @@ def confirm(state: State, event: Commanded, command: ask.Confirm) -> Reply:
 
 
 def _execute(state: State, event: Commanded, token: Token) -> Reply:
-    found = state.opportunities.get(token.opportunity_id)
     if state.now_ns > token.expires_ns:
         late_s = (state.now_ns - token.expires_ns) / NS_PER_S
         stale = NotExecutable(
@@ -212,24 +215,14 @@ def _execute(state: State, event: Commanded, token: Token) -> Reply:
             text=f"the quote ended {late_s:.1f} s before the tap",
             numbers={"late_s": f"{late_s:.1f}", "ttl_s": str(state.config.token_ttl_ms // 1000)},
         )
-        return _refuse(state, event, found, stale)
+        return _refuse(state, event, token, stale)
+    found = state.opportunities.get(token.opportunity_id)
     if found is None or found.state != "live":
         why = found.reason if found is not None and found.reason else "the opportunity is over"
         return no(event, "gone", why)
     intent = opportunities.requote(state, found)
-    if intent is None or intent.net_est < token.net_floor:
-        net = intent.net_est if intent is not None else found.net_est
-        now = f"{net:.4%}" if intent is not None else f"less than {token.net_floor:.4%}"
-        return _refuse(
-            state,
-            event,
-            found,
-            NotExecutable(
-                rule="price_moved",
-                text=f"net is now {now}, the button promised at least {token.net_floor:.4%}",
-                numbers={"floor": f"{token.net_floor:.6f}", "net": f"{net:.6f}" if intent is not None else ""},
-            ),
-        )
+    if intent is None or intent.net_est < token.net_floor or sides_of(intent) != token.sides:
+        return _refuse(state, event, token, _moved(token, intent))
     size = min(token.max_qty, exact(intent.qty_est))
     refused = opportunities.execute(state, found, intent, size, token.net_floor, event.actor)
     if refused is not None:
@@ -238,9 +231,22 @@ def _execute(state: State, event: Commanded, token: Token) -> Reply:
     return yes(event, "executing", {"trade_id": found.trade_id, "opportunity_id": found.id})
 
 
-def _refuse(state: State, event: Commanded, found: Opportunity | None, why: NotExecutable) -> Reply:
-    if found is not None:
-        state.refuse(found.strategy, found.key, found.id, why.rule, why.text, why.numbers)
+def sides_of(intent: Intent) -> tuple[Side, ...]:
+    return tuple(leg.side for leg in intent.legs)
+
+
+def _moved(token: Token, intent: Intent | None) -> NotExecutable:
+    """Why what can be had now is not what the button promised."""
+    net = f"{intent.net_est:.6f}" if intent is not None else ""
+    now = f"{intent.net_est:.4%}" if intent is not None else f"less than {token.net_floor:.4%}"
+    text = f"net is now {now}, the button promised at least {token.net_floor:.4%}"
+    if intent is not None and sides_of(intent) != token.sides:
+        text = f"the button was to {token.sides[0]}, and the wish has turned since"
+    return NotExecutable(rule="price_moved", text=text, numbers={"floor": f"{token.net_floor:.6f}", "net": net})
+
+
+def _refuse(state: State, event: Commanded, token: Token, why: NotExecutable) -> Reply:
+    state.refuse(token.strategy, token.key, token.opportunity_id, why.rule, why.text, why.numbers)
     return no(event, why.rule, why.text, why.numbers)
 
 
@@ -268,6 +274,8 @@ def accept_balances(state: State, event: Commanded, command: ask.AcceptBalances)
         return no(event, "unknown_venue", f"no balances of {command.venue} are known")
     if reconcile.unresolved_at(state, command.venue):
         return no(event, "orders_under_way", f"{command.venue} has orders without an end")
+    if held.touched_ns > held.balances_asked_ns:
+        return no(event, "stale", f"{command.venue} had an order since its balances were read: read them again")
     if state.now_ns - held.balances_ns > 60 * NS_PER_S:
         return no(
             event, "stale", f"balances of {command.venue} are {(state.now_ns - held.balances_ns) / NS_PER_S:.0f} s old"
@@ -292,7 +300,8 @@ def close_dead_letter(state: State, event: Commanded, command: ask.CloseDeadLett
     if trade is None or trade.state is not TradeState.DEAD_LETTER:
         return no(event, "not_dead_letter", f"{command.trade_id} is not in the dead-letter queue")
     trade.state, trade.reason = TradeState.CLOSED, f"closed by {event.actor}: {command.evidence}"
-    state.blocked_keys.pop(trade.plan.key, None)
+    trade.written_off += life.exposure(trade)  # what fills late is an exposure of its own
+    trades.unblock(state, trade)
     settled = TradeSettled(
         trade_id=command.trade_id, state=trade.state, outcome=trade.outcome, wall_ms=state.wall_ms, seen_ns=state.now_ns
     )

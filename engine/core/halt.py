@@ -50,6 +50,7 @@ def on_halt(state: State, event: Commanded, command: ask.Halt) -> Reply:
 
 def raise_to(state: State, level: int, reason: str, actor: str) -> int:
     """Raise the latch, never lower it; from L2 cancel every open order of ours. Returns how many cancels were asked."""
+    state.resume_token = ("", 0)  # a new halt voids a resume that was prepared before it
     if level > state.level:
         state.level, state.level_reason = level, reason
         set_latch(state, actor)

@@ -7,8 +7,8 @@ from engine.core.cards import record, show
 from engine.core.state import Opportunity, State, StrategyState, Token
 from engine.domain.command import Mode
 from engine.domain.money import NS_PER_MS, NS_PER_S, exact
-from engine.domain.order import Intent, PlannedLeg
-from engine.execution.plan import NotExecutable, expected_result, plan_legs
+from engine.domain.order import Intent, LegWish, PlannedLeg, TradePlan
+from engine.execution.plan import NotExecutable, expected_result, max_quantity, notional_krw, plan_legs
 
 _RENEW_NOTICE_NS = NS_PER_S
 _KEEP_ENDED = 100
@@ -144,12 +144,51 @@ def expire(state: State) -> None:
         del state.tokens[token]
 
 
+def revive(state: State, plan: TradePlan) -> None:
+    """After a restart: what an unfinished trade came from, so that its card and its row hear of its end."""
+    legs = tuple(
+        LegWish(venue=leg.venue, symbol=leg.symbol, side=leg.side, vwap_est=float(leg.planned_vwap))
+        for leg in plan.legs
+    )
+    net_est, profit_est = float(plan.expected_net), float(plan.expected_profit_krw)
+    intent = Intent(
+        key=plan.key,
+        strategy=plan.strategy,
+        legs=legs,
+        qty_est=float(max_quantity(plan.legs)),
+        gross_est=plan.facts.get("gross", net_est),
+        net_est=net_est,
+        min_net_est=net_est,
+        profit_krw_est=profit_est,
+        notional_krw_est=float(notional_krw(plan)),
+        confidence_est=0.0,
+        facts=plan.facts,
+    )
+    state.opportunities[plan.opportunity_id] = Opportunity(
+        id=plan.opportunity_id,
+        key=plan.key,
+        strategy=plan.strategy,
+        intent=intent,
+        state="executing",
+        trade_id=plan.trade_id,
+        opened_ms=plan.created_ms,
+        updated_ms=plan.created_ms,
+        expires_ns=0,
+        legs=plan.legs,
+        net_est=net_est,
+        profit_krw=plan.expected_profit_krw,
+    )
+
+
 def bind_token(state: State, found: Opportunity, token: str, user_id: int, chat_id: int, fraction: Decimal) -> Token:
     """Bind a single-use token to the size just quoted. The price floor is the least net that the strategy wishes."""
     size = max((leg.qty for leg in found.legs), default=exact(found.intent.qty_est)) * fraction
     bound = Token(
         token=token,
         opportunity_id=found.id,
+        key=found.key,
+        strategy=found.strategy,
+        sides=tuple(leg.side for leg in found.intent.legs),
         user_id=user_id,
         chat_id=chat_id,
         max_qty=size,

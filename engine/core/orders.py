@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.core import gate, trades
+from engine.core import gate, placing, trades
 from engine.core.state import State, VenueState
 from engine.domain.effect import Cancel, FetchBalances, FetchOpenOrders, Remember, Severity
 from engine.domain.event import (
@@ -21,6 +21,7 @@ from engine.execution.order_state import OrderState, fold, move
 from engine.execution.trade import Trade
 
 _ENDS_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
+
 
 def on_sent(state: State, event: OrderSent) -> None:
     found = state.orders.get(event.cid)
@@ -125,7 +126,7 @@ def look_again(state: State, order: OrderState) -> None:
     """An acknowledged order without its end is looked up: an IOC ends at once, a resting one when it ends."""
     if order.status is OrderStatus.OPEN and order.next_look_ns <= state.now_ns:
         order.next_look_ns = state.now_ns + (1 if order.looks == 0 else 500 * NS_PER_MS)
-        trades.look_up_due(state, order)
+        placing.look_up_due(state, order)
 
 
 def on_not_sent(state: State, event: OrderNotSent) -> None:
@@ -194,7 +195,7 @@ def on_lost(state: State, event: OrderLost) -> None:
     if state.recovering:
         return
     gate.note_order(state, order)
-    trades.look_up_due(state, order)
+    placing.look_up_due(state, order)
     trades.drive(state, trade)
     trades.show(state, trade)
 
@@ -204,12 +205,12 @@ def on_missing(state: State, event: OrderMissing) -> None:
     found = state.orders.get(event.cid)
     if found is None or found[1].is_terminal:
         return
-    trade, order = found
+    order = found[1]
     if order.status is OrderStatus.OPEN:
         return  # acknowledged: the venue's own order query lags
     if order.final_after_ns and event.asked_ns > order.final_after_ns:
         order.clean_misses += 1
-    if order.clean_misses >= trades.CLEAN_MISSES and not state.recovering:
+    if order.clean_misses >= placing.CLEAN_MISSES and not state.recovering:
         state.emit(FetchOpenOrders(venue=order.request.venue))
         state.emit(FetchBalances(venue=order.request.venue))
 
@@ -227,7 +228,7 @@ def conclude_missing(state: State, held: VenueState, asked_ns: int, changed: fro
         for order in trade.orders
         if order.request.venue == held.name
         and order.status in (OrderStatus.UNKNOWN, OrderStatus.SENT, OrderStatus.PLANNED)
-        and order.clean_misses >= trades.CLEAN_MISSES
+        and order.clean_misses >= placing.CLEAN_MISSES
         and asked_ns > order.final_after_ns
         and (order.request.tif in _ENDS_AT_ONCE or held.swept_ns > order.final_after_ns)
     ]
@@ -249,7 +250,7 @@ def on_cancel_refused(state: State, event: CancelRefused) -> None:
     found = state.orders.get(event.cid)
     if found is not None and not found[1].is_terminal:
         found[1].next_look_ns = state.now_ns
-        trades.look_up_due(state, found[1])
+        placing.look_up_due(state, found[1])
 
 
 def on_open_orders(state: State, event: OpenOrdersReported) -> None:

@@ -2,13 +2,13 @@
 
 from decimal import Decimal
 
-from engine.core import orders, trades
+from engine.core import opportunities, orders, placing, trades
 from engine.core.state import State, VenueState
 from engine.domain.effect import FetchBalances, FetchOpenOrders, OpenLedger, Severity
 from engine.domain.event import BalancesReported, InstrumentsLoaded, LedgerOpened, VenueFailed
 from engine.domain.money import NS_PER_MS, ZERO
 from engine.domain.order import OrderStatus
-from engine.execution.order_state import OrderState
+from engine.execution.order_state import OrderState, move
 
 _RECHECK_MS = 700
 _IN_FLIGHT = (OrderStatus.PLANNED, OrderStatus.SENT, OrderStatus.OPEN)
@@ -41,7 +41,7 @@ def ask(state: State, held: VenueState) -> None:
 def on_balances(state: State, event: BalancesReported) -> None:
     held = state.venues[event.venue]
     held.balances = {balance.asset: balance for balance in event.balances}
-    held.balances_ns = state.now_ns
+    held.balances_ns, held.balances_asked_ns = state.now_ns, event.asked_ns
     held.failing = ""
     pending = unresolved_at(state, event.venue)
     if not held.opened:
@@ -51,8 +51,8 @@ def on_balances(state: State, event: BalancesReported) -> None:
     differences = compare(state, held)
     orders.conclude_missing(state, held, event.asked_ns, frozenset(differences))
     pending = unresolved_at(state, event.venue)
-    if pending or held.touched_ns > event.asked_ns:
-        # A fill between asking and answer makes a comparison void.
+    if pending or held.touched_ns > event.asked_ns or not held.rules_known:
+        # A fill between asking and answer makes a comparison void; without its rules nobody knows what dust is.
         held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
         return
     judge(state, held, differences)
@@ -148,18 +148,20 @@ def on_recovered(state: State) -> None:
         for order in trade.orders:
             if not order.is_terminal:
                 if order.status in (OrderStatus.PLANNED, OrderStatus.SENT):
-                    order.status, order.was_unknown = OrderStatus.UNKNOWN, True
+                    move(order, OrderStatus.UNKNOWN)
                     state.counts["unknowns"] += 1
+                # What the journal knows stands: a new wait at each start would make misses of before worthless.
                 late_ms = state.venues[order.request.venue].settings.late_acceptance_ms
-                order.final_after_ns = state.now_ns + late_ms * NS_PER_MS
+                order.final_after_ns = order.final_after_ns or state.now_ns + late_ms * NS_PER_MS
                 order.next_look_ns = state.now_ns
         trade.naked_since_ns = 0
+        opportunities.revive(state, trade.plan)
     for held in state.venues.values():
         ask(state, held)
         state.refresh_available(held.name)
     for trade in list(state.live_trades.values()):
         for order in trade.orders:
-            trades.look_up_due(state, order)
+            placing.look_up_due(state, order)
         trades.drive(state, trade)
         if not trade.is_over:
             trades.show(state, trade)

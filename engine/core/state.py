@@ -12,7 +12,7 @@ from engine.domain.command import Mode
 from engine.domain.effect import Effect, Notice, Record, Reply, Severity
 from engine.domain.market import Balance
 from engine.domain.money import NS_PER_MS
-from engine.domain.order import Intent, PlannedLeg
+from engine.domain.order import Intent, PlannedLeg, Side
 from engine.domain.view import AlertView, RefusalView
 from engine.execution.order_state import OrderState
 from engine.execution.plan import PlanRules
@@ -78,10 +78,13 @@ class Opportunity(Struct, kw_only=True):
 
 
 class Token(Struct, kw_only=True):
-    """A quote bound to one user, chat, opportunity, side (its key), size and price floor. Single use."""
+    """A quote bound to one user, chat, opportunity, side, size and price floor. Single use."""
 
     token: str
     opportunity_id: str
+    key: str
+    strategy: str
+    sides: tuple[Side, ...]  # of its legs: one key may turn from buying to selling
     user_id: int
     chat_id: int
     max_qty: Decimal
@@ -96,11 +99,13 @@ class VenueState(Struct, kw_only=True):
     rules_known: bool = False
     opened: bool = False  # its ledger has opening balances
     swept: bool = False  # open orders were read since start
+    swept_ns: int = 0  # when the newest answered list of open orders was asked for
     agreed: bool = False  # balances agreed with the ledger since start
     blocked: str = ""
     mismatches: int = 0
     balances: dict[str, Balance] = field(default_factory=dict)
     balances_ns: int = 0
+    balances_asked_ns: int = 0
     touched_ns: int = 0  # newest order event: a comparison older than it is void
     next_check_ns: int = 0
     foreign: list[str] = field(default_factory=list)  # venue ids of open orders that are not ours
@@ -176,6 +181,10 @@ class State:
         self.wall_ms = self.tick_wall_ms + (now_ns - self.tick_ns) // NS_PER_MS
         self.market.wall_ms = self.wall_ms
 
+    def at_ns(self, wall_ms: int) -> int:
+        """Our monotonic time of a wall clock time before this start; negative before the machine's own."""
+        return self.started_ns - max(0, self.tick_wall_ms - wall_ms) * NS_PER_MS
+
     def next_id(self, prefix: str) -> str:
         """Unique for ever: the start's wall clock and a counter."""
         self.sequence += 1
@@ -201,6 +210,9 @@ class State:
         trade_id: str = "",
         numbers: dict[str, str] | None = None,
     ) -> None:
+        """Tell a person. What the journal tells again at a start was told when it happened."""
+        if self.recovering:
+            return
         view = AlertView(rule=rule, venue=venue, symbol=symbol, trade_id=trade_id, text=text, numbers=numbers or {})
         self.notice("alert", f"{rule}:{venue}{symbol}{trade_id}", severity, view)
 
@@ -218,6 +230,8 @@ class State:
             text=text,
             numbers=dict(numbers),
         )
+        if self.recovering:
+            return view
         self.refusals.appendleft(view)
         self.counts["refusals"] += 1
         self.record("refusals", view.id, view)
@@ -226,7 +240,9 @@ class State:
 
     def refresh_available(self, venue: str) -> None:
         """Recompute what may still be committed at a venue: ledger minus reservations minus what others hold there."""
-        state = self.venues[venue]
+        state = self.venues.get(venue)
+        if state is None:
+            return
         for asset, amount in self.ledger.assets(venue).items():
             foreign = Decimal(0)
             balance = state.balances.get(asset)
@@ -235,6 +251,12 @@ class State:
             self.foreign_holds[venue, asset] = foreign
             free = amount - self.reservations.total(venue, asset) - foreign
             self.available[venue, asset] = float(free)
+
+    def touch(self, venue: str) -> None:
+        """An order of ours changed there: a comparison of balances asked for before is void."""
+        held = self.venues.get(venue)
+        if held is not None:
+            held.touched_ns = self.now_ns
 
     def wire(self) -> None:
         """Work out which strategies each market wakes. After new instruments or parameters."""

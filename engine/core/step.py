@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from engine.core import commands, halt, opportunities, orders, rates, reconcile, trades
+from engine.core import commands, halt, opportunities, orders, placing, rates, reconcile, trades
 from engine.core.state import State
 from engine.domain import event as ev
 from engine.domain.effect import Effect, Severity
 from engine.domain.money import NS_PER_S
 from engine.domain.order import TradeState
+from engine.execution import trade as life
 from engine.execution.trade import Trade
-
-_DAY_MS = 86_400_000
 
 
 def step(state: State, event: ev.Event) -> list[Effect]:
@@ -71,7 +70,7 @@ def _on_tick(state: State, event: ev.Tick) -> None:
     for trade in list(state.live_trades.values()):
         for order in trade.orders:
             if not order.is_terminal:
-                trades.look_up_due(state, order)
+                placing.look_up_due(state, order)
         trades.drive(state, trade)
     for venue in state.venues.values():
         if state.now_ns >= venue.next_check_ns:
@@ -81,7 +80,7 @@ def _on_tick(state: State, event: ev.Tick) -> None:
 def _on_started(state: State, event: ev.Started) -> None:
     state.instance = event.instance
     state.utc_offset_ms = event.utc_offset_ms
-    state.local_day = (event.wall_ms + event.utc_offset_ms) // _DAY_MS
+    state.local_day = (event.wall_ms + event.utc_offset_ms) // placing.DAY_MS
     state.started_ns = event.seen_ns
     state.tick_ns, state.tick_wall_ms = event.seen_ns, event.wall_ms
     state.set_time(event.seen_ns)
@@ -91,33 +90,35 @@ def _on_intent(state: State, event: ev.IntentJournaled) -> None:
     """Recovery: a durable intent read back; its orders may or may not have left."""
     if event.plan is not None:
         trade = Trade(plan=event.plan, opened_ns=state.now_ns)
-        trades.adopt(state, trade)
-        trades.remember_action(state, event.plan)
-        if (event.plan.created_ms + state.utc_offset_ms) // _DAY_MS == state.local_day:
-            state.trades_today += 1
-            state.strategies[event.plan.strategy].trades_today += 1
+        placing.adopt(state, trade)
+        placing.hold_waiting(state, trade, {request.leg for request in event.orders})
+        placing.count_trade(state, event.plan, state.at_ns(event.plan.created_ms))
     for request in event.orders:
-        trades.track(state, state.trades[request.trade_id], request)
+        trade = state.trades[request.trade_id]
+        placing.track(state, trade, request)
+        placing.count_order(state, trade, request, state.at_ns(trade.plan.created_ms))
 
 
 def _on_settled(state: State, event: ev.TradeSettled) -> None:
     """Recovery: a trade's end read back."""
     trade = state.trades[event.trade_id]
     was_over = trade.settled
+    if trade.state is TradeState.DEAD_LETTER and event.state == TradeState.CLOSED:
+        trade.written_off += life.exposure(trade)  # a person closed it by hand
     trade.state, trade.outcome, trade.settled = TradeState(event.state), event.outcome, True
     trade.closed_ms = event.wall_ms
     state.live_trades.pop(event.trade_id, None)
+    placing.drop_waiting(state, trade)
     if trade.state is TradeState.DEAD_LETTER:
         state.blocked_keys[trade.plan.key] = event.trade_id
     else:
-        state.blocked_keys.pop(trade.plan.key, None)
+        trades.unblock(state, trade)
     if not was_over:
         trades.book_result(state, trade)
 
 
 def _on_recovered(state: State, event: ev.Recovered) -> None:
     reconcile.on_recovered(state)
-    # Times of before the restart mean nothing to this process's clock: frequency limits count from now.
     state.counts["restarts"] += 1
     state.market.wall_ms = state.wall_ms
     for held in state.venues.values():

@@ -2,35 +2,28 @@
 
 from decimal import Decimal
 
-from engine.core import cards, gate, receipts
+from engine.core import cards, gate, placing, receipts
 from engine.core.state import Opportunity, State
-from engine.domain.effect import Cancel, LookUp, Remember, Severity, Submit
-from engine.domain.errors import InvariantBroken
+from engine.domain.effect import Remember, Severity
 from engine.domain.event import TradeSettled
-from engine.domain.market import FeeSide
+from engine.domain.market import FeeSide, Instrument
 from engine.domain.money import BPS, NS_PER_MS, NS_PER_S, ZERO, exact, floor_to
 from engine.domain.order import (
     Intent,
     LegRole,
-    OrderRequest,
     OrderStatus,
     PlannedLeg,
     Policy,
     Side,
-    TimeInForce,
     TradePlan,
     TradeState,
 )
 from engine.execution import trade as life
-from engine.execution.cid import client_id
-from engine.execution.order_state import OrderState
 from engine.execution.plan import NotExecutable, Priced, expected_result, price_leg, too_small
-from engine.execution.trade import CancelRest, End, NextLeg, Repair, Trade
-from engine.risk.latch import allows
-from engine.strategies.sight import LastAction
+from engine.execution.trade import End, NextLeg, Repair, Trade
+from engine.risk.latch import allows, cancels_open
 
-_LOOK_AFTER_MS = (0, 150, 400, 1_000, 2_000, 4_000)  # then every 5 s
-CLEAN_MISSES = 2  # look-ups after the last possible acceptance that must find nothing
+_BREATH_NS = 200 * NS_PER_MS
 _HOPELESS_NS = 30 * NS_PER_S  # an exposure that cannot even be priced for so long goes to a person
 
 
@@ -71,11 +64,12 @@ def open_trade(
         facts=intent.facts,
     )
     trade = Trade(plan=plan, opened_ns=state.now_ns)
-    adopt(state, trade)
+    placing.adopt(state, trade)
     found.trade_id = plan.trade_id
     first = [plan.hard_leg] if plan.policy is Policy.HARD_LEG_FIRST and len(plan.legs) > 1 else range(len(plan.legs))
+    placing.hold_waiting(state, trade, set(first))
     orders = [
-        make_order(
+        placing.make_order(
             state,
             trade,
             index,
@@ -86,109 +80,41 @@ def open_trade(
         )
         for index in first
     ]
-    submit(state, trade, orders, plan)
-    state.traded_ns.append(state.now_ns)
+    placing.submit(state, trade, orders, plan)
     state.counts["trades"] += 1
-    state.trades_today += 1
-    state.strategies[plan.strategy].trades_today += 1
-    remember_action(state, plan)
+    placing.count_trade(state, plan, state.now_ns)
     show(state, trade)
     return None
-
-
-def adopt(state: State, trade: Trade) -> None:
-    """Take a trade into the books: a new one, or one read back from the journal."""
-    state.trades[trade.plan.trade_id] = trade
-    state.live_trades[trade.plan.trade_id] = trade
-
-
-def remember_action(state: State, plan: TradePlan) -> None:
-    """What frequency control and hysteresis need of the newest executed action."""
-    old = state.last.get(plan.key)
-    recent = (*(old.recent_ns if old else ()), state.now_ns)[-64:]
-    premium = plan.facts.get("premium", plan.facts.get("k_usdt", 0.0))
-    state.last[plan.key] = LastAction(wall_ns=state.now_ns, premium=premium, recent_ns=recent)
-
-
-def make_order(
-    state: State, trade: Trade, leg: int, role: LegRole, side: Side, qty: Decimal, price: Decimal
-) -> OrderRequest:
-    """The next order of a trade; its client id follows from instance, trade, leg and attempt."""
-    plan = trade.plan
-    attempt = len(trade.of_leg(leg))
-    return OrderRequest(
-        cid=client_id(state.instance, plan.trade_id, leg, attempt),
-        trade_id=plan.trade_id,
-        leg=leg,
-        role=role,
-        venue=plan.legs[leg].venue,
-        symbol=plan.legs[leg].symbol,
-        side=side,
-        qty=qty,
-        price=price,
-        tif=plan.tif if role is LegRole.ENTRY else TimeInForce.IOC,
-    )
-
-
-def track(state: State, trade: Trade, request: OrderRequest) -> OrderState:
-    """Enter an order into the books and reserve its worst case."""
-    if request.cid in state.orders:
-        raise InvariantBroken(f"client id {request.cid} is used twice in trade {request.trade_id}")
-    order = OrderState(request=request, planned_ns=state.now_ns, planned_ms=state.wall_ms)
-    trade.orders.append(order)
-    state.orders[request.cid] = (trade, order)
-    asset, amount = worst_case(state, request)
-    state.reservations.reserve(request.cid, request.venue, asset, amount)
-    state.refresh_available(request.venue)
-    return order
-
-
-def worst_case(state: State, request: OrderRequest) -> tuple[str, Decimal]:
-    """(asset, amount) that the order can take from us at most: quote plus fee when buying, base when selling."""
-    rules = state.market.instruments.get((request.venue, request.symbol))
-    leg = state.trades[request.trade_id].plan.legs[request.leg]
-    if request.side is Side.SELL:
-        return leg.base, request.qty
-    fee = leg.fee_bps if rules is None or rules.fee_side is FeeSide.QUOTE else ZERO
-    return leg.quote, request.qty * request.price * (1 + fee * BPS)
-
-
-def submit(state: State, trade: Trade, requests: list[OrderRequest], plan: TradePlan | None) -> None:
-    for request in requests:
-        track(state, trade, request)
-        leg = trade.plan.legs[request.leg]
-        state.submitted.append((state.now_ns, request.qty * request.price * leg.quote_krw))
-        state.venues[request.venue].touched_ns = state.now_ns
-        state.counts["orders"] += 1
-    state.emit(Submit(plan=plan, orders=tuple(requests), trigger_ns=state.now_ns))
 
 
 def drive(state: State, trade: Trade) -> None:
     """Look at a trade and do the next thing it needs. Idempotent: nothing new, nothing done."""
     if state.recovering or trade.is_over:
         return
+    for rest in life.waits(trade, state.now_ns, at_once=cancels_open(state.level)):
+        placing.ask_cancel(state, rest)
+    if not all((leg.venue, leg.symbol) in state.market.instruments for leg in trade.plan.legs):
+        return  # after a start: nothing can be sized before the venues have told their rules
     naked = life.exposure(trade)
-    if trade.unresolved:
-        for rest in life.waits(trade, state.now_ns):
-            ask_cancel(state, rest)
-        if life.has_fills(trade) and len(trade.plan.legs) > 1 and not trade.naked_since_ns:
-            trade.naked_since_ns = state.now_ns
+    is_naked = not is_dust(state, trade, naked)
+    if is_naked:
+        trade.naked_since_ns = trade.naked_since_ns or state.now_ns
         warn_naked(state, trade, naked)
+    if trade.unresolved:
+        return
+    if not is_naked:
+        settle(state, trade, life.ending(trade))
         return
     second = life.next_leg(trade)
-    if second is not None and not is_dust(state, trade, naked):
-        enter_second(state, trade, second)
-        return
-    if naked and not is_dust(state, trade, naked):
-        trade.naked_since_ns = trade.naked_since_ns or state.now_ns
+    if second is None or not enter_second(state, trade, second):
         trade.state = TradeState.NAKED
         mend(state, trade, naked)
-        return
-    settle(state, trade, life.ending(trade))
 
 
 def is_dust(state: State, trade: Trade, naked: Decimal) -> bool:
     """An exposure that neither venue would take as an order."""
+    if not naked:
+        return True
     size = abs(naked)
     for leg in trade.plan.legs:
         rules = state.market.instruments[leg.venue, leg.symbol]
@@ -198,13 +124,24 @@ def is_dust(state: State, trade: Trade, naked: Decimal) -> bool:
     return True
 
 
-def enter_second(state: State, trade: Trade, second: NextLeg) -> None:
+def enter_second(state: State, trade: Trade, second: NextLeg) -> bool:
+    """Send the second leg at the price of now while that pays, else at the planned one. False: too small to send."""
     leg = trade.plan.legs[second.leg]
     rules = state.market.instruments[leg.venue, leg.symbol]
-    qty = floor_to(second.qty, rules.qty_step)
-    priced = price_leg(state.market, rules, leg.side, qty, trade.plan.band_bps)
-    limit = priced.limit if isinstance(priced, Priced) else leg.limit_price
+    qty = order_qty(rules, leg.side, second.qty)
+    if too_small(rules, qty, leg.limit_price) is not None:
+        return False
+    priced = chase_price(state, trade, second.leg, trade.plan.hard_leg, second.qty)
+    limit = priced.limit if priced is not None else leg.limit_price
     send_repair(state, trade, second.leg, LegRole.ENTRY, leg.side, qty, limit)
+    return True
+
+
+def order_qty(rules: Instrument, side: Side, wanted: Decimal) -> Decimal:
+    """What to order so that `wanted` base changes hands: more where the venue keeps its fee out of what it delivers."""
+    if side is Side.BUY and rules.fee_side is FeeSide.RECEIVED:
+        wanted = wanted / (1 - rules.taker_fee_bps * BPS)
+    return floor_to(wanted, rules.qty_step)
 
 
 def send_repair(state: State, trade: Trade, leg: int, role: LegRole, side: Side, qty: Decimal, limit: Decimal) -> None:
@@ -213,13 +150,18 @@ def send_repair(state: State, trade: Trade, leg: int, role: LegRole, side: Side,
         halted = End(TradeState.DEAD_LETTER, "dead_letter", f"halted at L{state.level} with an open exposure")
         settle(state, trade, halted)
         return
-    submit(state, trade, [make_order(state, trade, leg, role, side, qty, limit)], None)
+    placing.submit(state, trade, [placing.make_order(state, trade, leg, role, side, qty, limit)], None)
     show(state, trade)
 
 
 def mend(state: State, trade: Trade, naked: Decimal) -> None:
     """NAKED: chase, then unwind, then the dead-letter queue (domain.md §5)."""
-    warn_naked(state, trade, naked)
+    if state.blocked_keys.get(trade.plan.key) == trade.plan.trade_id:
+        # A late fill on a dead letter: a person may be closing it at this moment, so nothing is sent.
+        settle(state, trade, End(TradeState.DEAD_LETTER, "dead_letter", f"the remainder is now {naked}"))
+        return
+    if out_of_breath(state, trade):
+        return
     lag, lead = life.lagging(trade, naked)
     pays = chase_price(state, trade, lag, lead, abs(naked)) is not None
     step = life.repair(trade, naked, state.now_ns, pays)
@@ -235,13 +177,20 @@ def mend(state: State, trade: Trade, naked: Decimal) -> None:
         settle(state, trade, End(TradeState.DEAD_LETTER, "dead_letter", f"no price to close {naked} for 30 s"))
 
 
+def out_of_breath(state: State, trade: Trade) -> bool:
+    """A repair that was refused at once is not tried again at once: attempts are few, and venues recover."""
+    last = trade.orders[-1]
+    failed = last.status in (OrderStatus.REJECTED, OrderStatus.NOT_PLACED) and last.request.role is not LegRole.ENTRY
+    return failed and state.level == 0 and state.now_ns - last.done_ns < _BREATH_NS
+
+
 def chase_price(state: State, trade: Trade, lag: int, lead: int, size: Decimal) -> Priced | None:
     """A price for the lagging leg that still leaves net ≥ 0; None where there is none."""
     leg, done = trade.plan.legs[lag], trade.plan.legs[lead]
     if state.market.why_unusable(leg.venue, leg.symbol, state.now_ns) or state.venues[leg.venue].failing:
         return None
     rules = state.market.instruments[leg.venue, leg.symbol]
-    qty = floor_to(size, rules.qty_step)
+    qty = order_qty(rules, leg.side, size)
     priced = price_leg(state.market, rules, leg.side, qty, trade.plan.band_bps)
     if not isinstance(priced, Priced) or too_small(rules, qty, priced.limit) is not None:
         return None
@@ -255,10 +204,7 @@ def size_repair(state: State, trade: Trade, step: Repair) -> tuple[Decimal, Deci
         return None
     rules = state.market.instruments[leg.venue, leg.symbol]
     band = trade.plan.band_bps if step.role is LegRole.CHASE else state.config.plan.unwind_band_bps
-    wanted = step.qty
-    if step.side is Side.BUY and rules.fee_side is FeeSide.RECEIVED:
-        wanted = step.qty / (1 - rules.taker_fee_bps * BPS)
-    qty = floor_to(wanted, rules.qty_step)
+    qty = order_qty(rules, step.side, step.qty)
     priced = price_leg(state.market, rules, step.side, qty, band)
     if not isinstance(priced, Priced) or too_small(rules, qty, priced.limit) is not None:
         return None
@@ -282,38 +228,6 @@ def warn_naked(state: State, trade: Trade, naked: Decimal) -> None:
     show(state, trade)
 
 
-def ask_cancel(state: State, rest: CancelRest) -> None:
-    order = rest.order
-    order.cancel_asked_ns = state.now_ns
-    state.emit(
-        Cancel(
-            cid=order.request.cid,
-            venue=order.request.venue,
-            symbol=order.request.symbol,
-            venue_order_id=order.report.venue_order_id if order.report else "",
-        )
-    )
-    order.next_look_ns = state.now_ns + 200 * NS_PER_MS
-
-
-def look_up_due(state: State, order: OrderState) -> None:
-    """Ask for an order without an answer: soon, then ever more slowly; on the look-ups' own rate share."""
-    if order.status not in (OrderStatus.UNKNOWN, OrderStatus.OPEN, OrderStatus.SENT, OrderStatus.PLANNED):
-        return
-    if not order.next_look_ns or state.now_ns < order.next_look_ns:
-        return
-    request = order.request
-    state.emit(LookUp(cid=request.cid, venue=request.venue, symbol=request.symbol))
-    order.looks += 1
-    wait_ms = _LOOK_AFTER_MS[order.looks] if order.looks < len(_LOOK_AFTER_MS) else 5_000
-    order.next_look_ns = state.now_ns + wait_ms * NS_PER_MS
-    if order.status is OrderStatus.UNKNOWN and order.final_after_ns and order.clean_misses < CLEAN_MISSES:
-        # "Not found" becomes evidence at that moment: ask right after it, and once more.
-        soonest_ns = max(order.final_after_ns + NS_PER_MS, state.now_ns + 500 * NS_PER_MS)
-        if state.now_ns > order.final_after_ns or soonest_ns < order.next_look_ns:
-            order.next_look_ns = soonest_ns
-
-
 def settle(state: State, trade: Trade, end: End) -> None:
     """The end of a trade: receipt, rows, breakers, opportunity. Runs once; a dead letter may end again by a person."""
     trade.state, trade.outcome, trade.reason = end.state, end.outcome, end.reason
@@ -321,6 +235,7 @@ def settle(state: State, trade: Trade, end: End) -> None:
     trade.settled = True
     plan = trade.plan
     state.live_trades.pop(plan.trade_id, None)
+    placing.drop_waiting(state, trade)
     state.emit(
         Remember(
             event=TradeSettled(
@@ -336,6 +251,8 @@ def settle(state: State, trade: Trade, end: End) -> None:
     if end.state is TradeState.DEAD_LETTER:
         state.blocked_keys[plan.key] = plan.trade_id
         state.alert("dead_letter", Severity.CRIT, f"trade {plan.trade_id}: {end.reason}", trade_id=plan.trade_id)
+    else:
+        unblock(state, trade)
     for leg in plan.legs:
         check_soon(state, leg.venue)
     found = state.opportunities.get(plan.opportunity_id)
@@ -347,6 +264,12 @@ def settle(state: State, trade: Trade, end: End) -> None:
     show(state, trade)
 
 
+def unblock(state: State, trade: Trade) -> None:
+    """Open the pair again where this trade had closed it."""
+    if state.blocked_keys.get(trade.plan.key) == trade.plan.trade_id:
+        del state.blocked_keys[trade.plan.key]
+
+
 def check_soon(state: State, venue: str) -> None:
     """Compare a venue's balances shortly after a trade."""
     held = state.venues[venue]
@@ -354,13 +277,16 @@ def check_soon(state: State, venue: str) -> None:
 
 
 def book_result(state: State, trade: Trade) -> None:
-    """Fold a finished trade into today's figures and the breakers."""
+    """Fold a finished trade into today's figures and the breakers; of one that ended before, what has changed."""
     result = receipts.pnl(trade)
-    if (trade.closed_ms + state.utc_offset_ms) // 86_400_000 == state.local_day:
-        state.pnl_today_krw += result.net_krw
-    state.pnl_total_krw += result.net_krw
+    is_again = trade.booked_krw is not None
+    gain = result.net_krw - (trade.booked_krw or ZERO)
+    trade.booked_krw = result.net_krw
+    if (trade.closed_ms + state.utc_offset_ms) // placing.DAY_MS == state.local_day:
+        state.pnl_today_krw += gain
+    state.pnl_total_krw += gain
     state.pnl_peak_krw = max(state.pnl_peak_krw, state.pnl_total_krw)
-    if state.recovering:
+    if state.recovering or is_again:
         return
     gate.note_result(state, trade, result)
 

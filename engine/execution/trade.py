@@ -22,6 +22,8 @@ class Trade(Struct, kw_only=True):
     naked_alerted: bool = False
     settled: bool = False
     closed_ms: int = 0
+    written_off: Decimal = ZERO  # signed base that a person has closed by hand
+    booked_krw: Decimal | None = None  # what of its result is in the day's figures
 
     def of_leg(self, leg: int) -> list[OrderState]:
         return [order for order in self.orders if order.request.leg == leg]
@@ -73,7 +75,8 @@ def exposure(trade: Trade) -> Decimal:
     """Signed naked base: what was bought and received minus what was sold. 0 for a single-leg trade: it wants one."""
     if len(trade.plan.legs) == 1:
         return ZERO
-    return sum((net_base(order, trade.plan.legs[order.request.leg].base) for order in trade.orders), ZERO)
+    total = sum((net_base(order, trade.plan.legs[order.request.leg].base) for order in trade.orders), ZERO)
+    return total - trade.written_off
 
 
 def has_fills(trade: Trade) -> bool:
@@ -99,16 +102,19 @@ def next_leg(trade: Trade) -> NextLeg | None:
     return NextLeg(other, filled) if filled > 0 else None
 
 
-def waits(trade: Trade, now_ns: int) -> list[CancelRest]:
-    """While orders are unresolved: what may be cancelled. UNKNOWN ones are looked up, never cancelled blindly."""
+def waits(trade: Trade, now_ns: int, at_once: bool = False) -> list[CancelRest]:
+    """While orders are unresolved: what may be cancelled. UNKNOWN ones are looked up, never cancelled blindly.
+
+    `at_once`: however short a time they have rested. A cancel without effect is asked again after a second.
+    """
     plan = trade.plan
-    rest_ns = (plan.rest_ms if plan.rest_ms else plan.naked_deadline_ms) * NS_PER_MS
+    rest_ns = 0 if at_once else (plan.rest_ms if plan.rest_ms else plan.naked_deadline_ms) * NS_PER_MS
     return [
         CancelRest(order)
         for order in trade.unresolved
         if order.status is OrderStatus.OPEN
         and now_ns - (order.sent_ns or trade.opened_ns) >= rest_ns
-        and now_ns - order.cancel_asked_ns >= NS_PER_S
+        and (not order.cancel_asked_ns or now_ns - order.cancel_asked_ns >= NS_PER_S)
     ]
 
 
@@ -120,13 +126,13 @@ def repair(trade: Trade, naked: Decimal, now_ns: int, chase_pays: bool) -> Repai
     in_time = now_ns - trade.naked_since_ns < plan.naked_deadline_ms * NS_PER_MS
     if chase_pays and in_time and trade.count(LegRole.CHASE) < plan.max_chase:
         return Repair(LegRole.CHASE, lag, plan.legs[lag].side, size)
-    if trade.count(LegRole.UNWIND) < plan.max_unwind:
+    unwinds = trade.count(LegRole.UNWIND) + trade.count(LegRole.FLATTEN)
+    if unwinds < plan.max_unwind:
         return Repair(LegRole.UNWIND, lead, plan.legs[lead].side.opposite, size)
     return End(
         TradeState.DEAD_LETTER,
         "dead_letter",
-        f"{naked} {plan.legs[0].base} naked after {trade.count(LegRole.CHASE)} chases "
-        f"and {trade.count(LegRole.UNWIND)} unwinds",
+        f"{naked} {plan.legs[0].base} naked after {trade.count(LegRole.CHASE)} chases and {unwinds} unwinds",
     )
 
 

@@ -1,0 +1,157 @@
+"""Orders on their way: client ids, reservations, counts for the limits, submits, cancels, look-ups."""
+
+from decimal import Decimal
+
+from engine.core.state import State
+from engine.domain.effect import Cancel, LookUp, Submit
+from engine.domain.errors import InvariantBroken
+from engine.domain.market import FeeSide
+from engine.domain.money import BPS, NS_PER_MS, ZERO
+from engine.domain.order import LegRole, OrderRequest, OrderStatus, PlannedLeg, Side, TimeInForce, TradePlan
+from engine.execution.cid import client_id
+from engine.execution.order_state import OrderState
+from engine.execution.trade import CancelRest, Trade
+from engine.strategies.sight import LastAction
+
+DAY_MS = 86_400_000
+CLEAN_MISSES = 2  # look-ups after the last possible acceptance that must find nothing
+_LOOK_AFTER_MS = (0, 150, 400, 1_000, 2_000, 4_000)  # then every 5 s
+
+
+def adopt(state: State, trade: Trade) -> None:
+    """Take a trade into the books: a new one, or one read back from the journal."""
+    state.trades[trade.plan.trade_id] = trade
+    state.live_trades[trade.plan.trade_id] = trade
+
+
+def hold_waiting(state: State, trade: Trade, sent: set[int]) -> None:
+    """Promise what the legs that are sent later will need: nothing else may take it meanwhile (R118)."""
+    for index, leg in enumerate(trade.plan.legs):
+        if index not in sent:
+            asset, amount = worst_of(state, leg, leg.side, leg.qty, leg.limit_price)
+            state.reservations.reserve(waiting(trade, index), leg.venue, asset, amount)
+            state.refresh_available(leg.venue)
+
+
+def waiting(trade: Trade, leg: int) -> str:
+    """Owner of the promise for a leg without an order yet."""
+    return f"{trade.plan.trade_id}:{leg}"
+
+
+def drop_waiting(state: State, trade: Trade) -> None:
+    for index, leg in enumerate(trade.plan.legs):
+        if state.reservations.release(waiting(trade, index)):
+            state.refresh_available(leg.venue)
+
+
+def count_trade(state: State, plan: TradePlan, at_ns: int) -> None:
+    """What frequency limits and hysteresis need of an executed action; `at_ns` may lie before this start."""
+    old = state.last.get(plan.key)
+    recent = (*(old.recent_ns if old else ()), at_ns)[-64:]
+    premium = plan.facts.get("premium", plan.facts.get("k_usdt", 0.0))
+    state.last[plan.key] = LastAction(wall_ns=at_ns, premium=premium, recent_ns=recent)
+    state.traded_ns.append(at_ns)
+    if (plan.created_ms + state.utc_offset_ms) // DAY_MS == state.local_day:
+        state.trades_today += 1
+        if plan.strategy in state.strategies:
+            state.strategies[plan.strategy].trades_today += 1
+
+
+def count_order(state: State, trade: Trade, request: OrderRequest, at_ns: int) -> None:
+    """What the limits per minute need."""
+    leg = trade.plan.legs[request.leg]
+    state.submitted.append((at_ns, request.qty * request.price * leg.quote_krw))
+
+
+def make_order(
+    state: State, trade: Trade, leg: int, role: LegRole, side: Side, qty: Decimal, price: Decimal
+) -> OrderRequest:
+    """The next order of a trade; its client id follows from instance, trade, leg and attempt."""
+    plan = trade.plan
+    attempt = len(trade.of_leg(leg))
+    return OrderRequest(
+        cid=client_id(state.instance, plan.trade_id, leg, attempt),
+        trade_id=plan.trade_id,
+        leg=leg,
+        role=role,
+        venue=plan.legs[leg].venue,
+        symbol=plan.legs[leg].symbol,
+        side=side,
+        qty=qty,
+        price=price,
+        tif=plan.tif if role is LegRole.ENTRY else TimeInForce.IOC,
+    )
+
+
+def track(state: State, trade: Trade, request: OrderRequest) -> OrderState:
+    """Enter an order into the books and reserve its worst case."""
+    if request.cid in state.orders:
+        raise InvariantBroken(f"client id {request.cid} is used twice in trade {request.trade_id}")
+    state.reservations.release(waiting(trade, request.leg))
+    order = OrderState(request=request, planned_ns=state.now_ns, planned_ms=state.wall_ms)
+    trade.orders.append(order)
+    state.orders[request.cid] = (trade, order)
+    asset, amount = worst_case(state, request)
+    state.reservations.reserve(request.cid, request.venue, asset, amount)
+    state.refresh_available(request.venue)
+    return order
+
+
+def worst_case(state: State, request: OrderRequest) -> tuple[str, Decimal]:
+    """(asset, amount) that the order can take from us at most: quote plus fee when buying, base when selling."""
+    leg = state.trades[request.trade_id].plan.legs[request.leg]
+    return worst_of(state, leg, request.side, request.qty, request.price)
+
+
+def worst_of(state: State, leg: PlannedLeg, side: Side, qty: Decimal, price: Decimal) -> tuple[str, Decimal]:
+    rules = state.market.instruments.get((leg.venue, leg.symbol))
+    if side is Side.SELL:
+        return leg.base, qty
+    fee = leg.fee_bps if rules is None or rules.fee_side is FeeSide.QUOTE else ZERO
+    return leg.quote, qty * price * (1 + fee * BPS)
+
+
+def submit(state: State, trade: Trade, requests: list[OrderRequest], plan: TradePlan | None) -> None:
+    for request in requests:
+        track(state, trade, request)
+        count_order(state, trade, request, state.now_ns)
+        state.touch(request.venue)
+        state.counts["orders"] += 1
+    state.emit(Submit(plan=plan, orders=tuple(requests), trigger_ns=state.now_ns))
+
+
+def ask_cancel(state: State, rest: CancelRest) -> None:
+    order = rest.order
+    order.cancel_asked_ns = state.now_ns
+    state.emit(
+        Cancel(
+            cid=order.request.cid,
+            venue=order.request.venue,
+            symbol=order.request.symbol,
+            venue_order_id=order.report.venue_order_id if order.report else "",
+        )
+    )
+    order.next_look_ns = state.now_ns + 200 * NS_PER_MS
+
+
+def look_up_due(state: State, order: OrderState) -> None:
+    """Ask for an order without an answer: soon, then ever more slowly; on the look-ups' own rate share."""
+    if state.recovering or order.status not in (
+        OrderStatus.UNKNOWN,
+        OrderStatus.OPEN,
+        OrderStatus.SENT,
+        OrderStatus.PLANNED,
+    ):
+        return
+    if not order.next_look_ns or state.now_ns < order.next_look_ns:
+        return
+    request = order.request
+    state.emit(LookUp(cid=request.cid, venue=request.venue, symbol=request.symbol))
+    order.looks += 1
+    wait_ms = _LOOK_AFTER_MS[order.looks] if order.looks < len(_LOOK_AFTER_MS) else 5_000
+    order.next_look_ns = state.now_ns + wait_ms * NS_PER_MS
+    if order.status is OrderStatus.UNKNOWN and order.final_after_ns and order.clean_misses < CLEAN_MISSES:
+        # "Not found" becomes evidence at that moment: ask right after it, and once more.
+        soonest_ns = max(order.final_after_ns + NS_PER_MS, state.now_ns + 500 * NS_PER_MS)
+        if state.now_ns > order.final_after_ns or soonest_ns < order.next_look_ns:
+            order.next_look_ns = soonest_ns

@@ -1,0 +1,529 @@
+"""A whole desk in memory: the real core behind the real door, a virtual clock, venues that follow a script.
+
+Nothing of the product is replaced: effects are carried out here as engine.carrier does (journal, then the latch, then
+one request), and a restart builds a new State from what was durable.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from functools import cache
+from heapq import heappop, heappush
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from engine.assemble import core_config
+from engine.config import Config, load
+from engine.core.state import Opportunity, State
+from engine.desk import Desk, EventLog
+from engine.domain import event as ev
+from engine.domain.command import Command, Confirm, Halt, IssueToken
+from engine.domain.effect import (
+    Cancel,
+    FetchBalances,
+    FetchOpenOrders,
+    LatchChanged,
+    LookUp,
+    Notice,
+    OpenLedger,
+    Record,
+    Remember,
+    Reply,
+    StoreSetting,
+    Submit,
+)
+from engine.domain.market import FeeSide, Instrument
+from engine.domain.money import NS_PER_MS, TickBand, exact
+from engine.domain.order import OrderRequest, OrderStatus
+from engine.execution.order_state import OrderState
+from engine.execution.trade import Trade
+from engine.risk.latch import allows
+from engine.storage.journal import Entry
+from tests.core.venue_model import Outcome, Refused, VenueModel
+
+ROOT = Path(__file__).parent.parent.parent
+OVERLAY = Path(__file__).parent / "overlay.yaml"
+SEOUL_MS = 9 * 3_600_000
+BOOT_WALL_MS = 1_795_500_000_000  # a Tuesday in November 2026, 15:00 in Seoul
+HOP_NS = 5 * NS_PER_MS  # one way between the desk and a venue
+USER = 1001
+STEPS = {"BTC": Decimal("0.00001"), "USDT": Decimal("0.01")}
+BALANCES = {
+    "upbit": {"KRW": Decimal(50_000_000), "BTC": Decimal("0.5"), "USDT": Decimal(10_000)},
+    "bithumb": {"KRW": Decimal(50_000_000), "BTC": Decimal("0.5"), "USDT": Decimal(10_000)},
+    "binance": {"USDT": Decimal(50_000), "BTC": Decimal("0.5")},
+    "okx": {"USDT": Decimal(50_000), "BTC": Decimal("0.5")},
+}
+_KRW_TICKS = (TickBand(Decimal(0), Decimal(1)), TickBand(Decimal(1_000_000), Decimal(1_000)))
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Entry).decode
+S = TypeVar("S", bound=Struct)
+
+
+@cache
+def configured(overlays: tuple[Path, ...]) -> Config:
+    return load(ROOT / "configs", (OVERLAY, *overlays))
+
+
+class Crash(BaseException):
+    """The process is gone, at this very line."""
+
+
+class Rig:
+    """`ready()` gives a reconciled desk. `outcomes` scripts the placements in the order in which they are sent."""
+
+    def __init__(self, *overlays: Path, events: Path | None = None) -> None:
+        self.config = configured(overlays)
+        self.world_ns = 0
+        self.shift_ns = 100 * 1_000_000_000  # our monotonic clock minus the world's: another one after each start
+        self.log = EventLog(events) if events else None
+        self.saved: list[tuple[int, int, bytes]] = []  # (run, monotonic ns, entry): what is durable
+        self.unsaved: list[tuple[int, int, bytes]] = []
+        self.loses_tail = True
+        self.journal_reason = ""
+        self.settings: dict[tuple[str, int], bytes] = {}
+        self.latch = LatchChanged(level=0, reason="", actor="", wall_ms=0)
+        self.run = 0
+        self.venues = {name: self._venue(name) for name in self.config.venues}
+        self.books: dict[tuple[str, str], tuple[list[tuple[float, float]], list[tuple[float, float]]]] = {}
+        self.outcomes: deque[Outcome] = deque()
+        self.effects: list[Any] = []  # since the last start
+        self.sent: list[OrderRequest] = []  # handed to a socket, ever
+        self.crashes: list[int] = []  # for `arm`: how many crossing points each process lives
+        self.crash_in = -1  # crash after so many more crossing points; negative: never
+        self.points = 0
+        self._tasks: list[tuple[int, int, int, Callable[[], None]]] = []  # (when, order, run or 0 = world's, work)
+        self._order = 0
+        self.state: State
+        self.desk: Desk
+        self.lay_out(140_000_000, 100_000, 1_400)
+
+    def _venue(self, name: str) -> VenueModel:
+        config = self.config.venues[name]
+        rules = []
+        for symbol in config.symbols:
+            base = "USDT" if symbol == "KRW-USDT" else "BTC"
+            is_krw = symbol.startswith("KRW-")
+            rules.append(
+                Instrument(
+                    venue=name,
+                    symbol=symbol,
+                    base=base,
+                    quote="KRW" if is_krw else "USDT",
+                    ticks=_KRW_TICKS if is_krw else (TickBand(Decimal(0), Decimal("0.01")),),
+                    qty_step=STEPS[base],
+                    min_qty=STEPS[base],
+                    min_notional=Decimal(5_000) if is_krw else Decimal(5),
+                    maker_fee_bps=config.maker_fee_bps,
+                    taker_fee_bps=config.taker_fee_bps,
+                    fee_side=config.fee_side,
+                    source="venue",
+                )
+            )
+        assert config.fee_side in (FeeSide.QUOTE, FeeSide.RECEIVED)
+        return VenueModel(name, rules, BALANCES[name])
+
+    # time
+
+    @property
+    def now_ns(self) -> int:
+        return self.world_ns + self.shift_ns
+
+    @property
+    def wall_ms(self) -> int:
+        return BOOT_WALL_MS + self.world_ns // NS_PER_MS
+
+    def later(self, delay_ns: int, work: Callable[[], None], *, is_world: bool = False) -> None:
+        """Do `work` after `delay_ns`; the desk's own work dies with its process."""
+        self._order += 1
+        heappush(self._tasks, (self.world_ns + delay_ns, self._order, 0 if is_world else self.run, work))
+
+    def run_for(self, ms: float) -> None:
+        """Let time pass, crashing and starting again where that was asked for."""
+        end_ns = self.world_ns + int(ms * NS_PER_MS)
+        while self._tasks and self._tasks[0][0] <= end_ns:
+            when, _, run, work = heappop(self._tasks)
+            self.world_ns = max(self.world_ns, when)
+            if run not in (0, self.run):
+                continue
+            try:
+                work()
+            except Crash:
+                self.restart()
+        self.world_ns = max(self.world_ns, end_ns)
+
+    def run_until(self, holds: Callable[[], bool], ms: float = 60_000) -> None:
+        end_ns = self.world_ns + int(ms * NS_PER_MS)
+        while not holds():
+            assert self.world_ns < end_ns, "what was waited for never came"
+            self.run_for(10)
+
+    def point(self) -> None:
+        """A place where the process may die."""
+        self.points += 1
+        if self.crash_in > 0:
+            self.crash_in -= 1
+        elif self.crash_in == 0:
+            self.crash_in = -1
+            raise Crash
+
+    def arm(self) -> None:
+        """Let the present process live as long as the next of `crashes` says."""
+        self.crash_in = self.crashes.pop(0) if self.crashes else -1
+
+    # life
+
+    def start(self) -> "Rig":
+        self.run += 1
+        self.effects = []
+        self.state = State(core_config(self.config))
+        self.desk = Desk(self.state, lambda: self.now_ns, dict, self.log)
+        self.desk.wire(
+            {
+                Submit: self._submit,
+                Remember: lambda effect: self._keep(effect.event),
+                OpenLedger: self._keep,
+                Cancel: self._cancel,
+                LookUp: self._look_up,
+                FetchBalances: self._balances,
+                FetchOpenOrders: self._open_orders,
+                StoreSetting: self._store,
+                LatchChanged: self._latch,
+                Record: self.effects.append,
+            }
+        )
+        self.desk.subscribe(self.effects.append)
+        now_ns = self.now_ns
+        self.handle(
+            ev.Started(instance="premia-1", seed=1, wall_ms=self.wall_ms, utc_offset_ms=SEOUL_MS, seen_ns=now_ns)
+        )
+        for (name, version), value in sorted(self.settings.items()):
+            self.handle(ev.SettingStored(name=name, version=version, value=value, seen_ns=now_ns))
+        for entry in self.recall(now_ns):
+            self.handle(entry)
+        if self.latch.level > self.state.level:
+            self.ask(Halt(level=self.latch.level, reason=self.latch.reason), actor="latch")
+        self.handle(ev.Recovered(seen_ns=now_ns))
+        self.later(NS_PER_MS, self._fx)
+        for name in self.venues:
+            self.later(10 * NS_PER_MS, lambda name=name: self._connect(name))  # type: ignore[misc]
+        self.later(0, self._tick)
+        return self
+
+    def ready(self) -> "Rig":
+        self.start()
+        self.run_until(lambda: all(held.ready for held in self.state.venues.values()), 5_000)
+        self.run_for(1_500)
+        return self
+
+    def restart(self, down_ms: int = 3_000) -> None:
+        """Kill the process now and start it again later, with another monotonic clock and only what was durable."""
+        if not self.loses_tail:
+            self.saved += self.unsaved
+        self.unsaved = []
+        self.run += 1000  # whatever still runs of the old process is dead
+        self.run_for(down_ms)
+        self.run -= 1000
+        self.shift_ns = 500 * 1_000_000_000 - self.world_ns
+        self.arm()
+        try:
+            self.start()
+        except Crash:
+            self.restart()
+
+    def recall(self, now_ns: int) -> list[Any]:
+        """What the journal gives back: like engine.storage.journal, each run moved to end at `now_ns`."""
+        ends = {run: mono_ns for run, mono_ns, _ in self.saved}
+        out: list[Any] = []
+        for run, mono_ns, payload in self.saved:
+            shift_ns = now_ns - ends[run]
+            entry = _decode(payload)
+            if isinstance(entry, Submit):
+                out.append(ev.IntentJournaled(plan=entry.plan, orders=entry.orders, seen_ns=mono_ns + shift_ns))
+            elif isinstance(entry, OpenLedger):
+                out.append(ev.LedgerOpened(venue=entry.venue, balances=entry.balances, seen_ns=mono_ns + shift_ns))
+            else:
+                times = {
+                    name: getattr(entry, name) + shift_ns
+                    for name in ("seen_ns", "final_after_ns", "asked_ns")
+                    if hasattr(entry, name)
+                }
+                out.append(msgspec.structs.replace(entry, **times))
+        return out
+
+    def handle(self, event: Any) -> None:
+        self.point()
+        self.desk.handle(event)
+        self.point()
+
+    def tell(self, event: Any) -> None:
+        self._keep(event)
+        self.handle(event)
+
+    # the journal
+
+    def _append(self, entry: Entry) -> None:
+        self.point()
+        self.unsaved.append((self.run, self.now_ns, _encode(entry)))
+        self.point()
+
+    def _save(self) -> None:
+        self.saved += self.unsaved
+        self.unsaved = []
+
+    def _keep(self, entry: Entry) -> None:
+        if self.journal_reason:
+            return
+        self._append(entry)
+        self.later(NS_PER_MS, self._save)
+
+    def break_journal(self, reason: str = "disk full") -> None:
+        self.journal_reason = reason
+
+    def mend_journal(self) -> None:
+        self.journal_reason = ""
+        self.handle(ev.JournalState(writable=True, reason="", seen_ns=self.now_ns))
+
+    # effects
+
+    def _submit(self, effect: Submit) -> None:
+        self.effects.append(effect)
+        if self.journal_reason:
+            reason = self.journal_reason
+            for order in effect.orders:
+                lost = ev.OrderNotSent(cid=order.cid, reason=reason, seen_ns=self.now_ns)
+                self.later(0, lambda lost=lost: self.handle(lost))  # type: ignore[misc]
+            self.later(0, lambda: self.handle(ev.JournalState(writable=False, reason=reason, seen_ns=self.now_ns)))
+            return
+        self._append(effect)
+        self._save()
+        for order in effect.orders:
+            self.later(NS_PER_MS, lambda order=order: self._place(order, effect))  # type: ignore[misc]
+
+    def _place(self, order: OrderRequest, effect: Submit) -> None:
+        if not allows(self.desk.level, order.role, finishes=effect.plan is None):
+            reason = f"halted at L{self.desk.level}"
+            self.tell(ev.OrderNotSent(cid=order.cid, reason=reason, seen_ns=self.now_ns))
+            return
+        self.tell(ev.OrderSent(cid=order.cid, seen_ns=self.now_ns))
+        outcome = self.outcomes.popleft() if self.outcomes else Outcome()
+        self.sent.append(order)
+        if outcome.answer == "unavailable":
+            self.later(HOP_NS, lambda: self.tell(ev.OrderNotSent(cid=order.cid, reason="refused", seen_ns=self.now_ns)))
+            return
+        answers: list[Any] = []
+        if outcome.answer != "lost" or outcome.reaches:
+            self.later(
+                HOP_NS + outcome.late_ms * NS_PER_MS, lambda: self._arrive(order, outcome, answers), is_world=True
+            )
+        if outcome.answer == "lost":
+            self.later(40 * HOP_NS, lambda: self._lose(order))
+        else:
+            self.later(2 * HOP_NS, lambda: self.tell(msgspec.structs.replace(answers[0], seen_ns=self.now_ns)))
+
+    def _arrive(self, order: OrderRequest, outcome: Outcome, answers: list[Any]) -> None:
+        if outcome.answer == "refused":
+            answers.append(ev.OrderRefused(cid=order.cid, code="no", text="scripted", seen_ns=0))
+            return
+        try:
+            report = self.venues[order.venue].place(order, outcome, self.now_ns)
+        except Refused as error:
+            answers.append(ev.OrderRefused(cid=order.cid, code="refused", text=str(error), seen_ns=0))
+            return
+        if outcome.answer == "ack":
+            nothing = {"filled_qty": Decimal(0), "filled_quote": Decimal(0), "fees": ()}
+            report = msgspec.structs.replace(report, status=OrderStatus.OPEN, **nothing)
+        answers.append(ev.OrderReported(report=report, seen_ns=0))
+
+    def late_ns(self, venue: str) -> int:
+        config = self.config.venues[venue]
+        return (config.late_acceptance_ms + config.settle_margin_ms) * NS_PER_MS
+
+    def _lose(self, order: OrderRequest) -> None:
+        final_ns = self.now_ns + self.late_ns(order.venue)
+        self.tell(ev.OrderLost(cid=order.cid, reason="timeout", final_after_ns=final_ns, seen_ns=self.now_ns))
+
+    def _there_and_back(self, at: Callable[[], Any], back: Callable[[Any], None]) -> None:
+        """Ask now, the venue answers after one hop, we hear it after another."""
+
+        def arrive() -> None:
+            answer = at()
+            self.later(HOP_NS, lambda: back(answer) if run == self.run else None)
+
+        run = self.run
+        self.later(HOP_NS, arrive, is_world=True)
+
+    def _cancel(self, effect: Cancel) -> None:
+        self.effects.append(effect)
+
+        def at() -> str:
+            try:
+                self.venues[effect.venue].cancel(effect.cid)
+            except Refused as error:
+                return str(error)
+            return ""
+
+        def back(refused: str) -> None:
+            if refused:
+                self.tell(ev.CancelRefused(cid=effect.cid, text=refused, seen_ns=self.now_ns))
+
+        self._there_and_back(at, back)
+
+    def _look_up(self, effect: LookUp) -> None:
+        self.effects.append(effect)
+        asked_ns = self.now_ns
+
+        def back(report: Any) -> None:
+            if report is None:
+                self.tell(ev.OrderMissing(cid=effect.cid, asked_ns=asked_ns, seen_ns=self.now_ns))
+            else:
+                self.tell(ev.OrderReported(report=report, seen_ns=self.now_ns))
+
+        self._there_and_back(lambda: self.venues[effect.venue].look_up(effect.cid, self.now_ns), back)
+
+    def _balances(self, effect: FetchBalances) -> None:
+        self.effects.append(effect)
+        venue, asked_ns = effect.venue, self.now_ns
+
+        def back(balances: Any) -> None:
+            self.handle(ev.BalancesReported(venue=venue, balances=balances, asked_ns=asked_ns, seen_ns=self.now_ns))
+
+        self._there_and_back(self.venues[venue].balances, back)
+
+    def _open_orders(self, effect: FetchOpenOrders) -> None:
+        self.effects.append(effect)
+        venue, asked_ns = effect.venue, self.now_ns
+
+        def back(reports: Any) -> None:
+            self.handle(ev.OpenOrdersReported(venue=venue, reports=reports, asked_ns=asked_ns, seen_ns=self.now_ns))
+
+        self._there_and_back(lambda: self.venues[venue].open_orders(self.now_ns), back)
+
+    def _store(self, effect: StoreSetting) -> None:
+        self.effects.append(effect)
+        self.settings[effect.name, effect.version] = effect.value
+
+    def _latch(self, effect: LatchChanged) -> None:
+        self.effects.append(effect)
+        self.latch = effect
+
+    # the world
+
+    def _tick(self) -> None:
+        self.later(100 * NS_PER_MS, self._tick)
+        for name, connected in sorted(self.state.market.connected.items()):
+            if connected:
+                self.handle(ev.FeedAlive(venue=name, seen_ns=self.now_ns))
+        day = (self.wall_ms + SEOUL_MS) // 86_400_000
+        self.handle(ev.Tick(seen_ns=self.now_ns, wall_ms=self.wall_ms, local_day=day))
+
+    def _fx(self) -> None:
+        self.later(30_000 * NS_PER_MS, self._fx)
+        for source, rate in (("a", "1395"), ("b", "1396")):
+            as_of_ms = self.wall_ms
+            self.handle(ev.FxRate(source=source, rate=Decimal(rate), as_of_ms=as_of_ms, seen_ns=self.now_ns))
+
+    def _connect(self, venue: str) -> None:
+        self.handle(ev.FeedState(venue=venue, connected=True, reason="", seen_ns=self.now_ns))
+        rules = tuple(self.venues[venue].instruments.values())
+        self.later(
+            30 * NS_PER_MS,
+            lambda: self.handle(ev.InstrumentsLoaded(venue=venue, instruments=rules, seen_ns=self.now_ns)),
+        )
+        for at, symbol in self.books:
+            if at == venue:
+                self.later(40 * NS_PER_MS, lambda symbol=symbol: self.show_book(venue, symbol))  # type: ignore[misc]
+
+    def show_book(self, venue: str, symbol: str) -> None:
+        bids, asks = self.books[venue, symbol]
+        self.handle(
+            ev.BookSnapshot(
+                venue=venue, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=self.wall_ms, seen_ns=self.now_ns
+            )
+        )
+
+    def set_book(self, venue: str, symbol: str, mid: float, size: float = 0.2, half: float = 0.00001) -> None:
+        """Five levels a side around `mid`; told to a running desk at once."""
+        step = mid * half
+        bids = [(round(mid - step * (1 + 3 * i), 2), size) for i in range(5)]
+        asks = [(round(mid + step * (1 + 3 * i), 2), size) for i in range(5)]
+        self.books[venue, symbol] = (bids, asks)
+        self.venues[venue].tops[symbol] = (exact(bids[0][0]), exact(asks[0][0]))
+        if self.run and self.state.market.connected.get(venue):
+            self.show_book(venue, symbol)
+
+    def lay_out(self, krw: float, usdt: float, tether: float) -> None:
+        for venue in ("upbit", "bithumb"):
+            self.set_book(venue, "KRW-BTC", krw)
+            self.set_book(venue, "KRW-USDT", tether, size=50_000, half=0.0004)
+        self.set_book("binance", "BTCUSDT", usdt)
+        self.set_book("okx", "BTC-USDT", usdt)
+
+    def premium(self, ratio: float) -> Opportunity:
+        """Korea dearer by `ratio`: sells at upbit, buys at binance. The opportunity that follows."""
+        self.set_book("upbit", "KRW-BTC", round(140_000_000 * (1 + ratio), -4))
+        return self.found()
+
+    # people
+
+    def ask(self, command: Command, actor: str = "telegram:1001", request_id: str = "") -> Reply:
+        self._order += 1
+        return self.desk.ask(request_id or f"r{self.run}-{self._order}", actor, "owner", command)
+
+    def found(self, key: str = "kimchi:BTC:binance>upbit") -> Opportunity:
+        return self.state.by_key[key]
+
+    def token(self, found: Opportunity, fraction: str = "1", name: str = "") -> str:
+        name = name or f"tok{self._order}"
+        reply = self.ask(
+            IssueToken(token=name, opportunity_id=found.id, user_id=USER, chat_id=USER, fraction=Decimal(fraction))
+        )
+        assert reply.ok, reply.text
+        return name
+
+    def tap(self, token: str, user_id: int = USER, chat_id: int = USER, request_id: str = "") -> Reply:
+        return self.ask(Confirm(token=token, user_id=user_id, chat_id=chat_id), request_id=request_id)
+
+    def execute(self, *outcomes: Outcome, ratio: float = 0.01, fraction: str = "1") -> Trade:
+        """A premium, a card, a token, a tap: the trade, under way. Its first order is the purchase at binance."""
+        self.outcomes.extend(outcomes)
+        token = self.token(self.premium(ratio), fraction)
+        reply = self.tap(token)
+        assert reply.ok, reply.text
+        trade_id = msgspec.json.decode(reply.body)["trade_id"]
+        return self.state.trades[trade_id]
+
+    # what came of it
+
+    def trade(self, trade_id: str) -> Trade:
+        return self.state.trades[trade_id]
+
+    def orders(self, trade_id: str) -> list[OrderState]:
+        return self.state.trades[trade_id].orders
+
+    def settle(self, ms: float = 60_000) -> None:
+        """Until no trade is under way, and long enough for balances to be compared again."""
+        self.run_until(lambda: not self.state.recovering and not self.state.live_trades, ms)
+        self.run_for(3_000)
+
+    def of(self, kind: type[S]) -> list[S]:
+        return [effect for effect in self.effects if isinstance(effect, kind)]
+
+    def alerts(self) -> list[tuple[str, str]]:
+        """(rule, severity) of each alert since the last start."""
+        notices = [effect for effect in self.of(Notice) if effect.kind == "alert"]
+        return [(msgspec.json.decode(notice.body)["rule"], str(notice.severity)) for notice in notices]
+
+    def ledger_difference(self) -> dict[tuple[str, str], Decimal]:
+        """Venue minus ledger, exact, where they differ."""
+        out = {}
+        for name, venue in self.venues.items():
+            ledger = self.state.ledger.assets(name)
+            for asset in sorted({*ledger, *venue.totals}):
+                difference = venue.totals.get(asset, Decimal(0)) - ledger.get(asset, Decimal(0))
+                if difference:
+                    out[name, asset] = difference
+        return out
