@@ -22,6 +22,7 @@ from engine.storage.rows import Row, rows_of, table_of
 log = logging.getLogger(__name__)
 
 _BATCH = 100  # rows are made in the loop's thread: a few ms at most
+_GATHER_S = 0.01
 _BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 _DAY_MS = 86_400_000
 # How long rows that only explain the past are kept.
@@ -130,6 +131,9 @@ class Writer:
         failures = 0
         while True:
             await self._wake.wait()
+            # A batch is milliseconds of work on the loop, and what wakes the writer is often the step that has just
+            # submitted orders: they leave first.
+            await asyncio.sleep(_GATHER_S)
             self._wake.clear()
             while self._durable or self._records:
                 try:
