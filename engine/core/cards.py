@@ -15,6 +15,12 @@ def show(state: State, found: Opportunity) -> None:
     state.notice("opportunity", found.id, Severity.INFO, view(state, found))
 
 
+def show_and_record(state: State, found: Opportunity) -> None:
+    """A new state of it: the card and the signal's row (R062, R067)."""
+    found.noticed_ns = state.now_ns
+    state.publish("opportunity", "signals", found.id, Severity.INFO, view(state, found))
+
+
 def record(state: State, found: Opportunity) -> None:
     """The signal's row (R062, R067): renewed when its state changes."""
     state.record("signals", found.id, view(state, found))

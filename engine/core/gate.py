@@ -79,6 +79,7 @@ def situation(
     window_ns = state.config.limits.window_ms * NS_PER_MS
     breaker, reason = state.breakers.why_not(tuple(leg.venue for leg in legs), now_ns)
     live = state.live_trades.values()
+    forget_old(state)
     return Situation(
         key=found.key,
         strategy=found.strategy,
@@ -96,10 +97,10 @@ def situation(
         opportunity_trade=found.trade_id,
         since_last_ms=(now_ns - last.wall_ns) // NS_PER_MS if last else None,
         trades_in_window=sum(1 for at in last.recent_ns if now_ns - at <= window_ns) if last else 0,
-        trades_last_hour=sum(1 for at in state.traded_ns if now_ns - at <= _HOUR_NS),
+        trades_last_hour=len(state.traded_ns),
         trades_today=state.trades_today,
-        orders_last_minute=sum(1 for at, _ in state.submitted if now_ns - at <= _MINUTE_NS),
-        notional_last_minute_krw=sum((krw for at, krw in state.submitted if now_ns - at <= _MINUTE_NS), ZERO),
+        orders_last_minute=len(state.submitted),
+        notional_last_minute_krw=sum((krw for _, krw in state.submitted), ZERO),
         held=held(state, coin),
         pnl_today_krw=state.pnl_today_krw,
         pnl_total_krw=state.pnl_total_krw,
@@ -108,6 +109,14 @@ def situation(
         usd_krw=state.usd_krw,
         btc_krw=state.btc_krw,
     )
+
+
+def forget_old(state: State) -> None:
+    """Orders of more than a minute and trades of more than an hour ago count for no limit."""
+    while state.submitted and state.now_ns - state.submitted[0][0] > _MINUTE_NS:
+        state.submitted.popleft()
+    while state.traded_ns and state.now_ns - state.traded_ns[0] > _HOUR_NS:
+        state.traded_ns.popleft()
 
 
 def seen(state: State, leg: PlannedLeg) -> Seen:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from engine.core import gate, trades
-from engine.core.cards import record, show
+from engine.core.cards import record, show, show_and_record
 from engine.core.state import Opportunity, State, StrategyState, Token
 from engine.domain.command import Mode
 from engine.domain.money import NS_PER_MS, NS_PER_S, exact
@@ -48,8 +48,7 @@ def _take(state: State, held: StrategyState, intent: Intent) -> None:
         _attempt_auto(state, found, intent)
     elif found.noticed_ns == 0:
         price(state, found)
-        show(state, found)
-        record(state, found)
+        show_and_record(state, found)
     elif state.now_ns - found.noticed_ns >= _RENEW_NOTICE_NS:
         price(state, found)
         show(state, found)
@@ -128,8 +127,7 @@ def end(state: State, found: Opportunity, to: str, reason: str) -> None:
     found.state, found.reason = to, reason
     if state.by_key.get(found.key) is found:
         del state.by_key[found.key]
-    show(state, found)
-    record(state, found)
+    show_and_record(state, found)
     ended = [item.id for item in state.opportunities.values() if item.state != "live"]
     for old in ended[:-_KEEP_ENDED]:
         del state.opportunities[old]

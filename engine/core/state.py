@@ -199,6 +199,12 @@ class State:
     def record(self, table: str, key: str, row: Struct | Mapping[str, object]) -> None:
         self.out.append(Record(table=table, key=key, wall_ms=self.wall_ms, row=encode(row)))
 
+    def publish(self, kind: str, table: str, key: str, severity: Severity, view: Struct) -> None:
+        """A notice and its row say the same thing: written out once."""
+        body = encode(view)
+        self.out.append(Notice(kind=kind, key=key, severity=severity, wall_ms=self.wall_ms, body=body))
+        self.out.append(Record(table=table, key=key, wall_ms=self.wall_ms, row=body))
+
     def alert(
         self,
         rule: str,

@@ -259,8 +259,7 @@ def settle(state: State, trade: Trade, end: End) -> None:
     if found is not None and found.state == "executing":
         found.state = "executed" if life.has_fills(trade) else "refused"
         found.reason = end.reason
-        cards.show(state, found)
-        cards.record(state, found)
+        cards.show_and_record(state, found)
     show(state, trade)
 
 
@@ -297,7 +296,6 @@ def show(state: State, trade: Trade) -> None:
         return
     view = receipts.trade_view(state, trade)
     severity = Severity.CRIT if trade.state is TradeState.DEAD_LETTER else Severity.INFO
-    state.notice("trade", trade.plan.trade_id, severity, view)
-    state.record("trades", trade.plan.trade_id, view)
+    state.publish("trade", "trades", trade.plan.trade_id, severity, view)
     for order in trade.orders:
         state.record("orders", order.request.cid, receipts.order_view(order))
