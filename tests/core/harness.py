@@ -42,6 +42,7 @@ from engine.execution.order_state import OrderState
 from engine.execution.trade import Trade
 from engine.risk.latch import allows
 from engine.storage.journal import Entry
+from tests.core.memory_journal import MemoryJournal
 from tests.core.venue_model import Outcome, Refused, VenueModel
 
 ROOT = Path(__file__).parent.parent.parent
@@ -58,8 +59,6 @@ BALANCES = {
     "okx": {"USDT": Decimal(50_000), "BTC": Decimal("0.5")},
 }
 _KRW_TICKS = (TickBand(Decimal(0), Decimal(1)), TickBand(Decimal(1_000_000), Decimal(1_000)))
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Entry).decode
 S = TypeVar("S", bound=Struct)
 
 
@@ -80,10 +79,9 @@ class Rig:
         self.world_ns = 0
         self.shift_ns = 100 * 1_000_000_000  # our monotonic clock minus the world's: another one after each start
         self.log = EventLog(events) if events else None
-        self.saved: list[tuple[int, int, bytes]] = []  # (run, monotonic ns, entry): what is durable
-        self.unsaved: list[tuple[int, int, bytes]] = []
+        self.journal = MemoryJournal()
         self.loses_tail = True
-        self.journal_reason = ""
+        self.journal_reason = ""  # why it cannot be written; "" while it can
         self.settings: dict[tuple[str, int], bytes] = {}
         self.latch = LatchChanged(level=0, reason="", actor="", wall_ms=0)
         self.run = 0
@@ -95,7 +93,7 @@ class Rig:
         self.crashes: list[int] = []  # for `arm`: how many crossing points each process lives
         self.crash_in = -1  # crash after so many more crossing points; negative: never
         self.points = 0
-        self._tasks: list[tuple[int, int, int, Callable[[], None]]] = []  # (when, order, run or 0 = world's, work)
+        self._tasks: list[tuple[int, int, int, Callable[[], object]]] = []  # (when, order, run or 0 = world's, work)
         self._order = 0
         self.state: State
         self.desk: Desk
@@ -136,7 +134,7 @@ class Rig:
     def wall_ms(self) -> int:
         return BOOT_WALL_MS + self.world_ns // NS_PER_MS
 
-    def later(self, delay_ns: int, work: Callable[[], None], *, is_world: bool = False) -> None:
+    def later(self, delay_ns: int, work: Callable[[], object], *, is_world: bool = False) -> None:
         """Do `work` after `delay_ns`; the desk's own work dies with its process."""
         self._order += 1
         heappush(self._tasks, (self.world_ns + delay_ns, self._order, 0 if is_world else self.run, work))
@@ -221,9 +219,7 @@ class Rig:
 
     def restart(self, down_ms: int = 3_000) -> None:
         """Kill the process now and start it again later, with another monotonic clock and only what was durable."""
-        if not self.loses_tail:
-            self.saved += self.unsaved
-        self.unsaved = []
+        self.journal.crash(self.loses_tail)
         self.run += 1000  # whatever still runs of the old process is dead
         self.run_for(down_ms)
         self.run -= 1000
@@ -235,24 +231,8 @@ class Rig:
             self.restart()
 
     def recall(self, now_ns: int) -> list[Any]:
-        """What the journal gives back: like engine.storage.journal, each run moved to end at `now_ns`."""
-        ends = {run: mono_ns for run, mono_ns, _ in self.saved}
-        out: list[Any] = []
-        for run, mono_ns, payload in self.saved:
-            shift_ns = now_ns - ends[run]
-            entry = _decode(payload)
-            if isinstance(entry, Submit):
-                out.append(ev.IntentJournaled(plan=entry.plan, orders=entry.orders, seen_ns=mono_ns + shift_ns))
-            elif isinstance(entry, OpenLedger):
-                out.append(ev.LedgerOpened(venue=entry.venue, balances=entry.balances, seen_ns=mono_ns + shift_ns))
-            else:
-                times = {
-                    name: getattr(entry, name) + shift_ns
-                    for name in ("seen_ns", "final_after_ns", "asked_ns")
-                    if hasattr(entry, name)
-                }
-                out.append(msgspec.structs.replace(entry, **times))
-        return out
+        """Everything durable, as the journal gives it back."""
+        return self.journal.recall(now_ns)
 
     def handle(self, event: Any) -> None:
         self.point()
@@ -267,21 +247,13 @@ class Rig:
 
     def _append(self, entry: Entry) -> None:
         self.point()
-        self.unsaved.append((self.run, self.now_ns, _encode(entry)))
+        self.journal.append(self.run, self.now_ns, entry)
         self.point()
 
-    def _save(self) -> None:
-        self.saved += self.unsaved
-        self.unsaved = []
-
     def _keep(self, entry: Entry) -> None:
-        if self.journal_reason:
-            return
-        self._append(entry)
-        self.later(NS_PER_MS, self._save)
-
-    def break_journal(self, reason: str = "disk full") -> None:
-        self.journal_reason = reason
+        if not self.journal_reason:
+            self._append(entry)
+            self.later(NS_PER_MS, self.journal.save)
 
     def mend_journal(self) -> None:
         self.journal_reason = ""
@@ -299,7 +271,7 @@ class Rig:
             self.later(0, lambda: self.handle(ev.JournalState(writable=False, reason=reason, seen_ns=self.now_ns)))
             return
         self._append(effect)
-        self._save()
+        self.journal.save()
         for order in effect.orders:
             self.later(NS_PER_MS, lambda order=order: self._place(order, effect))  # type: ignore[misc]
 
@@ -453,6 +425,10 @@ class Rig:
         self.books[venue, symbol] = (bids, asks)
         self.venues[venue].tops[symbol] = (exact(bids[0][0]), exact(asks[0][0]))
         if self.run and self.state.market.connected.get(venue):
+            self.show_book(venue, symbol)
+
+    def show_all(self) -> None:
+        for venue, symbol in self.books:
             self.show_book(venue, symbol)
 
     def lay_out(self, krw: float, usdt: float, tether: float) -> None:

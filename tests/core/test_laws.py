@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.core import receipts
@@ -32,12 +32,7 @@ OUTCOMES = st.one_of(
 )
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    phases=[Phase.generate, Phase.explicit, Phase.reuse],
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     outcomes=st.lists(OUTCOMES, max_size=6),
     crashes=st.lists(st.one_of(st.integers(0, 80), st.integers(0, 800)), max_size=3),
