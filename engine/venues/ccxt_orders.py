@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import Enum
+from functools import partial
+from types import SimpleNamespace
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -170,9 +172,10 @@ class CcxtClient:
         sent_ms = wall_ms()
         try:
             async with self._open().get(
-                self._base + path, timeout=aiohttp.ClientTimeout(total=self._timeout_s)
+                self._base + path, timeout=aiohttp.ClientTimeout(total=self._timeout_s), allow_redirects=False
             ) as response:
                 received_ms = wall_ms()
+                _check_here(response.status)
                 date = response.headers.get("Date", "")
         except (TimeoutError, aiohttp.ClientError, _NoVerdict) as error:
             raise VenueUnavailable(f"{self.venue}: GET {path}: {type(error).__name__}") from error
@@ -191,11 +194,9 @@ class CcxtClient:
             connector = aiohttp.TCPConnector(
                 ssl=ssl.create_default_context(cafile=certifi.where()), keepalive_timeout=_KEEP_ALIVE_S
             )
-            trace = aiohttp.TraceConfig()
-            trace.on_request_redirect.append(_refuse_redirect)
-            self._session = aiohttp.ClientSession(connector=connector, trace_configs=[trace])
+            self._session = aiohttp.ClientSession(connector=connector)
             self.exchange.own_session = False
-            self.exchange.session = self._session
+            self.exchange.session = _unfollowing(self._session)
         return self._session
 
     def _pay_now(self, budget: Budget, *, urgent: bool) -> None:
@@ -232,6 +233,7 @@ class CcxtClient:
         self._dialect.obey(answer, self._budgets)
         if answer.status in (418, 429):
             self._limited(answer)
+        _check_here(answer.status)
         if answer.status >= 500 or answer.status == 408 or answer.body is None:
             raise _NoVerdict(f"HTTP {answer.status} {_short(answer.text)}")
         found = self._dialect.error_of(answer.body)
@@ -267,9 +269,18 @@ class CcxtClient:
         raise RateLimited(f"{self.venue}: HTTP {answer.status} {_short(answer.text)}", wait_s)
 
 
-async def _refuse_redirect(session: Any, context: Any, redirect: aiohttp.TraceRequestRedirectParams) -> None:
-    """Following one would send a signed order a second time, and somewhere else."""
-    raise _NoVerdict(f"HTTP {redirect.response.status} to another address")
+def _unfollowing(session: aiohttp.ClientSession) -> SimpleNamespace:
+    """The calls that ccxt makes of a session, taking a redirect for an answer.
+
+    Following one would send a signed order a second time, and somewhere else.
+    """
+    calls = ("get", "post", "put", "delete")
+    return SimpleNamespace(**{name: partial(getattr(session, name), allow_redirects=False) for name in calls})
+
+
+def _check_here(status: int) -> None:
+    if 300 <= status < 400:
+        raise _NoVerdict(f"HTTP {status} to another address")
 
 
 def point_at(base: str, urls: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
-from engine.domain.errors import BadFrame, VenueRefused, VenueUnavailable
+from engine.domain.errors import BadFrame, RateLimited, VenueRefused, VenueUnavailable
 from engine.domain.event import BookDelta, BookSnapshot, FeedAlive, FeedState
 from engine.domain.money import NS_PER_MS, NS_PER_S
 from engine.net.http import Http
@@ -30,6 +30,7 @@ KeepBad = Callable[[bytes], None]  # takes the whole ring as JSON lines, replace
 
 _TEND_EVERY_S = 0.25
 _RETRY_NS = 1 * NS_PER_S
+_MOST_DOUBLINGS = 6
 _BAD_FRAMES = 100
 _BAD_BYTES = 4_096  # kept of one bad frame
 
@@ -99,6 +100,7 @@ class Stream:
         self._second_look_ns = patience.second_look_ms * NS_PER_MS
         self._asked: dict[str, str] = {}
         self._not_before: dict[str, int] = {}
+        self._refused: dict[str, int] = {}  # how often in a row REST gave no base
         self._suspects: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._bad: deque[bytes] = deque(maxlen=_BAD_FRAMES)
@@ -224,14 +226,19 @@ class Stream:
         connection = self._socket.connects
         self._watch.subscribed(symbol, self._clock_ns())
         self._not_before[symbol] = self._clock_ns() + _RETRY_NS // 5
+        wait_ns = _RETRY_NS << min(self._refused.get(symbol, 0), _MOST_DOUBLINGS)
         try:
             body = await self._http.get(self._dialect.book_url(symbol))
             if connection == self._socket.connects and self._socket.connected:
                 self._decoder.on_rest_book(symbol, body, self._clock_ns())
+                self._refused.pop(symbol, None)
                 return
         except (VenueUnavailable, VenueRefused, BadFrame) as error:
             log.warning("feed_snapshot_failed venue=%s symbol=%s error=%s", self.venue, symbol, error)
-        self._not_before[symbol] = self._clock_ns() + _RETRY_NS
+            self._refused[symbol] = self._refused.get(symbol, 0) + 1
+            if isinstance(error, RateLimited):
+                self._asks.block(error.retry_after_s)
+        self._not_before[symbol] = self._clock_ns() + wait_ns
         self._asked.setdefault(symbol, "retry")
 
     async def _look_at_silent(self) -> None:

@@ -10,16 +10,18 @@ from engine.domain.money import NS_PER_S
 _SILENCE_FACTOR = 20  # times the pair's own mean interval
 _SIBLING_NS = 5 * NS_PER_S  # another pair was heard within: the socket delivers, this pair does not
 _ALONE_FACTOR = 3  # nobody was heard: the whole market may be asleep, look less often
+_MOST_DOUBLINGS = 5
 _WEIGHT = 0.1  # of the newest interval in the mean
 
 
 class _Mark:
-    __slots__ = ("asked_ns", "heard_ns", "mean_ns")
+    __slots__ = ("asked_ns", "heard_ns", "mean_ns", "tries")
 
     def __init__(self, now_ns: int) -> None:
         self.heard_ns = 0  # 0: nothing since the subscribe
         self.asked_ns = now_ns  # subscribed, or looked at
         self.mean_ns = 0.0
+        self.tries = 0  # subscribed again in vain
 
 
 class Watch:
@@ -41,11 +43,15 @@ class Watch:
             return
         if mark.heard_ns:
             mark.mean_ns += _WEIGHT * (now_ns - mark.heard_ns - mark.mean_ns)
-        mark.heard_ns = now_ns
+        mark.heard_ns, mark.tries = now_ns, 0
 
     def subscribed(self, symbol: str, now_ns: int) -> None:
-        """Subscribed anew: it has the time of a first book again, its rhythm is kept."""
+        """Subscribed anew: it has the time of a first book again, its rhythm is kept.
+
+        Each try in vain doubles that time: a symbol that the venue does not know must not keep the others waking.
+        """
         mark = self._marks[symbol]
+        mark.tries += not mark.heard_ns
         mark.heard_ns, mark.asked_ns = 0, now_ns
 
     def looked(self, symbol: str, now_ns: int) -> None:
@@ -60,7 +66,7 @@ class Watch:
         return [
             symbol
             for symbol, mark in self._marks.items()
-            if not mark.heard_ns and now_ns - mark.asked_ns > self._first_book_ns
+            if not mark.heard_ns and now_ns - mark.asked_ns > self._first_book_ns << min(mark.tries, _MOST_DOUBLINGS)
         ]
 
     def silent(self, now_ns: int) -> list[str]:

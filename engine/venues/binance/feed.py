@@ -239,7 +239,7 @@ class BinanceDialect:
 
     venue = VENUE
     # The server pings every 20 s and is answered by the socket; 5 messages per second, pings counted, are allowed.
-    heartbeat = Heartbeat(every_ms=20_000, idle_ms=400)
+    heartbeat = Heartbeat(every_ms=20_000, idle_ms=250)
     connects_per_second = 0.5  # 300 per 5 minutes and address: half of that is ours
     asks_per_minute = 60.0  # a book of 1,000 levels weighs 50 of 6,000 per minute
     first_book_ms = 2_000  # nothing changed for so long: take the snapshot without waiting for a diff

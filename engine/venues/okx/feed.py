@@ -239,7 +239,7 @@ class OkxDialect:
 
     venue = VENUE
     # A socket silent for 30 s is closed; the text `ping` is answered by the text `pong`.
-    heartbeat = Heartbeat(every_ms=20_000, idle_ms=400, text=b"ping")
+    heartbeat = Heartbeat(every_ms=20_000, idle_ms=250, text=b"ping")
     connects_per_second = 1.0  # 3 per second and address
     asks_per_minute = 4.0  # 480 subscribes per hour and connection, two per ask
     first_book_ms = 15_000
