@@ -38,13 +38,15 @@ demo: $(RUNTIME)
 test: $(DEV)
 	@$(BIN)/python -m pytest $(ARGS)
 
-# Every part runs, whatever the one before it found; the tests come last, so their closing line ends the log.
+# Every part runs, whatever the one before it found; the tests come last, so their closing line ends the log. Whole
+# desks (scene, soak) run one at a time: each is five processes' worth of work on two cores.
 check: $(DEV)
 	@status=0; \
 	$(BIN)/ruff check . || status=1; \
 	$(BIN)/ruff format --check . || status=1; \
 	$(BIN)/mypy $(PYTHON_CODE) || status=1; \
-	$(BIN)/python -m pytest -q -n 2 || status=$$?; \
+	$(BIN)/python -m pytest -q -n 2 --ignore=tests/scene --ignore=tests/soak || status=$$?; \
+	$(BIN)/python -m pytest -q tests/scene $(wildcard tests/soak) || status=$$?; \
 	exit $$status
 
 bench: $(BENCH)

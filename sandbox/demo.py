@@ -12,11 +12,12 @@ import aiohttp
 
 from sandbox.scene import Scene
 from sandbox.stage import Daemon, Stage, StageConfig
-from sandbox.world import WorldConfig
+from sandbox.tape.recorded import UPBIT_CODES
+from sandbox.world import KRW_MARKETS, WorldConfig
 
 _RESTART_S = 1.0
 # A scripted trader may take its time, yet cards must not run out of sight: fewer of them, and a resting tether order.
-_SCENE_OVERLAY = {
+_SCENE_OVERLAY: dict[str, object] = {
     "strategies": {
         "kimchi": {"params": {"global": ["binance"]}},
         "tether_bot": {"mode": "off", "params": {"tif": "post_only", "rest_ms": 120_000, "cooldown_s": 1}},
@@ -42,8 +43,15 @@ def _world(arguments: argparse.Namespace) -> WorldConfig:
     if not tape.exists():
         sys.exit(f"demo: no tape at {tape}: give `seeded` or a recorded file")
     if "upbit" in str(tape):
-        return WorldConfig(seed=arguments.seed, tape="upbit-20210405", tape_path=tape)
-    return WorldConfig(seed=arguments.seed, tape="recorded", tape_path=tape)
+        return WorldConfig(seed=arguments.seed, tape="upbit-20210405", tape_path=tape, episodes=not arguments.headless)
+    return WorldConfig(seed=arguments.seed, tape="recorded", tape_path=tape, episodes=not arguments.headless)
+
+
+def _overlay(world: WorldConfig) -> dict[str, object]:
+    """What the scene needs of the product's configuration; with Upbit's recording its codes are watched, too."""
+    if world.tape != "upbit-20210405":
+        return _SCENE_OVERLAY
+    return {**_SCENE_OVERLAY, "venues": {"upbit": {"symbols": [*KRW_MARKETS, *UPBIT_CODES]}}}
 
 
 async def _supervise(daemon: Daemon) -> None:
@@ -88,10 +96,11 @@ async def _play(stage: Stage, as_json: bool) -> int:
 
 
 async def _run(arguments: argparse.Namespace, run_dir: Path) -> int:
+    world = _world(arguments)
     config = StageConfig(
-        world=_world(arguments),
+        world=world,
         run_dir=run_dir,
-        overlay=_SCENE_OVERLAY if arguments.headless else {},
+        overlay=_overlay(world) if arguments.headless else {},
         telegram_port=0 if arguments.headless else arguments.port,
     )
     async with Stage(config) as stage:
@@ -105,6 +114,8 @@ def main() -> int:
     arguments = _arguments()
     if arguments.keep:
         arguments.keep.mkdir(parents=True, exist_ok=True)
+        if any(arguments.keep.iterdir()):
+            sys.exit(f"demo: {arguments.keep} is not empty: a journal of another world would not agree with this one")
         return asyncio.run(_run(arguments, arguments.keep))
     with tempfile.TemporaryDirectory(prefix="premia-demo-") as folder:
         return asyncio.run(_run(arguments, Path(folder)))
