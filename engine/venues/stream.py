@@ -31,6 +31,7 @@ KeepBad = Callable[[bytes], None]  # takes the whole ring as JSON lines, replace
 _TEND_EVERY_S = 0.25
 _RETRY_NS = 1 * NS_PER_S
 _MOST_DOUBLINGS = 6
+_DOUBT_NS = 10 * NS_PER_S
 _BAD_FRAMES = 100
 _BAD_BYTES = 4_096  # kept of one bad frame
 
@@ -101,6 +102,7 @@ class Stream:
         self._asked: dict[str, str] = {}
         self._not_before: dict[str, int] = {}
         self._refused: dict[str, int] = {}  # how often in a row REST gave no base
+        self._lost_again_ns: dict[str, int] = {}
         self._suspects: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._bad: deque[bytes] = deque(maxlen=_BAD_FRAMES)
@@ -191,8 +193,12 @@ class Stream:
     def _look_for_lost(self) -> None:
         now_ns = self._clock_ns()
         for symbol in self._symbols:
-            if self._decoder.is_live(symbol) and self._top_of(symbol) is None:
-                # The owner of the book threw it away (crossed): without a whole one its updates mean nothing.
+            if not self._decoder.is_live(symbol) or self._top_of(symbol) is not None:
+                continue
+            if now_ns >= self._lost_again_ns.get(symbol, 0):
+                # The owner of the book threw it away (crossed): without a whole one its updates mean nothing. Once in a
+                # while only: a book that stays one-sided has no top either.
+                self._lost_again_ns[symbol] = now_ns + _DOUBT_NS
                 self._decoder.drop(symbol, "crossed", now_ns)
         for symbol in self._watch.undelivered(now_ns):
             if symbol not in self._asked:
