@@ -37,6 +37,10 @@ def approve(
 
 def size_cap(state: State, intent: Intent) -> Decimal | NotExecutable:
     """The largest base quantity that no size limit refuses: wishes are cut to it, and a card shows what can be done."""
+    remainder = state.blocked_keys.get(intent.key)
+    if remainder is not None:
+        text = f"trade {remainder} left a remainder for a person; its pair is closed until then"
+        return NotExecutable(rule="dead_letter", text=text, numbers={"trade_id": remainder, "key": intent.key})
     if state.usd_krw is None or state.btc_krw is None:
         rates.refresh(state)
     worst = ZERO
