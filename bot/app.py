@@ -14,6 +14,7 @@ from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError
 from aiogram.methods import PinChatMessage
 from aiogram.types import Update
+from msgspec import Struct
 
 from bot import config as configuration
 from bot.alerts import Alerts
@@ -45,6 +46,14 @@ _LAST_WORDS_S = 8.0  # for what is under way when the process is told to stop
 _DOOR_TIMEOUT_MS = 2_000  # a hanging engine must not hold the next command for long
 
 
+class Pace(Struct, frozen=True, kw_only=True):
+    """How eager the parts are."""
+
+    warm_up: bool = True  # load the drawing library before the first picture is asked for
+    watch_every_s: float = 3.0
+    report_retry_s: float = 20.0
+
+
 def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -53,11 +62,15 @@ class App:
     """All parts of one bot. Use as `async with App(config, token) as app: await app.run()`."""
 
     def __init__(
-        self, config: BotConfig, token: str, now_ms: Callable[[], int] = wall_ms, *, warm_up: bool = True
+        self,
+        config: BotConfig,
+        token: str,
+        now_ms: Callable[[], int] = wall_ms,
+        pace: Pace = Pace(),
     ) -> None:
         self._config = config
         self._now_ms = now_ms
-        self._warm_up = warm_up  # load the drawing library before the first picture is asked for
+        self._pace = pace
         self.stopping = asyncio.Event()
         server = TelegramAPIServer.from_base(config.telegram.api_base)
         self.bot = Bot(token, session=AiohttpSession(api=server))
@@ -147,10 +160,10 @@ class App:
     def _free(self) -> Mapping[str, Coroutine[Any, Any, None]]:
         """What may be cut off anywhere: it begins again where it was."""
         return {
-            "painter": Painter(self.outbox, warm_up=self._warm_up).run(self.stopping),
+            "painter": Painter(self.outbox, warm_up=self._pace.warm_up).run(self.stopping),
             "alerts": Alerts(self.office).run(),
-            "watch": Watch(self.office).run(),
-            "reports": Reports(self.office).run(),
+            "watch": Watch(self.office, self._pace.watch_every_s).run(),
+            "reports": Reports(self.office, self._pace.report_retry_s).run(),
             "menus": self._offer_menus(),
         }
 

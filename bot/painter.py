@@ -35,21 +35,32 @@ class Painter:
                 await self._draw("", b"")
             while not stopping.is_set():
                 ear.clear()
-                row = self._outbox.undrawn()
-                if row is None or row.content.picture is None:
+                if not await self.draw_next():
                     await heard(ear, 60)
-                    continue
-                png = await self._draw(row.content.picture.kind, row.content.picture.data)
-                self._outbox.drawn(row, png)
         finally:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self.close()
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def draw_next(self) -> bool:
+        """Draw one picture that a message waits for. False when none does."""
+        row = self._outbox.undrawn()
+        if row is None or row.content.picture is None:
+            return False
+        png = await self._draw(row.content.picture.kind, row.content.picture.data)
+        self._outbox.drawn(row, png)
+        return True
 
     async def _draw(self, kind: str, data: bytes) -> bytes | None:
-        """PNG bytes; None when the worker died three times over it: then the words go without their picture."""
+        """PNG bytes; None for a picture that cannot be drawn: then the words go without it."""
         for attempt in range(1, _TRIES + 1):
             try:
                 return await asyncio.get_running_loop().run_in_executor(self._pool, easel.draw, kind, data)
             except BrokenProcessPool:
                 log.error("painter_died kind=%s attempt=%s", kind, attempt)
                 self._pool = self._new_pool()
+            except easel.CannotDraw as error:
+                log.error("picture_not_drawn kind=%s error=%s", kind, error)
+                return None
         return None

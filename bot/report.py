@@ -21,7 +21,6 @@ from engine.control.messages import PnlReport
 log = logging.getLogger("premia.bot.report")
 
 LATE_HOURS = 12  # a report missed by more than that is not sent any more
-_RETRY_S = 20.0
 
 
 def report_content(reader: Reader, report: PnlReport, now_ms: int) -> Content:
@@ -42,8 +41,9 @@ def due_since(times: Sequence[str], zone: str, now: datetime) -> list[datetime]:
 class Reports:
     """A report stands in the outbox under its time: neither a restart nor two triggers send it twice."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: Office, retry_s: float) -> None:
         self._office = office
+        self._retry_s = retry_s
         self._due = asyncio.Event()
 
     async def run(self) -> None:
@@ -60,7 +60,7 @@ class Reports:
                 if await self.send_due():
                     await self._due.wait()
                 else:
-                    await asyncio.sleep(_RETRY_S)
+                    await asyncio.sleep(self._retry_s)
         finally:
             scheduler.shutdown(wait=False)
 

@@ -6,7 +6,8 @@ import logging
 from bot.config import User
 from bot.office import Office
 from bot.outbox import Priority
-from bot.views import boards, panels
+from bot.stopped import tell_stopped
+from bot.views import boards
 from bot.views.content import Content
 from engine.control.client import DoorRefused, DoorUnavailable
 from engine.control.messages import StatusView
@@ -19,7 +20,7 @@ ACTOR = "bot"
 class Watch:
     """One look every few seconds."""
 
-    def __init__(self, office: Office, every_s: float = 3.0) -> None:
+    def __init__(self, office: Office, every_s: float) -> None:
         self._office = office
         self._every_s = every_s
         self._failures = 0
@@ -92,7 +93,7 @@ class Watch:
             except DoorUnavailable:
                 return
             user = self._office.user(halt.user_id)
-            self._office.halts.done(halt.request_id)
-            if user is not None:
-                content = panels.halted(self._office.reader(user), halt.level, made, "")
-                self._office.outbox.post(user.id, f"halted:{halt.request_id}", content, Priority.CRITICAL)
+            if user is None:  # taken off the list since; the engine has heard it all the same
+                self._office.halts.done(halt.request_id)
+            else:
+                tell_stopped(self._office, user, halt.level, made, halt.request_id)

@@ -9,6 +9,7 @@ from aiogram.types import Message, Update
 from bot.handlers.presses import ACTIONS, Action, Pressed
 from bot.office import Asker, Office
 from bot.outbox import Priority
+from bot.stopped import tell_stopped
 from bot.texts import plain
 from bot.views import panels
 from bot.views.content import Content
@@ -20,8 +21,6 @@ log = logging.getLogger("premia.bot.halt")
 KILL_WORDS = frozenset(
     {plain("ko", "word.kill").lower(), plain("en", "word.kill").lower(), "kill", "정지", "긴급정지", "stop", "🛑"}
 )
-# What the engine will say again however often it is asked: no use in keeping such a halt pending.
-_FINAL_REFUSALS = ("actor", "role", "bad_parameter", "bad_request", "request_id", "token")
 
 
 def is_stop(update: Update) -> bool:
@@ -50,11 +49,8 @@ async def _stop(asker: Asker, office: Office, level: int, command: str, request_
         log.error("halt_pending level=%s user=%s error=%s", level, asker.user.id, error)
         asker.say(Content(text=asker.reader.say("halt.pending", level=level)), Priority.CRITICAL)
         return
-    if made.ok or made.rule in _FINAL_REFUSALS:
-        office.halts.done(request_id)
     log.warning("halt level=%s user=%s ok=%s rule=%s", level, asker.user.id, made.ok, made.rule)
-    flatten = asker.bind("ask_flatten", {}, 3600) if level == 2 else ""
-    asker.say(panels.halted(asker.reader, level, made, flatten), Priority.CRITICAL)
+    tell_stopped(office, asker.user, level, made, request_id)
 
 
 async def ask_flatten(asker: Asker, office: Office, pressed: Pressed) -> str:

@@ -217,7 +217,6 @@ TEXTS: dict[str, str] = {
     "curve.applied": "✅ The curve of {strategy} is applied and the target has changed.",
     "curve.undone": "↩️ {strategy} is back at its previous settings.",
     "curve.moved": "The settings have changed meanwhile. Open /curve again.",
-    "curve.cancelled": "Cancelled. The curve is as it was.",
     "curve.picture": "{strategy} capital curve",
     "curve.x": "Premium (%)",
     "curve.y": "USDT share (%)",

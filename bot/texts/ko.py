@@ -217,7 +217,6 @@ TEXTS: dict[str, str] = {
     "curve.applied": "✅ {strategy} 곡선을 적용했습니다. 목표가 바뀌었습니다.",
     "curve.undone": "↩️ {strategy} 설정을 이전 값으로 되돌렸습니다.",
     "curve.moved": "그 사이에 설정이 바뀌었습니다. /curve 를 다시 열어 주세요.",
-    "curve.cancelled": "취소했습니다. 곡선은 그대로입니다.",
     "curve.picture": "{strategy} 자본 곡선",
     "curve.x": "프리미엄 (%)",
     "curve.y": "USDT 비중 (%)",

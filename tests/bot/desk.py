@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import TypeVar
 
 import msgspec
 
@@ -24,6 +25,9 @@ from engine.domain.view import (
 )
 
 TIERS = (("-5", "1"), ("-2", "0.7"), ("-1", "0.5"), ("0", "0.2"), ("1", "0.05"), ("3", "0"))
+
+
+C = TypeVar("C")
 
 
 def wall_ms() -> int:
@@ -165,7 +169,7 @@ class TestDesk:
         for listener in list(self.listeners):
             listener(notice)
 
-    def commands(self, kind: type) -> list[given.Command]:
+    def commands(self, kind: type[C]) -> list[C]:
         return [command for _, _, command in self.asked if isinstance(command, kind)]
 
     # engine.control.door.Desk

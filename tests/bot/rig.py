@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 from msgspec import Struct
 
-from bot.app import App
+from bot.app import App, Pace, wall_ms
 from bot.config import BotConfig, Telegram, User
 from engine.control.server import ControlServer
 from engine.storage import database
@@ -34,6 +34,7 @@ USERS = (
     User(id=TRADER, role="trader", language="en", name="Tae"),
     User(id=OWNER, role="owner", language="ko", name="Mina"),
 )
+PACE = Pace(warm_up=False, watch_every_s=0.1, report_retry_s=0.1)
 GENEROUS = Budget(per_chat_per_s=1e6, burst=10_000, per_chat_per_min=10_000, overall_per_s=10_000)
 
 
@@ -186,9 +187,10 @@ class House:
             await store.dispose()
 
     @asynccontextmanager
-    async def bot(self, **telegram: Any) -> AsyncIterator[App]:
-        """A bot that runs until the block ends, stopped as SIGTERM would."""
-        async with App(self.config(**telegram), TOKEN, warm_up=False) as app:
+    async def bot(self, ahead_ms: int = 0, **telegram: Any) -> AsyncIterator[App]:
+        """A bot that runs until the block ends, stopped as SIGTERM would; its clock may run ahead of the world's."""
+        config = self.config(**telegram)
+        async with App(config, TOKEN, lambda: wall_ms() + ahead_ms, PACE) as app:
             running = asyncio.create_task(app.run())
             try:
                 yield app

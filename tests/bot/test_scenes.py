@@ -3,6 +3,7 @@
 import logging
 
 from engine.domain import command as given
+from engine.domain.effect import Severity
 from engine.domain.view import AlertView
 from tests.bot.desk import opportunity
 from tests.bot.rig import OWNER, STRANGER, TOKEN, TRADER, VIEWER, House
@@ -194,7 +195,7 @@ async def test_a_curve_point_is_previewed_applied_and_undone(house: House):
         await phone.presses(OWNER, preview, "✅ 적용")
         applied = await phone.finds(OWNER, "곡선을 적용했습니다", button="↩️")
         assert applied.id == preview.id
-        assert str(dict((p.premium_pct, p.weight) for p in desk.curves[-1])[1]) == "0.10"
+        assert {str(p.premium_pct): str(p.weight) for p in desk.curves[-1]}["1"] == "0.10"
         await phone.presses(OWNER, applied, "↩️")
         await phone.finds(OWNER, "이전 값으로 되돌렸습니다")
         assert desk.curves[-1] == desk.curves[0]
@@ -216,7 +217,7 @@ async def test_what_is_critical_rings_and_what_is_not_is_silent(house: House):
     async with house.engine(), house.bot():
         await phone.finds(OWNER, "시작되었습니다")
         desk.tell("alert", "v", AlertView(rule="venue_up", venue="upbit", text="upbit is back"))
-        desk.tell("alert", "n", AlertView(rule="naked", venue="upbit", text="0.0123 BTC open"), "crit")
+        desk.tell("alert", "n", AlertView(rule="naked", venue="upbit", text="0.0123 BTC open"), Severity.CRIT)
         assert (await phone.finds(OWNER, "거래소 연결 회복")).silent
         naked = await phone.finds(OWNER, "한쪽만 체결됨")
         assert not naked.silent and "0.0123 BTC open" in naked.text
