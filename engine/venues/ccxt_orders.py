@@ -270,12 +270,12 @@ class CcxtClient:
 
 
 def _unfollowing(session: aiohttp.ClientSession) -> SimpleNamespace:
-    """The calls that ccxt makes of a session, taking a redirect for an answer.
+    """What ccxt uses of a session; a redirect is an answer here.
 
     Following one would send a signed order a second time, and somewhere else.
     """
-    calls = ("get", "post", "put", "delete")
-    return SimpleNamespace(**{name: partial(getattr(session, name), allow_redirects=False) for name in calls})
+    calls = {name: partial(getattr(session, name), allow_redirects=False) for name in ("get", "post", "put", "delete")}
+    return SimpleNamespace(headers=session.headers, **calls)
 
 
 def _check_here(status: int) -> None:
