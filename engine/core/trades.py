@@ -163,7 +163,8 @@ def mend(state: State, trade: Trade, naked: Decimal) -> None:
     if out_of_breath(state, trade):
         return
     lag, lead = life.lagging(trade, naked)
-    pays = chase_price(state, trade, lag, lead, abs(naked)) is not None
+    # Flattening returns to what was held before: nothing is chased then.
+    pays = state.level < 3 and chase_price(state, trade, lag, lead, abs(naked)) is not None
     step = life.repair(trade, naked, state.now_ns, pays)
     if isinstance(step, End):
         settle(state, trade, step)
