@@ -47,13 +47,14 @@ class SequenceGuard:
 class _Join:
     """One symbol between its stream and its snapshot: either it waits with diffs in hand, or it has a guard."""
 
-    __slots__ = ("guard", "late", "waiting", "was_lost")
+    __slots__ = ("guard", "late", "late_at", "waiting", "was_lost")
 
     def __init__(self) -> None:
         self.guard: SequenceGuard | None = None
         self.waiting: list[wire.Depth[float]] = []
         self.was_lost = False
-        self.late = 0
+        self.late = 0  # diffs in a row that were older than the book
+        self.late_at = 0  # where the book stood at the last of them
 
 
 class BinanceDecoder:
@@ -73,13 +74,12 @@ class BinanceDecoder:
     def on_frame(self, data: bytes, seen_ns: int) -> None:
         counts = self.counts
         counts.frames += 1
-        head = data[:64]
         try:
-            if b"@depth@" in head:
+            if data.find(b"@depth@", 10, 64) > 0:
                 self._on_depth(self._combined_depth(data).data, seen_ns)
-            elif b'@trade"' in head or b'@aggTrade"' in head:
+            elif data.find(b'@trade"', 10, 64) > 0 or data.find(b'@aggTrade"', 10, 64) > 0:
                 self._on_trade(self._decoders.combined_trade.decode(data).data, seen_ns)
-            elif b'@bookTicker"' in head:
+            elif data.find(b'@bookTicker"', 10, 64) > 0:
                 counts.ticker += 1
             else:
                 self._on_other(data, seen_ns)
@@ -105,28 +105,33 @@ class BinanceDecoder:
         guard = join.guard
         if guard is None:
             self._wait(join, diff)
-            return
+        elif diff.first_id == guard.last_id + 1 or self._continues(join, guard, diff, seen_ns):
+            guard.last_id = diff.last_id
+            self._sink(
+                BookDelta(
+                    venue=VENUE,
+                    symbol=diff.symbol,
+                    bids=diff.bids,
+                    asks=diff.asks,
+                    venue_ts_ms=diff.event_ms,
+                    seen_ns=seen_ns,
+                )
+            )
+
+    def _continues(self, join: _Join, guard: SequenceGuard, diff: wire.Depth[float], seen_ns: int) -> bool:
+        """The rare cases: late, overlapping, or one that shows a gap."""
         try:
             if guard.accepts(diff.first_id, diff.last_id):
-                join.late = 0
-                self._sink(
-                    BookDelta(
-                        venue=VENUE,
-                        symbol=diff.symbol,
-                        bids=diff.bids,
-                        asks=diff.asks,
-                        venue_ts_ms=diff.event_ms,
-                        seen_ns=seen_ns,
-                    )
-                )
-                return
+                return True
         except SequenceGap:
             self._lose(diff.symbol, join, "gap", seen_ns)
             join.waiting = [diff]
-            return
-        join.late += 1
+            return False
+        join.late = join.late + 1 if join.late_at == guard.last_id else 1
+        join.late_at = guard.last_id
         if join.late >= _MAX_LATE:
             self._lose(diff.symbol, join, "gap", seen_ns)
+        return False
 
     def _wait(self, join: _Join, diff: wire.Depth[float]) -> None:
         if len(join.waiting) >= _MAX_WAITING:

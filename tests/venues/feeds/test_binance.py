@@ -93,6 +93,12 @@ def test_a_counter_that_starts_over_is_a_lost_book():
     assert told == ["lost BTCUSDT gap", "ask BTCUSDT gap"]
 
 
+def test_late_diffs_among_good_ones_are_nothing():
+    ear = joined()
+    for number in range(102, 202):
+        assert ear.hear(diff(1, 2), diff(number, number)) == ["change BTCUSDT |"]
+
+
 def test_waiting_is_bounded():
     ear = Ear("binance")
     told = ear.hear(*[diff(n, n) for n in range(1, 1_502)])
