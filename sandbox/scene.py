@@ -5,11 +5,11 @@ import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
 from typing import Any
 
 import aiohttp
 
+from sandbox import tally
 from sandbox.stage import OWNER, STRANGER, Stage
 from sandbox.trader import Door, Message, Phone, SceneFailed, button
 
@@ -114,7 +114,7 @@ class Scene:
                     or "업비트" not in text
                 ):
                     continue
-                if (message["id"] > after or _is_recent(message)) and button(message, _EXECUTE):
+                if (message["id"] > after or tally.is_recent(message)) and button(message, _EXECUTE):
                     return message
             return None
 
@@ -242,11 +242,11 @@ class Scene:
 
     async def crash(self) -> None:
         message = await self.tap("ETH", lambda: self.fault("binance", kind="delay_before", ms=2_500, count=1))
-        await self.door.until("/trades", _one_leg_filled, 10, "one filled leg")
+        await self.door.until("/trades", tally.one_leg_filled, 10, "one filled leg")
         await self.remember_counts()
         await self._stage.engine.kill()
         await self._stage.engine.start()
-        trade_id = await self.door.until("/trades", _newest_settled, 60, "the reconciled trade")
+        trade_id = await self.door.until("/trades", tally.newest_settled, 60, "the reconciled trade")
         await self.receipt(message, "체결 완료|되돌림|종료", 60)
         trades = await self.door.get("/trades")
         outcome = next(trade["outcome"] for trade in trades if trade["id"] == trade_id)
@@ -292,14 +292,14 @@ class Scene:
         await self.choose_mode("테더봇", "자동")
         yes: Message = await self.phone.until(lambda: self.phone.newest("자동", buttons="자동으로"), 20, "the question")
         await self.phone.answer_of(await self.phone.press(yes, button(yes, "자동으로")))
-        await self.until_world(lambda orders: _open(orders), 40, "a resting order")
+        await self.until_world(lambda orders: tally.open_orders(orders), 40, "a resting order")
         asked = await self.phone.say("/kill")
         await self.phone.until(lambda: self.phone.newest("L2|정지|멈", after=asked), 10, "the answer to /kill")
-        await self.until_world(lambda orders: not _open(orders), 15, "an empty order book of ours")
-        placed = _total(await self.world("orders"))
+        await self.until_world(lambda orders: not tally.open_orders(orders), 15, "an empty order book of ours")
+        placed = tally.count_orders(await self.world("orders"))
         await self.world("premium", {"venue": "upbit", "coin": "BTC", "bps": _PREMIUM_BPS, "seconds": 5})
         await asyncio.sleep(5)
-        if _total(await self.world("orders")) != placed:
+        if tally.count_orders(await self.world("orders")) != placed:
             raise SceneFailed("an order went out after /kill")
 
     async def until_world(self, holds: Callable[[Any], Any], timeout_s: float, what: str) -> None:
@@ -324,7 +324,7 @@ class Scene:
         await self.door.until(
             "/trades", lambda trades: all(trade["state"] in _SETTLED for trade in trades), 30, "an end of all trades"
         )
-        await self.until_world(lambda orders: not _open(orders), 20, "no open order")
+        await self.until_world(lambda orders: not tally.open_orders(orders), 20, "no open order")
         self.difference = await self.differences()
         wrong = {key: value for key, value in self.difference.items() if float(value) != 0}
         if wrong:
@@ -335,8 +335,8 @@ class Scene:
         accounts = await self.world("accounts")
         out: dict[str, str] = {}
         for row in await self.door.get("/balances"):
-            total = _account_total(accounts, row["venue"], row["asset"])
-            out[f"{row['venue']}:{row['asset']}"] = f"{_decimal(row['ledger']) - total:f}"
+            total = tally.account_total(accounts, row["venue"], row["asset"])
+            out[f"{row['venue']}:{row['asset']}"] = f"{tally.decimal(row['ledger']) - total:f}"
         return out
 
     async def remember_counts(self) -> None:
@@ -362,80 +362,10 @@ class Scene:
             "orders": self.counts["orders"],
             "fills": self.counts["fills"],
             "unknowns_resolved": self.counts["unknowns_resolved"],
-            "realised_pnl_krw": f"{sum(_decimal(trade['pnl']['net_krw']) for trade in trades):.0f}",
+            "realised_pnl_krw": f"{sum(tally.decimal(trade['pnl']['net_krw']) for trade in trades):.0f}",
             "ledger_difference": getattr(self, "difference", {}),
-            "frame_to_order_us": _spread([float(order["to_send_us"]) for order in self._orders.values()]),
-            "update_to_card_ms": _update_to_card(
+            "frame_to_order_us": tally.spread([float(order["to_send_us"]) for order in self._orders.values()]),
+            "update_to_card_ms": tally.update_to_card(
                 self.phone.messages.values(), list(self._seen.values()), self._watched_ms
             ),
         }
-
-
-_VENUE_NAMES = {"upbit": "업비트", "bithumb": "빗썸", "binance": "바이낸스", "okx": "OKX"}
-
-
-def _update_to_card(messages: Any, opportunities: list[dict[str, Any]], since_ms: float) -> dict[str, float]:
-    """ms from the engine's first sight of an opportunity to its new card on the phone.
-
-    Of those seen after `since_ms`, when the bot was up: what opened before waited for the bot, not for its card.
-    """
-    samples = []
-    for found in opportunities:
-        if found["opened_ms"] < since_ms:
-            continue
-        names = [_VENUE_NAMES[leg["venue"]] for leg in found["legs"]]
-        sent = [
-            message["sent_wall_ms"] - found["opened_ms"]
-            for message in messages
-            if not message["mine"]
-            and message["sent_wall_ms"] >= found["opened_ms"]
-            and found["coin"] in message["text"]
-            and all(name in message["text"] for name in names)
-        ]
-        if sent:
-            samples.append(float(min(sent)))
-    return _spread(samples)
-
-
-def _spread(samples: list[float]) -> dict[str, float]:
-    """p50, p99 and how many samples they rest on."""
-    samples = sorted(samples)
-    if not samples:
-        return {"p50": 0.0, "p99": 0.0, "count": 0}
-    return {
-        "p50": samples[len(samples) // 2],
-        "p99": samples[min(len(samples) - 1, int(len(samples) * 0.99))],
-        "count": len(samples),
-    }
-
-
-def _is_recent(message: Message) -> bool:
-    newest_ms = max(int(message["sent_wall_ms"]), int(message["edited_wall_ms"]))
-    return time.time() * 1000 - newest_ms < 15_000
-
-
-def _one_leg_filled(trades: list[dict[str, Any]]) -> bool:
-    newest = max(trades, key=lambda trade: trade["opened_ms"])
-    filled = [str(leg["status"]) == "filled" for leg in newest["legs"]]
-    return sorted(filled) == [False, True]
-
-
-def _newest_settled(trades: list[dict[str, Any]]) -> str:
-    newest = max(trades, key=lambda trade: trade["opened_ms"])
-    return str(newest["id"]) if newest["state"] in _SETTLED else ""
-
-
-def _open(orders: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    return [order for rows in orders.values() for order in rows if order["state"] == "open"]
-
-
-def _total(orders: dict[str, list[dict[str, Any]]]) -> int:
-    return sum(len(rows) for rows in orders.values())
-
-
-def _account_total(accounts: dict[str, Any], venue: str, asset: str) -> Decimal:
-    return sum((_decimal(held.get(asset, {"total": "0"})["total"]) for held in accounts[venue].values()), Decimal(0))
-
-
-def _decimal(text: str) -> Decimal:
-    return Decimal(text)
