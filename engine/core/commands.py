@@ -106,7 +106,8 @@ def on_setting(state: State, event: SettingStored) -> None:
         try:
             apply_setting(state, held, msgspec.json.decode(event.value, type=StoredStrategy))
         except (msgspec.ValidationError, ValueError) as error:
-            state.alert("bad_setting", Severity.WARN, f"stored {event.name} v{event.version} is not usable: {error}")
+            text = f"stored {event.name} v{event.version} is not usable: {error}"
+            state.alert("bad_setting", Severity.WARN, text, is_new=True)
     elif event.name == "halt":
         stored = msgspec.json.decode(event.value, type=halt.StoredHalt)
         state.level, state.level_reason = stored.level, stored.reason

@@ -215,9 +215,10 @@ class State:
         symbol: str = "",
         trade_id: str = "",
         numbers: dict[str, str] | None = None,
+        is_new: bool = False,
     ) -> None:
-        """Tell a person. What the journal tells again at a start was told when it happened."""
-        if self.recovering:
+        """Tell a person. What the journal tells again at a start was told when it happened, unless it `is_new`."""
+        if self.recovering and not is_new:
             return
         view = AlertView(rule=rule, venue=venue, symbol=symbol, trade_id=trade_id, text=text, numbers=numbers or {})
         self.notice("alert", f"{rule}:{venue}{symbol}{trade_id}", severity, view)

@@ -54,6 +54,7 @@ class VenueModel:
         self.tops: dict[str, tuple[Decimal, Decimal]] = {}
         self.foreign: list[OrderReport] = []
         self.cancels: list[str] = []
+        self.cancels_to_lose = 0  # so many requests to cancel get lost on their way
         self.placements = 0
 
     def place(self, request: OrderRequest, outcome: Outcome, now_ns: int) -> OrderReport:
@@ -110,6 +111,9 @@ class VenueModel:
 
     def cancel(self, cid: str) -> None:
         """Raises Refused where there is nothing to cancel."""
+        if self.cancels_to_lose:
+            self.cancels_to_lose -= 1
+            return
         self.cancels.append(cid)
         order = self.orders.get(cid)
         if order is None or order.status is not OrderStatus.OPEN:

@@ -1,0 +1,195 @@
+"""Start after a crash and start fresh are one path: the journal, then the venues, then trading."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.core import receipts
+from engine.domain.effect import Notice, Record, Submit
+from engine.domain.order import OrderStatus, TradeState
+from engine.domain.view import OpportunityView, RefusalView
+from tests.core.harness import Rig
+from tests.core.test_laws import check_laws
+from tests.core.venue_model import Outcome
+
+FILLS = Outcome()
+NOTHING = Outcome(fill=Decimal(0))
+REFUSED = Outcome(answer="refused")
+LOST = Outcome(answer="lost")
+NEVER_CAME = Outcome(answer="lost", reaches=False)
+ACKED = Outcome(answer="ack", open_ms=700)
+
+MOMENTS: list[tuple[str, list[Outcome], float]] = [  # why, outcomes, run so long (ms)
+    ("after the intent, before the send", [], 0.5),
+    ("sent, not yet at the venues", [], 3),
+    ("filled there, not yet heard here", [], 8),
+    ("one leg's answer lost", [FILLS, LOST], 100),
+    ("acknowledged, still open", [FILLS, ACKED], 100),
+    ("the second leg never came", [FILLS, NEVER_CAME], 300),
+    ("the second leg refused, chase under way", [FILLS, REFUSED, LOST], 60),
+    ("unwinding", [FILLS, NOTHING, NOTHING, NOTHING, LOST], 120),
+    ("all done", [], 500),
+]
+
+
+@pytest.mark.parametrize("loses_tail", [False, True], ids=["tail kept", "tail lost"])
+@pytest.mark.parametrize("why, outcomes, ms", MOMENTS, ids=[case[0] for case in MOMENTS])
+def test_a_crash_in_any_state_is_reconciled(why: str, outcomes: list[Outcome], ms: float, loses_tail: bool):
+    rig = Rig().ready()
+    rig.loses_tail = loses_tail
+    trade_id = rig.execute(*outcomes).plan.trade_id
+    rig.run_for(ms)
+    rig.restart()
+    rig.settle()
+    rig.run_for(10_000)
+    check_laws(rig)
+    assert rig.trade(trade_id).outcome in ("balanced", "unwound", "nothing_filled")
+
+
+def picture(rig: Rig) -> dict[str, Any]:
+    """What must be the same after any number of restarts."""
+    state = rig.state
+    return {
+        "ledger": {name: state.ledger.assets(name) for name in rig.venues},
+        "orders": {cid: (order.status, order.report) for cid, (_, order) in state.orders.items()},
+        "trades": {key: (trade.state, trade.outcome, receipts.pnl(trade)) for key, trade in state.trades.items()},
+        "pnl": (state.pnl_today_krw, state.pnl_total_krw, state.pnl_peak_krw),
+        "counts": (state.trades_today, len(state.traded_ns), len(state.submitted)),
+        "blocked": dict(state.blocked_keys),
+        "modes": {name: (held.mode, held.params, held.version) for name, held in state.strategies.items()},
+        "level": state.level,
+    }
+
+
+def test_restarting_twice_is_restarting_once():
+    rig = Rig().ready()
+    rig.execute()
+    rig.settle()
+    rig.execute(FILLS, *[NOTHING] * 6, ratio=0.011)
+    rig.settle()
+    before = picture(rig)
+    rig.restart()
+    rig.run_for(5_000)
+    once = picture(rig)
+    rig.restart()
+    rig.restart()
+    rig.run_for(5_000)
+    assert picture(rig) == once == before
+
+
+def test_a_start_repeats_no_alarm_and_no_refusal_of_before():
+    rig = Rig().ready()
+    rig.execute(FILLS, REFUSED, LOST)
+    rig.settle()
+    assert {"order_unknown", "unknown_resolved"} <= {rule for rule, _ in rig.alerts()}
+    rig.restart()
+    rig.run_for(5_000)
+    assert {rule for rule, _ in rig.alerts()} <= {"venue_ready"}
+    assert [row for row in rig.of(Record) if row.table == "refusals"] == []
+    assert rig.of(Submit) == []
+
+
+def test_nothing_is_sized_before_the_rules_are_known():
+    rig = Rig().ready()
+    trade_id = rig.execute(FILLS, REFUSED).plan.trade_id
+    rig.run_until(lambda: rig.venues["binance"].orders != {})
+    rig.restart()
+    rig.run_for(30)
+    assert not rig.state.venues["upbit"].rules_known
+    assert rig.trade(trade_id).state is TradeState.WORKING
+    rig.settle()
+    assert rig.trade(trade_id).outcome in ("balanced", "unwound")
+
+
+def test_what_the_journal_knows_of_an_expiry_stands():
+    rig = Rig().ready()
+    trade_id = rig.execute(FILLS, NEVER_CAME).plan.trade_id
+    rig.run_for(5_000)
+    was_ns = rig.orders(trade_id)[1].final_after_ns - rig.now_ns
+    rig.restart(down_ms=1)
+    order = rig.orders(trade_id)[1]
+    assert order.status is OrderStatus.UNKNOWN and order.was_unknown
+    left_ns = order.final_after_ns - rig.now_ns
+    assert was_ns <= left_ns < was_ns + 4_000_000_000, "too late, never too early"
+    rig.settle()
+    assert rig.orders(trade_id)[1].status is OrderStatus.NOT_PLACED
+
+
+def test_the_card_of_an_unfinished_trade_hears_of_its_end():
+    rig = Rig().ready()
+    trade = rig.execute(FILLS, LOST)
+    rig.run_for(100)
+    rig.restart()
+    rig.settle()
+    cards = [msgspec.json.decode(n.body, type=OpportunityView) for n in rig.of(Notice) if n.kind == "opportunity"]
+    last = [card for card in cards if card.id == trade.plan.opportunity_id][-1]
+    assert (last.state, last.trade_id) == ("executed", trade.plan.trade_id)
+    rows = [row.key for row in rig.of(Record) if row.table == "signals"]
+    assert trade.plan.opportunity_id in rows
+
+
+def test_frequency_limits_remember_by_the_wall_clock():
+    rig = Rig().ready()
+    trade = rig.execute()
+    rig.settle()
+    rig.run_for(120_000)
+    rig.restart(down_ms=240_000)
+    last = rig.state.last[trade.plan.key]
+    age_ms = (rig.now_ns - last.wall_ns) // 1_000_000
+    assert age_ms == rig.wall_ms - trade.plan.created_ms
+    assert len(rig.state.traded_ns) == 1
+
+
+def test_the_day_of_a_loss_is_the_local_day():
+    rig = Rig().ready()
+    rig.execute()
+    rig.settle()
+    today = rig.state.pnl_today_krw
+    assert today > 0
+    rig.restart()
+    assert rig.state.pnl_today_krw == today
+    to_midnight_ms = 86_400_000 - (rig.wall_ms + 9 * 3_600_000) % 86_400_000
+    rig.run_for(to_midnight_ms - 1_000)
+    assert rig.state.pnl_today_krw == today
+    rig.run_for(1_200)
+    assert (rig.state.pnl_today_krw, rig.state.trades_today) == (Decimal(0), 0)
+    assert rig.state.pnl_total_krw == today
+    rig.restart()
+    assert (rig.state.pnl_today_krw, rig.state.pnl_total_krw) == (Decimal(0), today)
+
+
+def test_a_strategy_that_is_gone_does_not_stop_the_start():
+    rig = Rig().ready()
+    rig.execute()
+    rig.settle()
+    strategies = {name: held for name, held in rig.config.strategies.items() if name != "kimchi"}
+    rig.config = msgspec.structs.replace(rig.config, strategies=strategies)
+    rig.restart()
+    rig.run_for(5_000)
+    assert all(held.ready for held in rig.state.venues.values())
+
+
+def test_a_venue_that_is_gone_does_not_stop_the_start():
+    rig = Rig().ready()
+    rig.execute()
+    rig.settle()
+    rig.config = msgspec.structs.replace(
+        rig.config, venues={name: held for name, held in rig.config.venues.items() if name != "binance"}
+    )
+    del rig.venues["binance"]
+    rig.restart()
+    rig.run_for(5_000)
+    assert all(held.ready for held in rig.state.venues.values())
+
+
+def test_a_refusal_is_kept_with_its_numbers():
+    rig = Rig().ready()
+    token = rig.token(rig.premium(0.01))
+    rig.set_book("upbit", "KRW-BTC", 140_100_000)
+    rig.tap(token)
+    rows = [msgspec.json.decode(row.row, type=RefusalView) for row in rig.of(Record) if row.table == "refusals"]
+    assert rows[-1].rule == "price_moved"
+    assert rows[-1].numbers["floor"] == "0.003000"
+    assert rows[-1].text
