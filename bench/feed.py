@@ -69,6 +69,8 @@ def load_case(venue: str, limit: int) -> Case | None:
     if venue == "okx":
         # Today's wire carries 0 here and nobody verifies it; in 2022 it was real.
         case.frames = [re.sub(r'"checksum":-?\d+', '"checksum":0', text) for text in case.frames]
+    if venue == "upbit":
+        case.frames = [respell(text, _SHORT) for text in case.frames]
     case.frames, case.codes = case.frames[:limit], case.codes[:limit]
     return case
 
@@ -100,11 +102,15 @@ def our_handle(case: Case) -> Handle:
     return handle
 
 
-def simple_to_default(text: str) -> str:
-    """ccxt reads Upbit's long spelling only: the same book in it."""
-    names = {"ty": "type", "cd": "code", "tms": "timestamp", "tas": "total_ask_size", "tbs": "total_bid_size"}
-    names |= {"obu": "orderbook_units", "st": "stream_type", "ap": "ask_price", "bp": "bid_price"}
-    names |= {"as": "ask_size", "bs": "bid_size"}
+# Upbit spells every key in two ways; ccxt reads the long one only, cryptofeed the short one only.
+_SHORT = {"type": "ty", "code": "cd", "timestamp": "tms", "total_ask_size": "tas", "total_bid_size": "tbs"}
+_SHORT |= {"orderbook_units": "obu", "stream_type": "st", "ask_price": "ap", "bid_price": "bp"}
+_SHORT |= {"ask_size": "as", "bid_size": "bs", "level": "lv"}
+_LONG = {short: long for long, short in _SHORT.items()}
+
+
+def respell(text: str, names: dict[str, str]) -> str:
+    """The same frame under other keys."""
     return re.sub(r'"(\w+)":', lambda found: f'"{names.get(found[1], found[1])}":', text)
 
 
@@ -121,7 +127,7 @@ def competitors(case: Case) -> dict[str, tuple[Callable[[], Handle], list[Any]]]
     frames: list[Any] = case.frames
     if case.venue == "upbit":
         symbols = [feed_peers.ccxt_symbol(case.venue, code) for code in case.codes]
-        frames = list(zip(symbols, map(simple_to_default, case.frames), strict=True))
+        frames = list(zip(symbols, (respell(text, _LONG) for text in case.frames), strict=True))
     found = {
         "ours": (lambda: our_handle(case), [text.encode() for text in case.frames]),
         "ccxt.pro": (fresh_ccxt, frames),

@@ -22,10 +22,10 @@ def have_cryptofeed() -> bool:
 
 def ccxt_handle(venue: str, base: dict[str, Any] | None, codes: list[str]) -> Handle:
     """A fresh ccxt.pro exchange; frames go in where its socket client puts them. Runs inside an event loop."""
-    import ccxt.pro
-    from ccxt.async_support.base.ws.client import Client
+    import ccxt.pro as ccxt_pro  # type: ignore[import-untyped]
+    from ccxt.async_support.base.ws.client import Client  # type: ignore[import-untyped]
 
-    exchange = getattr(ccxt.pro, venue)({"newUpdates": False})
+    exchange = getattr(ccxt_pro, venue)({"newUpdates": False})
     urls = {
         "binance": "wss://stream.binance.com:9443/stream",
         "okx": "wss://ws.okx.com:8443/ws/v5/public",
