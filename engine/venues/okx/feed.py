@@ -84,7 +84,7 @@ class OkxDecoder:
         self.drop(symbol if symbol in self._chains else "", "bad_frame", seen_ns)
         raise BadFrame(f"okx: {error}") from error
 
-    def _on_books(self, frame: "wire.Books[wire.Row[float]]", data: bytes, seen_ns: int) -> None:
+    def _on_books(self, frame: wire.Books[wire.Row[float]], data: bytes, seen_ns: int) -> None:
         symbol = frame.arg.symbol
         self.counts.book += 1
         chain = self._chains.get(symbol)
@@ -92,50 +92,40 @@ class OkxDecoder:
             if chain is None:
                 chain = self._chains[symbol] = _Chain()
                 self._ask(symbol, "no_snapshot")
-            for index, book in enumerate(frame.data):
-                self._on_update(symbol, chain, book, index, data, seen_ns)
+            for book in frame.data:
+                if chain.texts is not None and book.checksum and not self._matches(chain.texts, data, frame, book):
+                    self._lose(symbol, chain, "gap", seen_ns)
+                self._on_update(symbol, chain, book, seen_ns)
         elif frame.action == "snapshot" or frame.arg.channel in _CHAINED:
             if chain is None:
                 chain = self._chains[symbol] = _Chain()
-            self._on_snapshot(symbol, chain, frame.data[0], data, seen_ns)
+            self._on_snapshot(symbol, chain, frame, data, seen_ns)
         elif chain is None:  # books5 by itself; beside a chained channel that one is the book
             for book in frame.data:
                 self._sink(_snapshot(symbol, book, seen_ns))
 
     def _on_snapshot(
-        self, symbol: str, chain: _Chain, book: "wire.BookData[wire.Row[float]]", data: bytes, seen_ns: int
+        self, symbol: str, chain: _Chain, frame: wire.Books[wire.Row[float]], data: bytes, seen_ns: int
     ) -> None:
+        book = frame.data[0]
         chain.texts = None
         chain.guard = SequenceGuard(book.seq)
         if book.checksum and self._verify:
             chain.texts = TextBook()
-            if not self._matches(chain.texts, data, 0):
+            if not self._matches(chain.texts, data, frame, book):
                 self._lose(symbol, chain, "gap", seen_ns)
                 return
         self.counts.resyncs += chain.was_lost
         chain.was_lost = False
         self._sink(_snapshot(symbol, book, seen_ns))
 
-    def _on_update(
-        self,
-        symbol: str,
-        chain: _Chain,
-        book: "wire.BookData[wire.Row[float]]",
-        index: int,
-        data: bytes,
-        seen_ns: int,
-    ) -> None:
+    def _on_update(self, symbol: str, chain: _Chain, book: wire.BookData[wire.Row[float]], seen_ns: int) -> None:
         guard = chain.guard
         if guard is None:
             return
-        try:
-            if not guard.accepts(book.prev_seq, book.seq):
-                return
-        except SequenceGap:
-            self._lose(symbol, chain, "gap", seen_ns)
-            return
-        if book.checksum and chain.texts is not None and not self._matches(chain.texts, data, index):
-            self._lose(symbol, chain, "gap", seen_ns)
+        if book.prev_seq == guard.last_seq:
+            guard.last_seq = book.seq
+        elif not self._continues(symbol, chain, guard, book, seen_ns):
             return
         # Equal ids with empty sides are the venue's heartbeat of a quiet pair: proof that the book still stands.
         self._sink(
@@ -149,9 +139,26 @@ class OkxDecoder:
             )
         )
 
+    def _continues(
+        self,
+        symbol: str,
+        chain: _Chain,
+        guard: SequenceGuard,
+        book: wire.BookData[wire.Row[float]],
+        seen_ns: int,
+    ) -> bool:
+        """The rare cases: recordings without ids, a repeat, or a gap."""
+        try:
+            return guard.accepts(book.prev_seq, book.seq)
+        except SequenceGap:
+            self._lose(symbol, chain, "gap", seen_ns)
+            return False
+
     @staticmethod
-    def _matches(texts: TextBook, data: bytes, index: int) -> bool:
-        spelled = wire.text_books.decode(data).data[index]
+    def _matches(
+        texts: TextBook, data: bytes, frame: wire.Books[wire.Row[float]], book: wire.BookData[wire.Row[float]]
+    ) -> bool:
+        spelled = wire.text_books.decode(data).data[frame.data.index(book)]
         texts.change(spelled.bids, spelled.asks)
         return texts.checksum() == spelled.checksum
 
@@ -176,7 +183,7 @@ class OkxDecoder:
         """Never a base for updates: this venue's snapshot comes with the subscription. Kept for the interface."""
         raise BadFrame(f"okx {symbol}: books are not joined from REST")
 
-    def _on_trades(self, frame: "wire.Trades[float]", seen_ns: int) -> None:
+    def _on_trades(self, frame: wire.Trades[float], seen_ns: int) -> None:
         for trade in frame.data:
             self.counts.trade += 1
             self._sink(
@@ -228,7 +235,7 @@ class OkxDecoder:
             self._ask("", "server_shutdown")
 
 
-def _snapshot(symbol: str, book: "wire.BookData[wire.Row[float]]", seen_ns: int) -> BookSnapshot:
+def _snapshot(symbol: str, book: wire.BookData[wire.Row[float]], seen_ns: int) -> BookSnapshot:
     bids: Levels = sorted(((row.price, row.size) for row in book.bids if row.size), reverse=True)
     asks: Levels = sorted((row.price, row.size) for row in book.asks if row.size)
     return BookSnapshot(venue=VENUE, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=book.ts_ms, seen_ns=seen_ns)
