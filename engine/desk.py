@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from os import SEEK_END
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,10 +20,18 @@ log = logging.getLogger(__name__)
 
 
 class EventLog:
-    """Every event and what it brought, one JSON line each, for replay. Buffered: an incident tool, not the journal."""
+    """Every event and what it brought, one JSON line each, for replay. Buffered: an incident tool, not the journal.
+
+    One life of the process follows the other in the file, each beginning with Started. A kill tears off the end of its
+    life's last line; the next life begins a line of its own.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file: BinaryIO = path.open("ab", buffering=1 << 16)
+        self._file: BinaryIO = path.open("a+b", buffering=1 << 16)
+        if self._file.seek(0, SEEK_END):
+            self._file.seek(-1, SEEK_END)
+            if self._file.read(1) != b"\n":
+                self._file.write(b"\n")
 
     def write(self, event: Event, effects: Sequence[Effect]) -> None:
         self._file.write(encode({"event": event, "effects": effects}) + b"\n")
