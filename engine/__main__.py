@@ -48,6 +48,14 @@ def frames(
 
 
 @app.command()
+def doctor(config: Directory = Path("configs"), overlay: Overlays = None) -> None:
+    """What would keep the desk from trading: clock, keys, reach, rules, disk. Reads only."""
+    from engine.doctor import run as examine
+
+    raise typer.Exit(examine(config, tuple(overlay or ())))
+
+
+@app.command()
 def replay(
     events: Annotated[Path, typer.Argument(help="events.jsonl written by an engine with record_events: true")],
     config: Directory = Path("configs"),

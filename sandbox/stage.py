@@ -44,6 +44,11 @@ class Daemon:
     def pid(self) -> int:
         return self._process.pid if self._process else 0
 
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs, and before its first start."""
+        return self._process.returncode if self._process else None
+
     async def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(*self._argv, env=self._env, stdout=log, stderr=log)
@@ -110,10 +115,11 @@ class Stage:
 
     def _daemon(self, name: str, call: list[str]) -> Daemon:
         argv = [sys.executable, *call, "--config", "configs", "--overlay", str(self.overlay_path)]
-        secrets = {"TELEGRAM_BOT_TOKEN": _TOKEN} if name == "bot" else self._keys()
+        secrets = {"TELEGRAM_BOT_TOKEN": _TOKEN} if name == "bot" else self.secrets()
         return Daemon(name, argv, {**os.environ, **secrets}, self.config.run_dir / f"{name}.log")
 
-    def _keys(self) -> dict[str, str]:
+    def secrets(self) -> dict[str, str]:
+        """The accounts' keys under the names that the engine reads."""
         made: dict[str, str] = {}
         for venue, credential in self.world.credentials.items():
             stem = f"{venue.upper()}_API_"

@@ -43,6 +43,10 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     "engine.carrier": ("engine.domain", "engine.desk", "engine.risk", "engine.storage", "engine.venues"),
     "engine.assemble": ("engine.config", "engine.domain", "engine.core", "engine.market", *DECIDING),
     "engine.replay": ("engine.assemble", "engine.config", "engine.core", "engine.domain"),
+    "engine.doctor": (
+        *("engine.assemble", "engine.config", "engine.domain"),
+        *("engine.net", "engine.storage", "engine.venues"),
+    ),
     "engine.frames": ("engine.domain", "engine.market", "engine.venues"),
     # wiring
     "engine.daemon": ("engine",),

@@ -78,6 +78,11 @@ _KINDS: dict[str, Callable[[bytes], tuple[Decimal, int]]] = {
 }
 
 
+def decode_source(kind: str, body: bytes) -> tuple[Decimal, int]:
+    """(KRW per USD, as of in ms UTC) of an answer of this kind. Raises BadFrame, KeyError for an unknown kind."""
+    return _KINDS[kind](body)
+
+
 class FxPoll:
     """One source, asked every `every_s` seconds; after a failure sooner, then slower again. Ages are the reader's."""
 
