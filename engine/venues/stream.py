@@ -32,6 +32,7 @@ _TEND_EVERY_S = 0.25
 _RETRY_NS = 1 * NS_PER_S
 _MOST_DOUBLINGS = 6
 _DOUBT_NS = 10 * NS_PER_S
+_ASK_BURST = 10
 _BAD_FRAMES = 100
 _BAD_BYTES = 4_096  # kept of one bad frame
 
@@ -53,6 +54,7 @@ class Dialect(Protocol):
     asks_per_minute: float  # subscribe frames or REST books the venue allows us
     first_book_ms: int
     joins_from_rest: bool  # the base of a book is a REST answer, not a frame
+    resubscribes_all: bool  # one subscribe frame names every symbol and replaces the one before
 
     def url(self) -> str: ...
 
@@ -109,7 +111,7 @@ class Stream:
         self._bad_kept = 0
         self._was_up = True
         per_second = dialect.asks_per_minute / 60
-        self._asks = TokenBucket(per_second, max(1.0, min(10.0, per_second * 10)), clock_ns)
+        self._asks = TokenBucket(per_second, _ASK_BURST, clock_ns)
         connects = TokenBucket(dialect.connects_per_second, 1, clock_ns)
         self._socket = Socket(dialect.url(), self, dialect.heartbeat, patience.dead_ms, clock_ns, rng, connects)
         self._http = Http()
@@ -170,9 +172,9 @@ class Stream:
     def _ask(self, symbol: str, reason: str) -> None:
         if not symbol:
             self._socket.reconnect(reason)
-            return
-        self._asked[symbol] = reason
-        self._wake.set()
+        elif symbol in self._symbols:  # what we never asked for is nobody's book
+            self._asked[symbol] = reason
+            self._wake.set()
 
     # What is done about it, one thing after the other.
 
@@ -224,7 +226,10 @@ class Stream:
         if not frames:
             self._socket.reconnect(f"resubscribe {symbol}")
             return
-        self._watch.subscribed(symbol, self._clock_ns())
+        if self._dialect.resubscribes_all:
+            self._asked.clear()
+        for name in self._symbols if self._dialect.resubscribes_all else (symbol,):
+            self._watch.subscribed(name, self._clock_ns())
         for frame in frames:
             self._socket.send(frame)
 

@@ -10,6 +10,7 @@ from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.order import Side
 from engine.net.ws import Heartbeat
 from engine.venues.binance import wire
+from engine.venues.binance.continuity import Join, SequenceGuard
 from engine.venues.decoder import Ask, Counts, Number
 from engine.venues.protocol import Sink
 
@@ -21,40 +22,6 @@ _MAX_LATE = 50
 _REST = msgspec.json.Decoder(wire.PartialBook[float], strict=False)
 _SYMBOL = re.compile(rb'"s":\s*"([^"\\]+)"')
 _TICKERS = frozenset({"bookTicker", "24hrTicker", "24hrMiniTicker", "1hTicker", "4hTicker", "1dTicker"})
-
-
-class SequenceGuard:
-    """Continuity of one symbol's diffs. Holds one integer, does no I/O."""
-
-    __slots__ = ("last_id",)
-
-    def __init__(self, snapshot_id: int) -> None:
-        self.last_id = snapshot_id
-
-    def accepts(self, first_id: int, last_id: int) -> bool:
-        """False for a diff older than the book. Raises SequenceGap if one was missed.
-
-        A diff that overlaps is taken: its sizes are absolute, so nothing is missed and nothing counted twice.
-        """
-        if last_id <= self.last_id:
-            return False
-        if first_id > self.last_id + 1:
-            raise SequenceGap(f"expected {self.last_id + 1}, received {first_id}")
-        self.last_id = last_id
-        return True
-
-
-class _Join:
-    """One symbol between its stream and its snapshot: either it waits with diffs in hand, or it has a guard."""
-
-    __slots__ = ("guard", "late", "late_at", "waiting", "was_lost")
-
-    def __init__(self) -> None:
-        self.guard: SequenceGuard | None = None
-        self.waiting: list[wire.Depth[float]] = []
-        self.was_lost = False
-        self.late = 0  # diffs in a row that were older than the book
-        self.late_at = 0  # where the book stood at the last of them
 
 
 class BinanceDecoder:
@@ -69,7 +36,7 @@ class BinanceDecoder:
         self._ask = ask
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
         self._combined_depth = self._decoders.combined_depth.decode
-        self._joins: dict[str, _Join] = {}
+        self._joins: dict[str, Join] = {}
 
     def on_frame(self, data: bytes, seen_ns: int) -> None:
         counts = self.counts
@@ -100,7 +67,7 @@ class BinanceDecoder:
         self.counts.book += 1
         join = self._joins.get(diff.symbol)
         if join is None:
-            join = self._joins[diff.symbol] = _Join()
+            join = self._joins[diff.symbol] = Join()
             self._ask(diff.symbol, "start")
         guard = join.guard
         if guard is None:
@@ -118,7 +85,7 @@ class BinanceDecoder:
                 )
             )
 
-    def _continues(self, join: _Join, guard: SequenceGuard, diff: wire.Depth[float], seen_ns: int) -> bool:
+    def _continues(self, join: Join, guard: SequenceGuard, diff: wire.Depth[float], seen_ns: int) -> bool:
         """The rare cases: late, overlapping, or one that shows a gap."""
         try:
             if guard.accepts(diff.first_id, diff.last_id):
@@ -133,13 +100,13 @@ class BinanceDecoder:
             self._lose(diff.symbol, join, "gap", seen_ns)
         return False
 
-    def _wait(self, join: _Join, diff: wire.Depth[float]) -> None:
+    def _wait(self, join: Join, diff: wire.Depth[float]) -> None:
         if len(join.waiting) >= _MAX_WAITING:
             join.waiting.clear()
             self._ask(diff.symbol, "start")
         join.waiting.append(diff)
 
-    def _lose(self, symbol: str, join: _Join, reason: str, seen_ns: int) -> None:
+    def _lose(self, symbol: str, join: Join, reason: str, seen_ns: int) -> None:
         if join.guard is not None:
             join.was_lost = True
             self.counts.gaps += reason in ("gap", "crossed")
@@ -157,7 +124,7 @@ class BinanceDecoder:
             snapshot = self._decoders.partial.decode(body)
         except msgspec.MsgspecError as error:
             raise BadFrame(f"binance depth {symbol}: {error}") from error
-        join = self._joins.setdefault(symbol, _Join())
+        join = self._joins.setdefault(symbol, Join())
         if join.guard is not None:
             return  # the stream is at least as good: a snapshot is cached at the venue, a diff is not
         waiting = [diff for diff in join.waiting if diff.last_id > snapshot.last_id]
@@ -249,6 +216,7 @@ class BinanceDialect:
     asks_per_minute = 60.0  # a book of 1,000 levels weighs 50 of 6,000 per minute
     first_book_ms = 2_000  # nothing changed for so long: take the snapshot without waiting for a diff
     joins_from_rest = True
+    resubscribes_all = False
 
     def __init__(self, ws_base: str, rest_base: str, symbols: tuple[str, ...], rng: Random) -> None:
         self._ws_base = ws_base

@@ -13,6 +13,7 @@ from engine.net.ws import Heartbeat
 from engine.venues.decoder import Ask, Counts, Number
 from engine.venues.okx import wire
 from engine.venues.okx.checksum import TextBook
+from engine.venues.okx.continuity import Chain, SequenceGuard
 from engine.venues.protocol import Sink
 
 VENUE = "okx"
@@ -21,36 +22,6 @@ _SYMBOL = re.compile(rb'"instId":\s*"([^"\\]+)"')
 _CHAINED = frozenset({"books", "books-l2-tbt", "books50-l2-tbt"})
 # Upgrade or maintenance of this connection announced: open another before it goes.
 _UPGRADE = "64008"
-
-
-class SequenceGuard:
-    """Continuity of one symbol's updates: each names its predecessor. Holds one integer, does no I/O."""
-
-    __slots__ = ("last_seq",)
-
-    def __init__(self, snapshot_seq: int) -> None:
-        self.last_seq = snapshot_seq
-
-    def accepts(self, prev_seq: int, seq: int) -> bool:
-        """False for a repeat. Raises SequenceGap if an update was missed.
-
-        After maintenance `seq` may be lower than before: only the link counts, not the order of the numbers.
-        """
-        if prev_seq == self.last_seq or prev_seq == wire.NO_SEQUENCE:
-            self.last_seq = seq
-            return True
-        if seq == self.last_seq:
-            return False
-        raise SequenceGap(f"expected {self.last_seq}, received {prev_seq}")
-
-
-class _Chain:
-    __slots__ = ("guard", "texts", "was_lost")
-
-    def __init__(self) -> None:
-        self.guard: SequenceGuard | None = None
-        self.texts: TextBook | None = None
-        self.was_lost = False
 
 
 class OkxDecoder:
@@ -63,7 +34,7 @@ class OkxDecoder:
         self._verify = verify_checksum
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
         self._decode_books = self._decoders.books.decode
-        self._chains: dict[str, _Chain] = {}
+        self._chains: dict[str, Chain] = {}
 
     def on_frame(self, data: bytes, seen_ns: int) -> None:
         self.counts.frames += 1
@@ -90,7 +61,7 @@ class OkxDecoder:
         chain = self._chains.get(symbol)
         if frame.action == "update":
             if chain is None:
-                chain = self._chains[symbol] = _Chain()
+                chain = self._chains[symbol] = Chain()
                 self._ask(symbol, "no_snapshot")
             for book in frame.data:
                 if chain.texts is not None and book.checksum and not self._matches(chain.texts, data, frame, book):
@@ -98,14 +69,14 @@ class OkxDecoder:
                 self._on_update(symbol, chain, book, seen_ns)
         elif frame.action == "snapshot" or frame.arg.channel in _CHAINED:
             if chain is None:
-                chain = self._chains[symbol] = _Chain()
+                chain = self._chains[symbol] = Chain()
             self._on_snapshot(symbol, chain, frame, data, seen_ns)
         elif chain is None:  # books5 by itself; beside a chained channel that one is the book
             for book in frame.data:
                 self._sink(_snapshot(symbol, book, seen_ns))
 
     def _on_snapshot(
-        self, symbol: str, chain: _Chain, frame: wire.Books[wire.Row[float]], data: bytes, seen_ns: int
+        self, symbol: str, chain: Chain, frame: wire.Books[wire.Row[float]], data: bytes, seen_ns: int
     ) -> None:
         book = frame.data[0]
         chain.texts = None
@@ -119,7 +90,7 @@ class OkxDecoder:
         chain.was_lost = False
         self._sink(_snapshot(symbol, book, seen_ns))
 
-    def _on_update(self, symbol: str, chain: _Chain, book: wire.BookData[wire.Row[float]], seen_ns: int) -> None:
+    def _on_update(self, symbol: str, chain: Chain, book: wire.BookData[wire.Row[float]], seen_ns: int) -> None:
         guard = chain.guard
         if guard is None:
             return
@@ -142,7 +113,7 @@ class OkxDecoder:
     def _continues(
         self,
         symbol: str,
-        chain: _Chain,
+        chain: Chain,
         guard: SequenceGuard,
         book: wire.BookData[wire.Row[float]],
         seen_ns: int,
@@ -162,7 +133,7 @@ class OkxDecoder:
         texts.change(spelled.bids, spelled.asks)
         return texts.checksum() == spelled.checksum
 
-    def _lose(self, symbol: str, chain: _Chain, reason: str, seen_ns: int) -> None:
+    def _lose(self, symbol: str, chain: Chain, reason: str, seen_ns: int) -> None:
         if chain.guard is not None:
             chain.guard, chain.texts, chain.was_lost = None, None, True
             self.counts.gaps += reason in ("gap", "crossed")
@@ -248,9 +219,10 @@ class OkxDialect:
     # A socket silent for 30 s is closed; the text `ping` is answered by the text `pong`.
     heartbeat = Heartbeat(every_ms=20_000, idle_ms=250, text=b"ping")
     connects_per_second = 1.0  # 3 per second and address
-    asks_per_minute = 4.0  # 480 subscribes per hour and connection, two per ask
+    asks_per_minute = 3.5  # 480 subscribes per hour and connection, two per ask
     first_book_ms = 15_000
     joins_from_rest = False
+    resubscribes_all = False
 
     def __init__(self, ws_base: str, rest_base: str, symbols: tuple[str, ...], rng: Random) -> None:
         self._ws_base = ws_base

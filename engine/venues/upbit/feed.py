@@ -177,6 +177,7 @@ class UpbitDialect:
     asks_per_minute = 30.0
     first_book_ms = 15_000
     joins_from_rest = False
+    resubscribes_all = True
 
     def __init__(self, ws_base: str, rest_base: str, symbols: tuple[str, ...], rng: Random) -> None:
         self._ws_base = ws_base

@@ -3,7 +3,8 @@
 import pytest
 
 from engine.domain.errors import BadFrame, SequenceGap
-from engine.venues.binance.feed import BinanceDecoder, SequenceGuard
+from engine.venues.binance.continuity import SequenceGuard
+from engine.venues.binance.feed import BinanceDecoder
 from tests.venues.feeds.ear import Ear, spell
 
 GUARD = [  # why                                      book at  diff        outcome

@@ -6,7 +6,7 @@ from binascii import crc32
 import pytest
 
 from engine.domain.errors import SequenceGap
-from engine.venues.okx.feed import SequenceGuard
+from engine.venues.okx.continuity import SequenceGuard
 from tests.venues.feeds.ear import Ear, spell
 
 GUARD = [  # why                                     held  (prev, seq)  outcome
