@@ -4,13 +4,15 @@ from decimal import Decimal
 
 from engine.core import opportunities, orders, placing, trades
 from engine.core.state import State, VenueState
-from engine.domain.effect import FetchBalances, FetchOpenOrders, OpenLedger, Severity
+from engine.domain.effect import FetchBalances, FetchOpenOrders, LookUp, OpenLedger, Severity
 from engine.domain.event import BalancesReported, InstrumentsLoaded, LedgerOpened, VenueFailed
-from engine.domain.money import NS_PER_MS, ZERO
+from engine.domain.money import NS_PER_MS, NS_PER_S, ZERO
 from engine.domain.order import OrderStatus
 from engine.execution.order_state import OrderState, move
 
 _RECHECK_MS = 700
+_DOUBTED_NS = 3_600 * NS_PER_S  # so long, and so many of the newest, a belief that nothing was placed is asked again
+_DOUBTED = 10
 _IN_FLIGHT = (OrderStatus.PLANNED, OrderStatus.SENT, OrderStatus.OPEN)
 
 
@@ -112,6 +114,7 @@ def judge(state: State, held: VenueState, differences: dict[str, Decimal]) -> No
             announce_ready(state, held)
         return
     held.mismatches += 1
+    look_for_late(state, held)
     if held.mismatches < 3:
         held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
         return
@@ -126,6 +129,19 @@ def judge(state: State, held: VenueState, differences: dict[str, Decimal]) -> No
             numbers={asset: f"{amount:f}" for asset, amount in differences.items()},
         )
     held.blocked = f"ledger_mismatch: {text}"
+
+
+def look_for_late(state: State, held: VenueState) -> None:
+    """Balances that no order explains: one that was believed never placed may have executed after all."""
+    believed = [
+        order.request
+        for _, order in state.orders.values()
+        if order.request.venue == held.name
+        and order.status is OrderStatus.NOT_PLACED
+        and state.now_ns - order.done_ns < _DOUBTED_NS
+    ]
+    for request in believed[-_DOUBTED:]:
+        state.emit(LookUp(cid=request.cid, venue=request.venue, symbol=request.symbol))
 
 
 def announce_ready(state: State, held: VenueState) -> None:
@@ -165,3 +181,4 @@ def on_recovered(state: State) -> None:
         trades.drive(state, trade)
         if not trade.is_over:
             trades.show(state, trade)
+    trades.record_again(state)

@@ -24,6 +24,7 @@ from engine.execution.trade import End, NextLeg, Repair, Trade
 from engine.risk.latch import allows, cancels_open
 
 _BREATH_NS = 200 * NS_PER_MS
+_RECORDED_AGAIN = 200  # far more than can wait for the store: one that cannot be written halts trading
 _HOPELESS_NS = 30 * NS_PER_S  # an exposure that cannot even be priced for so long goes to a person
 
 
@@ -298,5 +299,16 @@ def show(state: State, trade: Trade) -> None:
     view = receipts.trade_view(state, trade)
     severity = Severity.CRIT if trade.state is TradeState.DEAD_LETTER else Severity.INFO
     state.publish("trade", "trades", trade.plan.trade_id, severity, view)
+    record_orders(state, trade)
+
+
+def record_orders(state: State, trade: Trade) -> None:
     for order in trade.orders:
         state.record("orders", order.request.cid, receipts.order_view(order))
+
+
+def record_again(state: State) -> None:
+    """After a restart: the rows of the newest trades, for a kill takes whatever the store had not written yet."""
+    for trade in list(state.trades.values())[-_RECORDED_AGAIN:]:
+        state.record("trades", trade.plan.trade_id, receipts.trade_view(state, trade))
+        record_orders(state, trade)

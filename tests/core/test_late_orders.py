@@ -1,0 +1,30 @@
+"""What comes after its time: an execution later than any bound, and rows that a kill kept from the store."""
+
+from engine.domain.effect import Record
+from engine.domain.order import OrderStatus
+from tests.core.harness import Rig
+from tests.core.venue_model import Outcome
+
+
+def test_an_execution_later_than_the_bound_is_found_through_the_balances():
+    """Evidence said "never placed"; the venue executed it all the same: the ledger must not stay wrong for ever."""
+    rig = Rig().ready()
+    trade = rig.execute(Outcome(answer="lost", late_ms=45_000), Outcome())
+    late = trade.orders[0]
+    rig.run_until(lambda: late.status is OrderStatus.NOT_PLACED)
+    rig.run_until(lambda: late.status is OrderStatus.FILLED, 120_000)
+    rig.settle()
+    rig.run_for(60_000)
+    assert ("late_order", "crit") in rig.alerts()
+    assert rig.ledger_difference() == {}
+    assert all(held.ready for held in rig.state.venues.values())
+    assert trade.outcome in ("unwound", "balanced", "dead_letter")
+
+
+def test_a_kill_before_the_store_has_written_loses_no_row():
+    rig = Rig().ready()
+    trade = rig.execute()
+    rig.settle()
+    rig.restart()
+    rows = {effect.key for effect in rig.of(Record)}
+    assert {trade.plan.trade_id, *(order.request.cid for order in trade.orders)} <= rows
