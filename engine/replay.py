@@ -46,7 +46,7 @@ def run(events: Path, config: Path, overlays: tuple[Path, ...]) -> int:
             if not _is_same(state, recorded, f"{events}:{number}"):
                 return 1
             count += 1
-    print(f"{count} events of {lives} lives replayed, every effect the same")
+    print(f"{count} events replayed in {lives} lives, every effect the same")
     return 0
 
 
