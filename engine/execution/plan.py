@@ -55,12 +55,14 @@ def price_leg(
             text=f"{instrument.venue} {instrument.symbol} shows {taken.qty:g} of the {qty} needed",
             numbers={"needed": str(qty), "available": repr(taken.qty)},
         )
-    vwap = exact(taken.vwap).quantize(_PRICE_DIGITS)
+    top = book.best_ask if side is Side.BUY else book.best_bid
+    # Within the first level the price is the venue's own digits, without what a float division leaves.
+    vwap = exact(top) if taken.worst == top else exact(taken.vwap).quantize(_PRICE_DIGITS)
     if side is Side.BUY:
         limit = floor_price(instrument.ticks, vwap * (1 + band_bps * BPS))
-        return Priced(max(limit, floor_price(instrument.ticks, exact(book.best_ask))), vwap)
+        return Priced(max(limit, floor_price(instrument.ticks, exact(top))), vwap)
     limit = ceil_price(instrument.ticks, vwap * (1 - band_bps * BPS))
-    return Priced(min(limit, ceil_price(instrument.ticks, exact(book.best_bid))), vwap)
+    return Priced(min(limit, ceil_price(instrument.ticks, exact(top))), vwap)
 
 
 def passive_price(market: Market, instrument: Instrument, side: Side) -> Priced | NotExecutable:

