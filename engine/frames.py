@@ -19,14 +19,13 @@ from engine.domain.errors import BadFrame, ConfigError
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.market.book import Book
 from engine.venues.decoder import Counts, Decoder
-from engine.venues.feeds import build_decoder
+from engine.venues.feeds import build_decoder, native
 from engine.venues.protocol import FeedEvent
 
 _DEPTH = 10
 _NS_PER_S = 1_000_000_000
 # Never on a public socket of today: counted, not read.
 _FOREIGN_CONNECTIONS = frozenset({"ws-private", "ws-legacy"})
-_SNAPSHOT_PATHS = {"binance": ("/api/v3/depth", "/api/v1/depth")}  # v1: its name before 2021, same body
 _PLACEHOLDER = re.compile(r"\|(\d+)\|")  # in fixtures: a value that the client fills in
 _KINDS = ("book", "trade", "ticker", "funding", "ack", "ignored")
 
@@ -70,7 +69,7 @@ class Player:
 
     def __init__(self, venue: str) -> None:
         self._venue = venue
-        self._paths = _SNAPSHOT_PATHS.get(venue, ())
+        self._bases = native(venue).bases
         self._all: list[Decoder] = []
         self._decoder = self._new_decoder()
         self._opened: dict[str, Decoder] = {}  # by connection, within the file being played
@@ -125,8 +124,8 @@ class Player:
 
     def _rest(self, line: Line) -> None:
         target = urlsplit(line.req.rpartition(" ")[2])
-        symbols = parse_qs(target.query).get("symbol")
-        if target.path not in self._paths or not symbols:
+        symbols = parse_qs(target.query).get(self._bases.get(target.path, ""))
+        if not symbols:
             return
         try:
             self._decoder.on_rest_book(symbols[0], line.data.encode(), self._seen_ns)

@@ -1,38 +1,52 @@
 """Which native feed speaks to which venue."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
+
+from msgspec import Struct
 
 from engine.domain.errors import ConfigError
 from engine.venues.binance.feed import BinanceDecoder, BinanceDialect
 from engine.venues.bithumb.feed import BithumbDecoder, BithumbDialect
+from engine.venues.coinone.feed import CoinoneDecoder, CoinoneDialect
 from engine.venues.decoder import Ask, Decoder, Number
 from engine.venues.okx.feed import OkxDecoder, OkxDialect
 from engine.venues.protocol import Feed, Sink
 from engine.venues.stream import Dialect, Patience, Stream, TopOf
 from engine.venues.upbit.feed import UpbitDecoder, UpbitDialect
 
-_DECODERS: dict[str, Callable[[Sink, Ask, Number], Decoder]] = {
-    "upbit": UpbitDecoder,
-    "bithumb": BithumbDecoder,
-    "binance": BinanceDecoder,
-    "okx": OkxDecoder,
+
+class Native(Struct, frozen=True, kw_only=True):
+    """What there is of one venue's market data. A new venue is one line below and its own folder."""
+
+    decoder: Callable[[Sink, Ask, Number], Decoder]
+    dialect: Callable[[str, str, tuple[str, ...], Random], Dialect]
+    # REST paths whose answer is the base of a book, each with the query parameter that names the symbol.
+    bases: Mapping[str, str] = {}
+
+
+_BINANCE_BASES = {"/api/v3/depth": "symbol", "/api/v1/depth": "symbol"}  # v1: its name before 2021, same body
+_NATIVE = {
+    "upbit": Native(decoder=UpbitDecoder, dialect=UpbitDialect),
+    "bithumb": Native(decoder=BithumbDecoder, dialect=BithumbDialect),
+    "coinone": Native(decoder=CoinoneDecoder, dialect=CoinoneDialect),
+    "binance": Native(decoder=BinanceDecoder, dialect=BinanceDialect, bases=_BINANCE_BASES),
+    "okx": Native(decoder=OkxDecoder, dialect=OkxDialect),
 }
-_DIALECTS: dict[str, Callable[[str, str, tuple[str, ...], Random], Dialect]] = {
-    "upbit": UpbitDialect,
-    "bithumb": BithumbDialect,
-    "binance": BinanceDialect,
-    "okx": OkxDialect,
-}
-VENUES = tuple(_DECODERS)
+VENUES = tuple(_NATIVE)
+
+
+def native(venue: str) -> Native:
+    """Raises ConfigError for a venue without a native feed."""
+    if venue not in _NATIVE:
+        raise ConfigError(f"no native feed for venue `{venue}`; there are: {', '.join(VENUES)}")
+    return _NATIVE[venue]
 
 
 def build_decoder(venue: str, sink: Sink, ask: Ask, number: Number = float) -> Decoder:
     """The decoder of one connection. Raises ConfigError for a venue without a native feed."""
-    if venue not in _DECODERS:
-        raise ConfigError(f"no native feed for venue `{venue}`; there are: {', '.join(VENUES)}")
-    return _DECODERS[venue](sink, ask, number)
+    return native(venue).decoder(sink, ask, number)
 
 
 def build_feed(
@@ -53,10 +67,8 @@ def build_feed(
     `top_of(symbol)` is the best bid and ask of the book that the sink's events built, None where it is not trusted.
     `bad_frames` is the file that keeps the last hundred frames that could not be decoded. Raises ConfigError.
     """
-    if venue not in _DIALECTS:
-        raise ConfigError(f"no native feed for venue `{venue}`; there are: {', '.join(VENUES)}")
     return Stream(
-        dialect=_DIALECTS[venue](ws_base.rstrip("/"), rest_base.rstrip("/"), symbols, rng),
+        dialect=native(venue).dialect(ws_base.rstrip("/"), rest_base.rstrip("/"), symbols, rng),
         symbols=symbols,
         make_decoder=lambda deliver, ask: build_decoder(venue, deliver, ask),
         sink=sink,

@@ -115,3 +115,19 @@ class Plain:
                 sides = [[row[:2] for row in rows[0][name]] for name in ("bids", "asks")]
                 (self.books[symbol].whole if frame["action"] == "snapshot" else self.books[symbol].change)(*sides)
         return self
+
+    def coinone(self, path):
+        last: dict[str, int] = {}
+        for line in lines(path):
+            frame = load(line["data"])
+            if line["dir"] != "in" or line["conn"] != "ws-public" or frame.get("response_type") != "DATA":
+                continue
+            row = frame["data"]
+            symbol = f"{row['quote_currency']}-{row['target_currency']}"
+            if frame["channel"] == "TRADE":
+                self.trades[symbol].append((Decimal(row["price"]), Decimal(row["qty"])))
+            elif frame["channel"] == "ORDERBOOK" and int(row["id"]) > last.get(symbol, 0):
+                last[symbol] = int(row["id"])
+                sides = [[(level["price"], level["qty"]) for level in row[name]] for name in ("bids", "asks")]
+                self.books[symbol].whole(*sides)
+        return self

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from engine.venues.feeds import VENUES
 from sandbox.faults import Fault
 from sandbox.world import World, WorldConfig
 from tests.venues.feeds.rig import SYMBOLS, running
@@ -57,7 +56,7 @@ async def until_equal_to_rest(world, venue, listener):
             await until(same)
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", SYMBOLS)
 async def test_books_equal_rest_and_trades_come(venue):
     async with desk(venue) as (world, feed, listener):
         await until_equal_to_rest(world, venue, listener)
@@ -78,7 +77,7 @@ async def test_a_gap_loses_the_book_and_a_new_base_brings_it_back(venue):
         await until_equal_to_rest(world, venue, listener)
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", SYMBOLS)
 async def test_a_malformed_frame_is_counted_kept_and_healed(venue, tmp_path):
     kept = tmp_path / "bad_frames" / f"{venue}.jsonl"
     async with desk(venue, bad_frames=kept) as (world, feed, listener):
@@ -93,7 +92,7 @@ async def test_a_malformed_frame_is_counted_kept_and_healed(venue, tmp_path):
         await until_equal_to_rest(world, venue, listener)
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", SYMBOLS)
 async def test_a_cut_socket_comes_back_with_whole_books(venue):
     async with desk(venue) as (world, feed, listener):
         world.floors[venue].faults.arm(Fault(kind="ws_disconnect"))
@@ -104,7 +103,7 @@ async def test_a_cut_socket_comes_back_with_whole_books(venue):
         await until_equal_to_rest(world, venue, listener)
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", SYMBOLS)
 async def test_a_silent_pair_is_found_out_while_its_siblings_speak(venue):
     async with desk(venue) as (world, _feed, listener):
         symbol = SYMBOLS[venue][0]
@@ -117,7 +116,7 @@ async def test_a_silent_pair_is_found_out_while_its_siblings_speak(venue):
         await until_equal_to_rest(world, venue, listener)
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", SYMBOLS)
 async def test_a_socket_that_says_nothing_more_is_dead(venue):
     async with desk(venue) as (world, feed, listener):
         world.floors[venue].faults.arm(Fault(kind="ws_half_open"))
@@ -125,7 +124,7 @@ async def test_a_socket_that_says_nothing_more_is_dead(venue):
         assert feed.counters()["reconnects"] == 1
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", SYMBOLS)
 async def test_a_crossed_book_heals(venue):
     async with desk(venue) as (world, feed, listener):
         symbol = SYMBOLS[venue][0]

@@ -22,14 +22,20 @@ CAPTURES = [  # venue, files, frames and events as the list of recordings names 
         41248 + 58325,
         {"book": 3451 + 3044, "trade": 9757 + 10147, "ticker": 28040 + 45134},
     ),
+    ("coinone", ["fixtures-probed"], 13, {"book": 2, "trade": 1, "ticker": 1, "ack": 4, "ignored": 5}),
     ("okx", ["ws-20210722-10sym-31s"], 1616, {"book": 1504, "trade": 36, "ticker": 46, "ack": 30}),
     ("okx", ["ws-20220513-3sym-12s"], 410, {"book": 290, "trade": 74, "ticker": 28, "ack": 18}),
 ]
 
 
+def recording(shared: Path, venue: str, name: str) -> Path:
+    plain = shared / "venues" / venue / f"{name}.jsonl"
+    return plain if plain.is_file() else plain.with_suffix(".jsonl.gz")
+
+
 @pytest.mark.parametrize("venue, names, frames, events", CAPTURES, ids=[f"{c[0]}-{c[1][0]}" for c in CAPTURES])
 def test_a_capture_ends_in_the_books_of_a_plain_replay(shared, venue, names, frames, events):
-    files = [shared / "venues" / venue / f"{name}.jsonl.gz" for name in names]
+    files = [recording(shared, venue, name) for name in names]
     player = Player(venue)
     for file in files:
         player.play(file)
