@@ -2,11 +2,19 @@
 
 import asyncio
 import random
+import ssl
 import time
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from typing import Any
 
 from aiohttp import WSMsgType, web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from engine.net.ratelimit import TokenBucket
 from engine.net.ws import Heartbeat, Socket
@@ -38,7 +46,7 @@ class Owner:
 
 
 @asynccontextmanager
-async def connected(serve, beat=BEAT, dead_ms=1_000):
+async def connected(serve, beat=BEAT, dead_ms=1_000, server_tls=None, client_tls=None):
     """A server whose every connection runs `serve(ws, request)`, and one Socket to it."""
 
     async def handler(request):
@@ -51,12 +59,12 @@ async def connected(serve, beat=BEAT, dead_ms=1_000):
     app.router.add_get("/ws", handler)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_tls)
     await site.start()
     owner = Owner()
     budget = TokenBucket(100.0, 10.0, time.monotonic_ns)
-    url = f"ws://127.0.0.1:{runner.addresses[0][1]}/ws"
-    socket = Socket(url, owner, beat, dead_ms, time.monotonic_ns, random.Random(5), budget)
+    url = f"{'wss' if server_tls else 'ws'}://127.0.0.1:{runner.addresses[0][1]}/ws"
+    socket = Socket(url, owner, beat, dead_ms, time.monotonic_ns, random.Random(5), budget, client_tls)
     try:
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(socket.run())
@@ -233,3 +241,54 @@ async def test_nobody_listening_is_tried_again_and_cancelled_cleanly():
     await asyncio.wait([task])
     assert task.cancelled()
     assert owner.opened == 0
+
+
+def certificate(directory):
+    """A fresh authority of one: certificate and key for 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = directory / "server.pem"
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pem.write_bytes(built.public_bytes(Encoding.PEM) + secret)
+    return pem
+
+
+async def test_tls_with_a_trusted_certificate(tmp_path):
+    pem = certificate(tmp_path)
+    server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server_tls.load_cert_chain(pem)
+
+    async def serve(ws, request):
+        await ws.send_bytes(b"secret")
+        await read_until_closed(ws)
+
+    async with connected(serve, server_tls=server_tls, client_tls=ssl.create_default_context(cafile=str(pem))) as (
+        _socket,
+        owner,
+    ):
+        await until(lambda: owner.messages == [b"secret"])
+
+
+async def test_tls_with_a_strangers_certificate_is_refused(tmp_path):
+    server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server_tls.load_cert_chain(certificate(tmp_path))
+
+    async def serve(ws, request):
+        await ws.send_bytes(b"lies")
+
+    async with connected(serve, server_tls=server_tls) as (_socket, owner):
+        await until(lambda: owner.lost)
+        assert "certificate" in owner.lost[0].lower()
+        assert owner.messages == []
