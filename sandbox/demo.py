@@ -7,12 +7,13 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 import aiohttp
 
 from sandbox.scene import Scene
 from sandbox.stage import Daemon, Stage, StageConfig
-from sandbox.tape.recorded import UPBIT_CODES
+from sandbox.tape.recorded import BINANCE_FILE, UPBIT_CODES, UPBIT_FILE
 from sandbox.world import KRW_MARKETS, WorldConfig
 
 _RESTART_S = 1.0
@@ -37,14 +38,16 @@ def _arguments() -> argparse.Namespace:
 
 
 def _world(arguments: argparse.Namespace) -> WorldConfig:
-    tape = Path(arguments.tape)
     if arguments.tape == "seeded":
         return WorldConfig(seed=arguments.seed, episodes=not arguments.headless)
-    if not tape.exists():
-        sys.exit(f"demo: no tape at {tape}: give `seeded` or a recorded file")
-    if "upbit" in str(tape):
-        return WorldConfig(seed=arguments.seed, tape="upbit-20210405", tape_path=tape, episodes=not arguments.headless)
-    return WorldConfig(seed=arguments.seed, tape="recorded", tape_path=tape, episodes=not arguments.headless)
+    tape = Path(arguments.tape)
+    kinds: dict[str, Literal["recorded", "upbit-20210405"]] = {
+        Path(BINANCE_FILE).name: "recorded",
+        Path(UPBIT_FILE).name: "upbit-20210405",
+    }
+    if tape.name not in kinds or not tape.exists():
+        sys.exit(f"demo: no such tape: {tape}; there are: seeded, {', '.join(f'…/{name}' for name in kinds)}")
+    return WorldConfig(seed=arguments.seed, tape=kinds[tape.name], tape_path=tape, episodes=not arguments.headless)
 
 
 def _overlay(world: WorldConfig) -> dict[str, object]:
