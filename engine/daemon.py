@@ -234,8 +234,8 @@ class Daemon:
 
     def _top_of(self, venue: str) -> TopOf:
         def top(symbol: str) -> tuple[float, float] | None:
-            quote = self.desk.state.market.quote(venue, symbol)
-            return (quote.bid, quote.ask) if quote is not None else None
+            book = self.desk.state.market.book(venue, symbol)
+            return (book.best_bid, book.best_ask) if book is not None and book.synced else None
 
         return top
 
