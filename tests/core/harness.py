@@ -37,7 +37,7 @@ from engine.domain.effect import (
 )
 from engine.domain.market import FeeSide, Instrument
 from engine.domain.money import NS_PER_MS, TickBand, exact
-from engine.domain.order import OrderRequest, OrderStatus
+from engine.domain.order import LegRole, OrderRequest, OrderStatus
 from engine.execution.order_state import OrderState
 from engine.execution.trade import Trade
 from engine.risk.latch import allows
@@ -262,6 +262,10 @@ class Rig:
     # effects
 
     def _submit(self, effect: Submit) -> None:
+        level = self.state.level
+        assert level < 2 or (
+            {order.role for order in effect.orders} <= {LegRole.UNWIND, LegRole.FLATTEN} and level == 3
+        )
         self.effects.append(effect)
         if self.journal_reason:
             reason = self.journal_reason

@@ -83,7 +83,8 @@ def check_laws(rig: Rig) -> None:
 def cash_krw(rig: Rig, trade: Trade) -> Decimal:
     """What the venues' own records say that the trade brought, at its plan's rates; coin at what buying was planned."""
     legs = trade.plan.legs
-    mark = next(leg.planned_vwap * leg.quote_krw for leg in legs if leg.side is Side.BUY)
+    buys = [leg for leg in legs if leg.side is Side.BUY] or list(legs)
+    mark = buys[0].planned_vwap * buys[0].quote_krw
     total = Decimal(0)
     for leg in legs:
         for order in rig.venues[leg.venue].orders.values():

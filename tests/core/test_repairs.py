@@ -1,0 +1,38 @@
+"""A repair that never left the house is no attempt; what a dead letter was for survives a restart."""
+
+from engine.domain.order import LegRole, TradeState
+from tests.core.harness import Rig
+from tests.core.venue_model import Outcome
+
+REFUSED, UNSENT = Outcome(answer="refused"), Outcome(answer="unavailable")
+
+
+def test_an_empty_rate_budget_uses_up_no_unwind():
+    """Found by a soak: HTTP 429 on the first unwind, then two more within the same second, then the dead letter."""
+    rig = Rig().ready()
+    trade = rig.execute(Outcome(), REFUSED, *[UNSENT] * 8)
+    rig.set_book("upbit", "KRW-BTC", 120_000_000)  # chasing would not pay
+    rig.settle()
+    assert trade.outcome == "unwound"
+    assert trade.tries(LegRole.UNWIND) == 1
+    assert rig.ledger_difference() == {}
+
+
+def test_a_venue_that_takes_no_order_leads_to_a_dead_letter_in_the_end():
+    rig = Rig().ready()
+    trade = rig.execute(Outcome(), REFUSED, *[UNSENT] * 200)
+    rig.set_book("upbit", "KRW-BTC", 120_000_000)
+    rig.settle(120_000)
+    assert trade.state is TradeState.DEAD_LETTER
+    assert "orders never left" in trade.reason
+    assert len(trade.orders) < 70
+
+
+def test_a_dead_letter_keeps_its_reason_over_a_restart():
+    rig = Rig().ready()
+    trade = rig.execute(Outcome(), *[REFUSED] * 9)
+    rig.set_book("upbit", "KRW-BTC", 120_000_000)
+    rig.settle()
+    assert trade.state is TradeState.DEAD_LETTER and trade.reason
+    rig.restart()
+    assert rig.trade(trade.plan.trade_id).reason == trade.reason
