@@ -304,7 +304,12 @@ def close_dead_letter(state: State, event: Commanded, command: ask.CloseDeadLett
     trade.written_off += life.exposure(trade)  # what fills late is an exposure of its own
     trades.unblock(state, trade)
     settled = TradeSettled(
-        trade_id=command.trade_id, state=trade.state, outcome=trade.outcome, wall_ms=state.wall_ms, seen_ns=state.now_ns
+        trade_id=command.trade_id,
+        state=trade.state,
+        outcome=trade.outcome,
+        reason=trade.reason,
+        wall_ms=state.wall_ms,
+        seen_ns=state.now_ns,
     )
     state.emit(Remember(event=settled))
     trades.show(state, trade)

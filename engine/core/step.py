@@ -106,6 +106,7 @@ def _on_settled(state: State, event: ev.TradeSettled) -> None:
     if trade.state is TradeState.DEAD_LETTER and event.state == TradeState.CLOSED:
         trade.written_off += life.exposure(trade)  # a person closed it by hand
     trade.state, trade.outcome, trade.settled = TradeState(event.state), event.outcome, True
+    trade.reason = event.reason
     trade.closed_ms = event.wall_ms
     state.live_trades.pop(event.trade_id, None)
     placing.drop_waiting(state, trade)

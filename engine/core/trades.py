@@ -24,6 +24,7 @@ from engine.execution.trade import End, NextLeg, Repair, Trade
 from engine.risk.latch import allows, cancels_open
 
 _BREATH_NS = 200 * NS_PER_MS
+_BUDGET_BREATH_NS = 500 * NS_PER_MS  # after an order that never left: a venue's rate budget comes back by the second
 _RECORDED_AGAIN = 200  # far more than can wait for the store: one that cannot be written halts trading
 _HOPELESS_NS = 30 * NS_PER_S  # an exposure that cannot even be priced for so long goes to a person
 
@@ -182,7 +183,11 @@ def mend(state: State, trade: Trade, naked: Decimal) -> None:
 def out_of_breath(state: State, trade: Trade) -> bool:
     """A repair that was refused at once is not tried again at once: attempts are few, and venues recover."""
     last = trade.orders[-1]
-    failed = last.status in (OrderStatus.REJECTED, OrderStatus.NOT_PLACED) and last.request.role is not LegRole.ENTRY
+    if last.request.role is LegRole.ENTRY or state.level == 2:
+        return False
+    if last.never_left:
+        return state.now_ns - last.done_ns < _BUDGET_BREATH_NS
+    failed = last.status in (OrderStatus.REJECTED, OrderStatus.NOT_PLACED)
     return failed and state.level == 0 and state.now_ns - last.done_ns < _BREATH_NS
 
 
@@ -244,6 +249,7 @@ def settle(state: State, trade: Trade, end: End) -> None:
                 trade_id=plan.trade_id,
                 state=end.state,
                 outcome=end.outcome,
+                reason=end.reason,
                 wall_ms=state.wall_ms,
                 seen_ns=state.now_ns,
             )

@@ -196,6 +196,7 @@ class TradeSettled(Struct, frozen=True, kw_only=True, tag=True):
     trade_id: str
     state: str  # TradeState: closed or dead_letter
     outcome: str
+    reason: str = ""
     wall_ms: int
     seen_ns: int
 

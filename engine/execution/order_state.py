@@ -49,6 +49,11 @@ class OrderState(Struct, kw_only=True):
     def is_terminal(self) -> bool:
         return self.status in TERMINAL
 
+    @property
+    def never_left(self) -> bool:
+        """Stopped before the socket (latch, journal, an empty rate budget): the venue never had a word in it."""
+        return self.status is OrderStatus.NOT_PLACED and not self.was_unknown
+
 
 def move(order: OrderState, to: OrderStatus) -> None:
     """Change status by the table. Raises InvariantBroken for a transition that is not in it."""

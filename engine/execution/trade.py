@@ -8,6 +8,8 @@ from engine.domain.money import NS_PER_MS, NS_PER_S, ZERO
 from engine.domain.order import LegRole, OrderStatus, PlannedLeg, Policy, Side, TradePlan, TradeState
 from engine.execution.order_state import OrderState, net_base
 
+_MAX_UNSENT = 60  # orders of one trade that never left: half a minute of trying twice a second
+
 
 class Trade(Struct, kw_only=True):
     """A plan and all orders made for it, in the order of their making. Written by the core alone."""
@@ -28,8 +30,9 @@ class Trade(Struct, kw_only=True):
     def of_leg(self, leg: int) -> list[OrderState]:
         return [order for order in self.orders if order.request.leg == leg]
 
-    def count(self, role: LegRole) -> int:
-        return sum(1 for order in self.orders if order.request.role is role)
+    def tries(self, *roles: LegRole) -> int:
+        """Orders of these roles that reached their venue, or may have."""
+        return sum(1 for order in self.orders if order.request.role in roles and not order.never_left)
 
     @property
     def is_over(self) -> bool:
@@ -124,15 +127,16 @@ def repair(trade: Trade, naked: Decimal, now_ns: int, chase_pays: bool) -> Repai
     lag, lead = lagging(trade, naked)
     size = abs(naked)
     in_time = now_ns - trade.naked_since_ns < plan.naked_deadline_ms * NS_PER_MS
-    if chase_pays and in_time and trade.count(LegRole.CHASE) < plan.max_chase:
+    chases, unwinds = trade.tries(LegRole.CHASE), trade.tries(LegRole.UNWIND, LegRole.FLATTEN)
+    unsent = sum(1 for order in trade.orders if order.never_left)
+    if chase_pays and in_time and chases < plan.max_chase:
         return Repair(LegRole.CHASE, lag, plan.legs[lag].side, size)
-    unwinds = trade.count(LegRole.UNWIND) + trade.count(LegRole.FLATTEN)
-    if unwinds < plan.max_unwind:
+    if unwinds < plan.max_unwind and unsent < _MAX_UNSENT:
         return Repair(LegRole.UNWIND, lead, plan.legs[lead].side.opposite, size)
     return End(
         TradeState.DEAD_LETTER,
         "dead_letter",
-        f"{naked} {plan.legs[0].base} naked after {trade.count(LegRole.CHASE)} chases and {unwinds} unwinds",
+        f"{naked} {plan.legs[0].base} naked after {chases} chases and {unwinds} unwinds; {unsent} orders never left",
     )
 
 
