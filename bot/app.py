@@ -160,7 +160,7 @@ class App:
     def _free(self) -> Mapping[str, Coroutine[Any, Any, None]]:
         """What may be cut off anywhere: it begins again where it was."""
         return {
-            "painter": Painter(self.outbox, warm_up=self._pace.warm_up).run(self.stopping),
+            "painter": Painter(self.outbox).run(self.stopping, warm_up=self._pace.warm_up),
             "alerts": Alerts(self.office).run(),
             "watch": Watch(self.office, self._pace.watch_every_s).run(),
             "reports": Reports(self.office, self._pace.report_retry_s).run(),

@@ -109,7 +109,7 @@ class Phone:
             if not m["mine"]
         ]
 
-    async def finds(self, person: int, pattern: str, *, button: str = "") -> Message:
+    async def finds(self, person: int, pattern: str, *, button: str = "", deadline_s: float = 20) -> Message:
         """Wait for a message whose text matches, with a button whose text begins so."""
         found: list[Message] = []
 
@@ -122,7 +122,7 @@ class Phone:
             return bool(found)
 
         try:
-            await until(there)
+            await until(there, deadline_s)
         except TimeoutError:
             raise AssertionError(f"no {pattern!r} with {button!r} in {await self.chat(person)}") from None
         return found[-1]

@@ -1,6 +1,7 @@
 """Pictures: within Telegram's limits, with every glyph, drawn in a process of their own that may die."""
 
-import multiprocessing
+import os
+import signal
 import struct
 import warnings
 
@@ -62,17 +63,16 @@ async def test_a_dead_worker_is_replaced_and_no_words_are_lost(tmp_path):
     """The worker is killed as for a lack of memory: its successor draws. What cannot be drawn leaves as words."""
     store = Store(tmp_path / "bot.db")
     outbox = Outbox(store, lambda: 0)
-    painter = Painter(outbox, warm_up=False)
+    painter = Painter(outbox)
     outbox.post(1, "first", Content(text="a", picture=Picture(kind="no such drawing", data=b"")), Priority.REPLY)
     outbox.post(1, "second", Content(text="b", picture=Picture(kind="curve", data=CASES[1][2])), Priority.REPLY)
     try:
         assert await painter.draw_next()
-        for worker in multiprocessing.active_children():
-            worker.kill()
+        os.kill(painter.worker_pid, signal.SIGKILL)
         assert await painter.draw_next()
         assert not await painter.draw_next()
     finally:
-        painter.close()
+        await painter.close()
     first, second = outbox.waiting(1)
     assert first.png is None
     assert second.png is not None and second.png.startswith(b"\x89PNG")
