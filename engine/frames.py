@@ -38,6 +38,7 @@ class Line(Struct):
     data: str
     t: float | None = None
     ev: str = ""
+    url: str = ""  # with `ev`: the address of the socket
     req: str = ""
     name: str = ""  # fixtures only: lines of one name are one exchange of messages
 
@@ -47,6 +48,8 @@ class Traded(Struct):
     base_qty: Decimal = Decimal(0)
     last_price: Decimal = Decimal(0)
 
+
+Market = tuple[str, str]  # venue, symbol
 
 _line = msgspec.json.Decoder(Line)
 
@@ -69,19 +72,22 @@ class Player:
 
     def __init__(self, venue: str) -> None:
         self._venue = venue
-        self._bases = native(venue).bases
+        self._native = native(venue)
         self._all: list[Decoder] = []
         self._decoder = self._new_decoder()
         self._opened: dict[str, Decoder] = {}  # by connection, within the file being played
         self._name = ""
         self._seen_ns = 0
         self.extra = Counts()  # what no decoder saw
-        self.books: dict[str, Book] = {}
-        self.trades: dict[str, Traded] = {}
+        self._books: dict[Market, Book] = {}
+        self._trades: dict[Market, Traded] = {}
+        self._asked: set[str] = set()
 
-    def _new_decoder(self) -> Decoder:
+    def _new_decoder(self, url: str = "") -> Decoder:
+        sockets = self._native.sockets
+        venue = next((sockets[part] for part in sockets if part in url), self._venue)
         # Decimal: the same code as live, and the venue's own digits come back exactly.
-        decoder = build_decoder(self._venue, self._take, self._on_ask, Decimal)
+        decoder = build_decoder(venue, self._take, self._on_ask, Decimal)
         self._all.append(decoder)
         return decoder
 
@@ -92,18 +98,18 @@ class Player:
                 self._seen_ns = int(line.t * _NS_PER_S)
             if line.dir == "out":
                 if line.ev == "open":
-                    self._open(line.conn)
+                    self._open(line.conn, line.url)
             elif line.conn.startswith("ws"):
                 self._frame(line)
             else:
                 self._rest(line)
 
-    def _open(self, connection: str) -> None:
+    def _open(self, connection: str, url: str) -> None:
         """A connection made again loses what it knew; another recording's connection is simply another one."""
         before = self._opened.get(connection)
         if before is not None:
             before.drop("", "reconnect", self._seen_ns)
-        self._decoder = self._opened[connection] = self._new_decoder()
+        self._decoder = self._opened[connection] = self._new_decoder(url)
 
     def _frame(self, line: Line) -> None:
         text = line.data
@@ -124,7 +130,7 @@ class Player:
 
     def _rest(self, line: Line) -> None:
         target = urlsplit(line.req.rpartition(" ")[2])
-        symbols = parse_qs(target.query).get(self._bases.get(target.path, ""))
+        symbols = parse_qs(target.query).get(self._native.bases.get(target.path, ""))
         if not symbols:
             return
         try:
@@ -135,23 +141,22 @@ class Player:
 
     def _on_ask(self, symbol: str, reason: str) -> None:
         """Live, the feed would fetch or subscribe anew; a recording brings its next snapshot itself or never."""
-        if symbol:
-            self.books.setdefault(symbol, Book())
+        self._asked.add(symbol)
 
     def _take(self, event: FeedEvent) -> None:
         match event:
             case BookSnapshot():
-                book = self.books.setdefault(event.symbol, Book())
+                book = self._books.setdefault((event.venue, event.symbol), Book())
                 book.replace(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
                 self._check(event.symbol, book)
             case BookDelta():
-                book = self.books[event.symbol]
+                book = self._books[event.venue, event.symbol]
                 book.change(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
                 self._check(event.symbol, book)
             case BookLost():
-                self.books.setdefault(event.symbol, Book()).drop()
+                self._books.setdefault((event.venue, event.symbol), Book()).drop()
             case TradePrint():
-                traded = self.trades.setdefault(event.symbol, Traded())
+                traded = self._trades.setdefault((event.venue, event.symbol), Traded())
                 traded.count += 1
                 traded.base_qty += event.qty  # type: ignore[operator]  # Decimal here, see _new_decoder
                 traded.last_price = event.price  # type: ignore[assignment]
@@ -162,6 +167,23 @@ class Player:
         if book.is_crossed:
             for decoder in self._all:
                 decoder.drop(symbol, "crossed", self._seen_ns)
+
+    @property
+    def books(self) -> dict[str, Book]:
+        """By symbol. A contract spelled like a spot market of the same recording is named `venue:symbol`."""
+        found = {self._name_of(market): book for market, book in self._books.items()}
+        delivered = {symbol for _, symbol in self._books} | {""}
+        return found | {symbol: Book() for symbol in self._asked - delivered}
+
+    @property
+    def trades(self) -> dict[str, Traded]:
+        return {self._name_of(market): traded for market, traded in self._trades.items()}
+
+    def _name_of(self, market: Market) -> str:
+        venue, symbol = market
+        own = (self._venue, symbol)
+        is_alone = own not in self._books and own not in self._trades
+        return symbol if venue == self._venue or is_alone else f"{venue}:{symbol}"
 
     def result(self) -> "Result":
         counts = [decoder.counts for decoder in self._all] + [self.extra]

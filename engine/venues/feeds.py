@@ -1,6 +1,7 @@
 """Which native feed speaks to which venue."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -9,6 +10,7 @@ from msgspec import Struct
 from engine.domain.errors import ConfigError
 from engine.venues.binance.feed import BinanceDecoder, BinanceDialect
 from engine.venues.bithumb.feed import BithumbDecoder, BithumbDialect
+from engine.venues.bybit.feed import BybitDecoder, BybitDialect
 from engine.venues.coinone.feed import CoinoneDecoder, CoinoneDialect
 from engine.venues.decoder import Ask, Decoder, Number
 from engine.venues.okx.feed import OkxDecoder, OkxDialect
@@ -24,6 +26,8 @@ class Native(Struct, frozen=True, kw_only=True):
     dialect: Callable[[str, str, tuple[str, ...], Random], Dialect]
     # REST paths whose answer is the base of a book, each with the query parameter that names the symbol.
     bases: Mapping[str, str] = {}
+    # Parts of socket addresses that carry another product of the same venue, and the name of that product here.
+    sockets: Mapping[str, str] = {}
 
 
 _BINANCE_BASES = {"/api/v3/depth": "symbol", "/api/v1/depth": "symbol"}  # v1: its name before 2021, same body
@@ -32,6 +36,10 @@ _NATIVE = {
     "bithumb": Native(decoder=BithumbDecoder, dialect=BithumbDialect),
     "coinone": Native(decoder=CoinoneDecoder, dialect=CoinoneDialect),
     "binance": Native(decoder=BinanceDecoder, dialect=BinanceDialect, bases=_BINANCE_BASES),
+    "bybit": Native(decoder=BybitDecoder, dialect=BybitDialect, sockets={"/v5/public/linear": "bybit_linear"}),
+    "bybit_linear": Native(
+        decoder=partial(BybitDecoder, venue="bybit_linear"), dialect=partial(BybitDialect, category="linear")
+    ),
     "okx": Native(decoder=OkxDecoder, dialect=OkxDialect),
 }
 VENUES = tuple(_NATIVE)

@@ -131,3 +131,28 @@ class Plain:
                 sides = [[(level["price"], level["qty"]) for level in row[name]] for name in ("bids", "asks")]
                 self.books[symbol].whole(*sides)
         return self
+
+    def bybit(self, path):
+        """Spot and linear by connection: a contract of the same spelling is named apart."""
+        spot = {
+            frame["data"]["s"]
+            for conn, frame in self._bybit_frames(path)
+            if "book" in frame["topic"] and "spot" in conn
+        }
+        for conn, frame in self._bybit_frames(path):
+            channel, *_, symbol = frame["topic"].split(".")
+            name = f"bybit_linear:{symbol}" if "linear" in conn and symbol in spot else symbol
+            if channel == "publicTrade":
+                self.trades[name] += [(Decimal(row["p"]), Decimal(row["v"])) for row in frame["data"]]
+            elif channel == "orderbook":
+                book = self.books[name]
+                (book.whole if frame["type"] == "snapshot" else book.change)(frame["data"]["b"], frame["data"]["a"])
+        return self
+
+    @staticmethod
+    def _bybit_frames(path):
+        for line in lines(path):
+            if line["dir"] == "in" and line["conn"].startswith("ws"):
+                frame = load(line["data"])
+                if "topic" in frame:
+                    yield line["conn"], frame
