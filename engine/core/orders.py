@@ -101,7 +101,7 @@ def after(state: State, trade: Trade, order: OrderState, was: OrderStatus) -> No
     if order.is_terminal:
         state.reservations.release(order.request.cid)
         if not order.done_ns:
-            order.done_ns, order.done_ms = state.now_ns, state.wall_ms
+            order.done_ns, order.done_ms = state.now_ns, placing.wall_of(state, trade)
         if order.was_unknown and was is OrderStatus.UNKNOWN:
             state.counts["unknowns_resolved"] += 1
             state.alert(

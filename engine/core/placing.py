@@ -88,13 +88,20 @@ def track(state: State, trade: Trade, request: OrderRequest) -> OrderState:
     if request.cid in state.orders:
         raise InvariantBroken(f"client id {request.cid} is used twice in trade {request.trade_id}")
     state.reservations.release(waiting(trade, request.leg))
-    order = OrderState(request=request, planned_ns=state.now_ns, planned_ms=state.wall_ms)
+    order = OrderState(request=request, planned_ns=state.now_ns, planned_ms=wall_of(state, trade))
     trade.orders.append(order)
     state.orders[request.cid] = (trade, order)
     asset, amount = worst_case(state, request)
     state.reservations.reserve(request.cid, request.venue, asset, amount)
     state.refresh_available(request.venue)
     return order
+
+
+def wall_of(state: State, trade: Trade) -> int:
+    """Wall clock of this event. While the journal is read only its distance from the trade's plan is known."""
+    if not state.recovering:
+        return state.wall_ms
+    return trade.plan.created_ms + max(0, state.now_ns - trade.opened_ns) // NS_PER_MS
 
 
 def worst_case(state: State, request: OrderRequest) -> tuple[str, Decimal]:

@@ -193,3 +193,18 @@ def test_a_refusal_is_kept_with_its_numbers():
     assert rows[-1].rule == "price_moved"
     assert rows[-1].numbers["floor"] == "0.003000"
     assert rows[-1].text
+
+
+def test_the_rows_written_again_at_a_start_are_the_same_rows():
+    rig = Rig().ready()
+    rig.execute()
+    rig.settle()
+    rig.execute(FILLS, REFUSED, LOST, ratio=0.011)
+    rig.settle()
+    rig.run_for(600_000)
+    tables = ("trades", "orders")
+    before = {(row.table, row.key): row.row for row in rig.of(Record) if row.table in tables}
+    for down_ms in (3_600_000, 50):
+        rig.restart(down_ms=down_ms)
+        again = {(row.table, row.key): row.row for row in rig.of(Record) if row.table in tables}
+        assert again == before
