@@ -6,14 +6,16 @@ from bot.outbox import Priority
 
 _MINUTE_MS = 60_000
 _PER_MS = 1 / 1000  # about one message per second in one chat, short bursts tolerated
-# Which share of a minute each priority may find used before it has to wait: a busy card leaves room for what matters.
+# Which share of a minute each priority may find used before it has to wait: a busy card leaves room for what matters,
+# and two of twenty are kept for what is critical. Beyond the whole minute a critical message is tried all the same:
+# Telegram's own count may be kinder than ours, and its refusal says when.
 _SHARE = {
     Priority.CRITICAL: 1.5,
-    Priority.REPLY: 1.0,
-    Priority.FILL: 0.95,
-    Priority.CARD: 0.9,
+    Priority.REPLY: 0.9,
+    Priority.FILL: 0.9,
+    Priority.CARD: 0.8,
     Priority.REPORT: 0.8,
-    Priority.EDIT: 0.45,
+    Priority.EDIT: 0.4,
 }
 _DEBT = 3.0  # how far critical messages may overdraw the burst
 

@@ -248,6 +248,83 @@ async def test_every_reading_command_answers(house: House):
         assert "kill" in await phone.commands(OWNER)
 
 
+async def test_the_status_is_pinned_and_edited_silently(house: House):
+    phone, desk = house.phone, house.desk
+    async with house.engine(), house.bot():
+        await phone.says(VIEWER, "/live")
+        board = await phone.finds(VIEWER, "Running")
+        await until(lambda: _is_pinned(house, board.id))
+        assert board.silent
+        desk.level, desk.level_reason = 1, "a test"
+        changed = await phone.finds(VIEWER, "L1 no new entries")
+        assert changed.id == board.id
+        await phone.says(VIEWER, "/live")
+        await phone.finds(VIEWER, "pinned status is off")
+
+
+async def _is_pinned(house: House, message_id: int) -> bool:
+    return await house.phone.pinned(VIEWER) == [message_id]
+
+
+async def test_a_change_of_settings_is_told_to_the_others(house: House):
+    phone, desk = house.phone, house.desk
+    async with house.engine(), house.bot():
+        await phone.finds(OWNER, "시작되었습니다")
+        body = {"name": "kimchi", "version": 3, "actor": "telegram:2", "text": "kimchi is now off"}
+        desk.tell("settings", "strategy.kimchi", body)
+        told = await phone.finds(OWNER, "김치 프리미엄 설정 변경")
+        assert "Tae" in told.text and told.silent
+        assert not [m for m in await phone.chat(TRADER) if "changed (v3)" in m.text]
+
+
+async def test_an_automatic_trade_brings_its_receipt(house: House):
+    phone, desk = house.phone, house.desk
+    async with house.engine(), house.bot():
+        await phone.finds(OWNER, "시작되었습니다")
+        desk.modes["kimchi"] = given.Mode.AUTO
+        desk.show(opportunity(1, mode="auto", state="executing"))
+        desk.finish("o1", "auto")
+        receipt = await phone.finds(OWNER, "체결 완료")
+        assert "+₩6,980" in receipt.text and "자동" in receipt.text
+
+
+async def test_alert_mode_has_no_button_to_execute_and_small_ones_stay_silent(house: House):
+    phone, desk = house.phone, house.desk
+    async with house.engine(), house.bot():
+        desk.show(opportunity(1, mode="alert", net=0.0049, coin="XRP"))
+        desk.show(opportunity(2, mode="alert", net=0.0051, coin="ETH"))
+        card = await phone.finds(TRADER, "ETH", button="Skip")
+        assert not any(b.startswith("✅") for b in card.buttons)
+        assert not [m for m in await phone.chat(TRADER) if "XRP" in m.text]
+
+
+async def test_a_premium_that_returns_uses_its_old_card(house: House):
+    phone, desk = house.phone, house.desk
+    async with house.engine(), house.bot():
+        desk.show(opportunity(1))
+        card = await phone.finds(TRADER, "tether basis", button="✅ Execute")
+        desk.show(opportunity(1, state="expired", reason="the premium is gone"))
+        await phone.finds(TRADER, "The opportunity is gone")
+        desk.show(opportunity(2, key=opportunity(1).key))
+        again = await phone.finds(TRADER, "tether basis", button="✅ Execute")
+        assert again.id == card.id
+        assert (await phone.presses(TRADER, again, "✅ Execute"))["text"] == "Executing."
+    assert [desk.tokens[c.token][0].opportunity_id for c in desk.commands(given.Confirm)] == ["o2"]
+
+
+async def test_language_is_the_readers_own(house: House):
+    phone = house.phone
+    async with house.engine(), house.bot():
+        await phone.says(OWNER, "/lang")
+        ask = await phone.finds(OWNER, "Choose a language", button="English")
+        await phone.presses(OWNER, ask, "English")
+        await phone.finds(OWNER, "I will speak English")
+        await phone.says(OWNER, "/status")
+        await phone.finds(OWNER, "Running")
+        await phone.says(OWNER, "🛑 정지")
+        await phone.finds(OWNER, "L2 stopped")
+
+
 async def test_no_log_line_holds_the_token(house: House, capsys):
     from bot import redaction
 
