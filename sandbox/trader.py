@@ -116,6 +116,16 @@ class Door:
         ):
             return await answer.json()
 
+    async def post(self, path: str, request_id: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """A command's answer, whether it was obeyed or not. Raises aiohttp.ClientError while nobody listens."""
+        headers = {**self._headers, "X-Request-Id": request_id}
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._socket)), headers=headers) as session,
+            session.post(f"http://premia{path}", json=body) as answer,
+        ):
+            made: dict[str, Any] = await answer.json()
+            return made
+
     async def until(self, path: str, holds: Callable[[Any], Any], timeout_s: float, what: str) -> Any:
         """Poll a path until `holds` gives something true. Raises SceneFailed naming `what`."""
         deadline = time.monotonic() + timeout_s

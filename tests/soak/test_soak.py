@@ -1,0 +1,23 @@
+"""A short storm over the real engine process: a kill between orders, a halt, a fault every 0.6 s. The long one is a command."""
+
+from pathlib import Path
+
+from sandbox.soak.__main__ import soak
+from sandbox.soak.storm import StormConfig, forecast
+
+
+async def test_a_short_storm_violates_nothing(tmp_path: Path):
+    storm = StormConfig(seconds=14, seed=5, kills=1, halts=1, fault_every_s=0.6, too_late=False)
+    result = await soak(storm, tmp_path)
+    assert result["violations"] == []
+    assert result["trades"], "a storm without a trade proves nothing"
+    assert result["orders_at_venues"]
+    assert "2 lives" in str(result["replay"])
+
+
+def test_the_same_seed_is_the_same_storm():
+    config = StormConfig(seconds=60, seed=11)
+    assert forecast(config) == forecast(config)
+    assert forecast(config) != forecast(StormConfig(seconds=60, seed=12))
+    whats = [gust.what for gust in forecast(config)]
+    assert whats.count("kill") + whats.count("kill_on_order") == config.kills
