@@ -1,4 +1,4 @@
-"""A short storm over the real engine process: a kill between orders, a halt, a fault every 0.6 s. The long one is a command."""
+"""A short storm over the real engine process: a kill, a halt, a fault every 0.6 s. The long one is a command."""
 
 from pathlib import Path
 
