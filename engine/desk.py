@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from engine.core import views
 from engine.core.state import State, encode
-from engine.core.step import step
+from engine.core.step import decide, tell
 from engine.domain.command import Command
 from engine.domain.effect import Effect, Notice, OrderView, Reply
 from engine.domain.errors import InvariantBroken
@@ -81,12 +81,16 @@ class Desk:
             self._stepping = False
 
     def _one(self, event: Event) -> None:
-        effects = step(self.state, event)
+        """What was decided is carried out before anyone is told of it: the orders are first on their way."""
+        decided = decide(self.state, event)
         self.level = self.state.level
-        if self._events is not None:
-            self._events.write(event, effects)
-        for effect in effects:
+        for effect in decided:
             self._carry[type(effect)](effect)
+        told = tell(self.state)
+        for effect in told:
+            self._carry[type(effect)](effect)
+        if self._events is not None:
+            self._events.write(event, decided + told)
 
     def _tell(self, notice: Notice) -> None:
         for listener in tuple(self._listeners):

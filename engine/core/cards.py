@@ -11,14 +11,22 @@ from engine.domain.view import LegView, OpportunityView
 
 
 def show(state: State, found: Opportunity) -> None:
+    """The card as it stands at the end of this step."""
     found.noticed_ns = state.now_ns
-    state.notice("opportunity", found.id, Severity.INFO, view(state, found))
+    state.cards_due.setdefault(found.id, (found, False))
 
 
 def show_and_record(state: State, found: Opportunity) -> None:
     """A new state of it: the card and the signal's row (R062, R067)."""
     found.noticed_ns = state.now_ns
-    state.publish("opportunity", "signals", found.id, Severity.INFO, view(state, found))
+    state.cards_due[found.id] = (found, True)
+
+
+def publish(state: State, found: Opportunity, with_row: bool) -> None:
+    if with_row:
+        state.publish("opportunity", "signals", found.id, Severity.INFO, view(state, found))
+    else:
+        state.notice("opportunity", found.id, Severity.INFO, view(state, found))
 
 
 def record(state: State, found: Opportunity) -> None:

@@ -3,9 +3,9 @@
 from decimal import Decimal
 
 from engine.core.state import State
-from engine.domain.effect import OrderView
+from engine.domain.effect import OrderView, Severity
 from engine.domain.money import ZERO
-from engine.domain.order import LegRole
+from engine.domain.order import LegRole, TradeState
 from engine.domain.view import FillView, PnlView, TradeView
 from engine.execution import trade as life
 from engine.execution.order_state import OrderState
@@ -18,6 +18,18 @@ _BACK = frozenset({LegRole.UNWIND, LegRole.FLATTEN})
 
 def pnl(trade: Trade) -> PnlView:
     return realised(trade.plan, [Done(order.request, order.report) for order in trade.orders])
+
+
+def publish(state: State, trade: Trade) -> None:
+    """The receipt, and the rows of the trade and its orders."""
+    severity = Severity.CRIT if trade.state is TradeState.DEAD_LETTER else Severity.INFO
+    state.publish("trade", "trades", trade.plan.trade_id, severity, trade_view(state, trade))
+    record_orders(state, trade)
+
+
+def record_orders(state: State, trade: Trade) -> None:
+    for order in trade.orders:
+        state.record("orders", order.request.cid, order_view(order))
 
 
 def trade_view(state: State, trade: Trade) -> TradeView:

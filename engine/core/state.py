@@ -172,6 +172,8 @@ class State:
         self.usd_krw: Decimal | None = None
         self.btc_krw: Decimal | None = None
         self.rates_ns = 0
+        self.cards_due: dict[str, tuple[Opportunity, bool]] = {}  # to be shown at the end of the step; True: and a row
+        self.trades_due: dict[str, Trade] = {}
         self.available: dict[tuple[str, str], float] = {}
         self.sight = Sight(market=self.market, available=self.available, last=self.last, usdt_symbols=(), now_ns=0)
 

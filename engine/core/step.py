@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from engine.core import commands, halt, opportunities, orders, placing, rates, reconcile, trades
+from engine.core import cards, commands, halt, opportunities, orders, placing, rates, receipts, reconcile, trades
 from engine.core.state import State
 from engine.domain import event as ev
 from engine.domain.effect import Effect, Severity
@@ -15,11 +15,30 @@ from engine.execution.trade import Trade
 
 def step(state: State, event: ev.Event) -> list[Effect]:
     """Take one event; the only code that writes State. Same events, same effects, byte for byte."""
+    return decide(state, event) + tell(state)
+
+
+def decide(state: State, event: ev.Event) -> list[Effect]:
+    """The first half of a step: all that it does. Nobody's view of it is made yet, so an order leaves sooner."""
     out: list[Effect] = []
     state.out = out
     state.set_time(event.seen_ns)
     state.steps += 1
     _HANDLERS[type(event)](state, event)
+    return out
+
+
+def tell(state: State) -> list[Effect]:
+    """The second half: cards, receipts and rows of what has changed, each once."""
+    out: list[Effect] = []
+    if state.cards_due or state.trades_due:
+        state.out = out
+        for found, with_row in state.cards_due.values():
+            cards.publish(state, found, with_row)
+        for trade in state.trades_due.values():
+            receipts.publish(state, trade)
+        state.cards_due.clear()
+        state.trades_due.clear()
     return out
 
 

@@ -299,22 +299,13 @@ def book_result(state: State, trade: Trade) -> None:
 
 
 def show(state: State, trade: Trade) -> None:
-    """The receipt as of now, and the trade's and its orders' rows."""
-    if state.recovering:
-        return
-    view = receipts.trade_view(state, trade)
-    severity = Severity.CRIT if trade.state is TradeState.DEAD_LETTER else Severity.INFO
-    state.publish("trade", "trades", trade.plan.trade_id, severity, view)
-    record_orders(state, trade)
-
-
-def record_orders(state: State, trade: Trade) -> None:
-    for order in trade.orders:
-        state.record("orders", order.request.cid, receipts.order_view(order))
+    """The receipt as it stands at the end of this step, and the trade's and its orders' rows."""
+    if not state.recovering:
+        state.trades_due[trade.plan.trade_id] = trade
 
 
 def record_again(state: State) -> None:
     """After a restart: the rows of the newest trades, for a kill takes whatever the store had not written yet."""
     for trade in list(state.trades.values())[-_RECORDED_AGAIN:]:
         state.record("trades", trade.plan.trade_id, receipts.trade_view(state, trade))
-        record_orders(state, trade)
+        receipts.record_orders(state, trade)
