@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+from base64 import b32encode
+from hashlib import blake2b
 from itertools import product
 from pathlib import Path
 
@@ -20,6 +22,13 @@ def test_another_process_computes_the_same():
     code = "from engine.execution.cid import client_id; print(client_id('premia-1', 't1a2b-7', 1, 3))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == client_id("premia-1", "t1a2b-7", 1, 3)
+
+
+def test_the_letters_are_base32():
+    """An order of an older version must be found under its id."""
+    for attempt in range(50):
+        digest = blake2b(f"premia-1\0t1\0{1}\0{attempt}".encode(), digest_size=16).digest()
+        assert client_id("premia-1", "t1", 1, attempt) == b32encode(digest).decode().rstrip("=").lower()
 
 
 def test_no_two_are_alike():
