@@ -55,7 +55,8 @@ class _Listener(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         self.heard_ns = now_ns = self._clock_ns()
         kind = frame.msg_type
-        if (kind is _BINARY or kind is _TEXT) and frame.fin and not self._parts:
+        is_whole = (kind is _BINARY or kind is _TEXT) and frame.fin and not self._parts
+        if is_whole and frame.payload_size <= _MAX_MESSAGE:  # picows lets a larger frame pass that came in one read
             self._on_message(frame.get_payload_as_bytes(), now_ns)
         elif kind is _BINARY or kind is _TEXT or kind is _CONTINUATION:
             self._join(transport, frame, now_ns)

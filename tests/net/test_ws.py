@@ -120,7 +120,7 @@ async def test_a_frame_of_ten_megabytes_is_refused_and_the_socket_comes_back():
     async with connected(serve) as (_socket, owner):
         owner_box.append(owner)
         await until(lambda: owner.opened == 2)
-        assert owner.messages == []
+        assert len(owner.messages) == 0
         assert len(owner.lost) == 1
 
 
