@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from engine.domain.errors import ConfigError
 from engine.venues.binance.feed import BinanceDecoder, BinanceDialect
+from engine.venues.bitget.dialect import BitgetDialect
+from engine.venues.bitget.feed import BitgetDecoder
 from engine.venues.bithumb.feed import BithumbDecoder, BithumbDialect
 from engine.venues.bybit.feed import BybitDecoder, BybitDialect
 from engine.venues.coinone.feed import CoinoneDecoder, CoinoneDialect
@@ -40,6 +42,8 @@ _NATIVE = {
     "bybit_linear": Native(
         decoder=partial(BybitDecoder, venue="bybit_linear"), dialect=partial(BybitDialect, category="linear")
     ),
+    "bitget": Native(decoder=BitgetDecoder, dialect=BitgetDialect),
+    "bitget_futures": Native(decoder=BitgetDecoder, dialect=partial(BitgetDialect, inst_type="USDT-FUTURES")),
     "okx": Native(decoder=OkxDecoder, dialect=OkxDialect),
 }
 VENUES = tuple(_NATIVE)

@@ -156,3 +156,18 @@ class Plain:
                 frame = load(line["data"])
                 if "topic" in frame:
                     yield line["conn"], frame
+
+    def bitget(self, path):
+        for line in lines(path):
+            if line["dir"] != "in" or not line["conn"].startswith("ws"):
+                continue
+            frame = load(line["data"])
+            channel, symbol = frame["arg"]["channel"], frame["arg"]["instId"]
+            if channel == "books" and "data" in frame:
+                (row,) = frame["data"]
+                (self.books[symbol].whole if frame["action"] == "snapshot" else self.books[symbol].change)(
+                    row["bids"], row["asks"]
+                )
+            elif channel == "trade" and "data" in frame:  # newest first
+                self.trades[symbol] += [(Decimal(row[1]), Decimal(row[2])) for row in reversed(frame["data"])]
+        return self
