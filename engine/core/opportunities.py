@@ -12,13 +12,22 @@ from engine.execution.plan import NotExecutable, expected_result, max_quantity, 
 
 _RENEW_NOTICE_NS = NS_PER_S
 _KEEP_ENDED = 100
+_REST_NS = 25 * NS_PER_MS
 
 
 def evaluate(state: State, market: tuple[str, str]) -> None:
-    """Run the strategies that read this market; the hot path of the desk."""
+    """Run the strategies that read this market; the hot path of the desk.
+
+    A wish that waits for a person is not worked out anew with every frame: at the tap it is quoted again anyway.
+    """
     for held in state.wake.get(market, ()):
-        for intent in held.strategy.evaluate(state.sight, held.params, market):
+        if held.rests_until_ns and held.rests_until_ns.get(market, 0) > state.now_ns:
+            continue
+        intents = held.strategy.evaluate(state.sight, held.params, market)
+        for intent in intents:
             _take(state, held, intent)
+        if intents and held.mode is not Mode.AUTO:
+            held.rests_until_ns[market] = state.now_ns + _REST_NS
 
 
 def _take(state: State, held: StrategyState, intent: Intent) -> None:
@@ -26,8 +35,8 @@ def _take(state: State, held: StrategyState, intent: Intent) -> None:
         return
     found = state.by_key.get(intent.key)
     if found is None:
-        if state.recovering:
-            return
+        if any(trade.plan.key == intent.key for trade in state.live_trades.values()):
+            return  # it is being executed: a new card comes when that has ended and the premium is still there
         found = Opportunity(
             id=state.next_id("o"),
             key=intent.key,

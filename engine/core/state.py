@@ -57,6 +57,7 @@ class StrategyState(Struct, kw_only=True):
     version: int = 0
     history: dict[int, bytes] = field(default_factory=dict)  # version -> stored JSON; 0 is what was configured
     trades_today: int = 0
+    rests_until_ns: dict[tuple[str, str], int] = field(default_factory=dict)  # market -> not evaluated before
 
 
 class Opportunity(Struct, kw_only=True):

@@ -211,6 +211,29 @@ def test_alert_mode_tells_and_does_not_trade():
     assert rig.ask(command).rule == "mode"
 
 
+def test_no_new_card_while_its_trade_is_under_way():
+    rig = Rig().ready()
+    rig.execute()
+    rig.run_for(5)
+    rig.show_all()
+    assert rig.state.by_key == {}
+    rig.settle()
+    rig.show_all()
+    assert rig.found().state == "live"
+
+
+def test_a_wish_that_waits_for_a_person_is_not_worked_out_with_every_frame():
+    rig = Rig().ready()
+    found = rig.premium(0.01)
+    seen = found.net_est
+    rig.run_for(1)
+    rig.set_book("upbit", "KRW-BTC", 141_600_000)
+    assert found.net_est == seen
+    rig.run_for(30)
+    rig.show_book("upbit", "KRW-BTC")
+    assert found.net_est > seen
+
+
 def test_off_ends_what_lives():
     rig = Rig().ready()
     found = rig.premium(0.01)
@@ -236,6 +259,7 @@ def test_the_quote_does_not_follow_a_strategy_to_the_other_side(tether_rig):
     found = rig.found("tether_bot:USDT:upbit")
     side = found.intent.legs[0].side
     token = rig.token(found)
+    rig.run_for(30)
     for venue in ("upbit", "bithumb"):
         rig.set_book(venue, "KRW-USDT", 1_300, size=50_000, half=0.0004)
     assert rig.found("tether_bot:USDT:upbit").intent.legs[0].side is not side
