@@ -15,6 +15,8 @@ from engine.venues.bithumb.feed import BithumbDecoder, BithumbDialect
 from engine.venues.bybit.feed import BybitDecoder, BybitDialect
 from engine.venues.coinone.feed import CoinoneDecoder, CoinoneDialect
 from engine.venues.decoder import Ask, Decoder, Number
+from engine.venues.kucoin.dialect import KucoinDialect
+from engine.venues.kucoin.feed import KucoinDecoder
 from engine.venues.okx.feed import OkxDecoder, OkxDialect
 from engine.venues.protocol import Feed, Sink
 from engine.venues.stream import Dialect, Patience, Stream, TopOf
@@ -33,6 +35,7 @@ class Native(Struct, frozen=True, kw_only=True):
 
 
 _BINANCE_BASES = {"/api/v3/depth": "symbol", "/api/v1/depth": "symbol"}  # v1: its name before 2021, same body
+_KUCOIN_BASES = {"/api/v3/market/orderbook/level2": "symbol", "/api/v1/level2/snapshot": "symbol"}  # spot, futures
 _NATIVE = {
     "upbit": Native(decoder=UpbitDecoder, dialect=UpbitDialect),
     "bithumb": Native(decoder=BithumbDecoder, dialect=BithumbDialect),
@@ -44,6 +47,10 @@ _NATIVE = {
     ),
     "bitget": Native(decoder=BitgetDecoder, dialect=BitgetDialect),
     "bitget_futures": Native(decoder=BitgetDecoder, dialect=partial(BitgetDialect, inst_type="USDT-FUTURES")),
+    "kucoin": Native(decoder=KucoinDecoder, dialect=KucoinDialect, bases=_KUCOIN_BASES),
+    "kucoin_futures": Native(
+        decoder=KucoinDecoder, dialect=partial(KucoinDialect, product="FUTURES"), bases=_KUCOIN_BASES
+    ),
     "okx": Native(decoder=OkxDecoder, dialect=OkxDialect),
 }
 VENUES = tuple(_NATIVE)

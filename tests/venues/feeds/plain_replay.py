@@ -171,3 +171,38 @@ class Plain:
             elif channel == "trade" and "data" in frame:  # newest first
                 self.trades[symbol] += [(Decimal(row[1]), Decimal(row[2])) for row in reversed(frame["data"])]
         return self
+
+    def kucoin(self, path):
+        last: dict[str, int] = {}
+        waiting: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for line in lines(path):
+            if line["dir"] != "in":
+                continue
+            frame = load(line["data"])
+            if line["conn"] == "rest":
+                if "level2?symbol=" in line["req"]:
+                    symbol = line["req"].split("symbol=")[1]
+                    self.books[symbol].whole(frame["data"]["bids"], frame["data"]["asks"])
+                    last[symbol] = int(frame["data"]["sequence"])
+                    self._kucoin_apply(symbol, last, waiting)
+            elif frame.get("subject") == "trade.l3match":
+                row = frame["data"]
+                self.trades[row["symbol"]].append((Decimal(row["price"]), Decimal(row["size"])))
+            elif frame.get("subject") == "trade.l2update":
+                symbol = frame["data"]["symbol"]
+                waiting[symbol].append(frame["data"])
+                self._kucoin_apply(symbol, last, waiting)
+        return self
+
+    def _kucoin_apply(self, symbol, last, waiting):
+        if symbol not in last:
+            return
+        for diff in waiting.pop(symbol, []):
+            if diff["sequenceEnd"] <= last[symbol]:
+                continue
+            assert diff["sequenceStart"] <= last[symbol] + 1
+            sides = [
+                [row[:2] for row in diff["changes"][name] if int(row[2]) > last[symbol]] for name in ("bids", "asks")
+            ]
+            last[symbol] = diff["sequenceEnd"]
+            self.books[symbol].change(*sides)

@@ -11,7 +11,7 @@ from engine.market.book import Book
 from engine.venues.feeds import VENUES, build_decoder
 from tests.venues.feeds.plain_replay import Plain
 
-FOLDERS = ("upbit", "bithumb", "coinone", "binance", "bybit", "bitget", "okx")
+FOLDERS = ("upbit", "bithumb", "coinone", "binance", "bybit", "bitget", "kucoin", "okx")
 CAPTURES = [  # venue, files, frames and events as the list of recordings names them
     ("upbit", ["ws-20210405-10sym-120s"], 1733, {"book": 1061, "trade": 672}),
     ("binance", ["ws-spot-20210404-btc-eth-dot-92s"], 4716, {"book": 2688, "trade": 1910, "ignored": 118}),
@@ -36,6 +36,12 @@ CAPTURES = [  # venue, files, frames and events as the list of recordings names 
         ["ws-v1-20220407-spot-mix-31s"],
         1157,
         {"book": 637, "trade": 555, "ticker": 345, "ack": 40, "ignored": 70},
+    ),
+    (
+        "kucoin",
+        ["ws-spot-20210425-31s-a"],
+        4151,
+        {"book": 3472, "trade": 6, "ticker": 656, "ack": 14, "ignored": 3},
     ),
     ("okx", ["ws-20210722-10sym-31s"], 1616, {"book": 1504, "trade": 36, "ticker": 46, "ack": 30}),
     ("okx", ["ws-20220513-3sym-12s"], 410, {"book": 290, "trade": 74, "ticker": 28, "ack": 18}),

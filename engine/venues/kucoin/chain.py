@@ -1,0 +1,57 @@
+"""Continuity of one KuCoin symbol: the guard, and a range of changes in the shape that every dialect is brought to."""
+
+from msgspec import Struct
+
+from engine.domain.errors import SequenceGap
+from engine.domain.market import Levels
+from engine.venues.kucoin import wire
+
+SPOT, FUTURES = "kucoin", "kucoin_futures"
+Rows = list[wire.Row[float]]
+
+
+class SequenceGuard:
+    """Continuity of one symbol's ranges of changes. Holds one integer, does no I/O."""
+
+    __slots__ = ("last_seq",)
+
+    def __init__(self, snapshot_seq: int) -> None:
+        self.last_seq = snapshot_seq
+
+    def accepts(self, first: int, last: int) -> bool:
+        """False for a range older than the book. Raises SequenceGap if one was missed."""
+        if last <= self.last_seq:
+            return False
+        if first > self.last_seq + 1:
+            raise SequenceGap(f"expected {self.last_seq + 1}, received {first}")
+        self.last_seq = last
+        return True
+
+
+class Diff(Struct):
+    """A range of changes, whichever dialect it came in."""
+
+    symbol: str
+    first: int
+    last: int
+    bids: Rows
+    asks: Rows
+    ts_ms: int
+
+
+class Chain:
+    __slots__ = ("guard", "is_asked", "waiting", "was_lost")
+
+    def __init__(self) -> None:
+        self.guard: SequenceGuard | None = None
+        self.waiting: list[Diff] = []  # classic only: what came before the base
+        self.was_lost = False
+        self.is_asked = False
+
+
+def venue_of(symbol: str) -> str:
+    return SPOT if "-" in symbol else FUTURES
+
+
+def levels(rows: Rows) -> Levels:
+    return [(row.price, row.size) for row in rows if row.price and row.size]
