@@ -5,7 +5,6 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from functools import partial
 from typing import Any
 
 from aiogram import Bot, Dispatcher
@@ -26,7 +25,7 @@ from bot.gate import Authorise, Permit
 from bot.halts import Halts
 from bot.handlers import curve, halt, look, money, presses, repair, start, strategies, taps
 from bot.menu import offer_commands
-from bot.notify import notify
+from bot.notify import Heart, notify
 from bot.office import Office
 from bot.outbox import Outbox, Priority
 from bot.painter import Painter
@@ -43,6 +42,7 @@ from engine.control.messages import AlertView
 log = logging.getLogger("premia.bot")
 
 _LAST_WORDS_S = 8.0  # for what is under way when the process is told to stop
+_HOUSEKEEPING_S = 6 * 3600
 _DOOR_TIMEOUT_MS = 2_000  # a hanging engine must not hold the next command for long
 
 
@@ -71,6 +71,7 @@ class App:
         self._config = config
         self._now_ms = now_ms
         self._pace = pace
+        self._heart = Heart()
         self.stopping = asyncio.Event()
         server = TelegramAPIServer.from_base(config.telegram.api_base)
         self.bot = Bot(token, session=AiohttpSession(api=server))
@@ -120,7 +121,6 @@ class App:
 
     async def run(self) -> None:
         """Until `stopping` is set. Raises an ExceptionGroup with TokenRefused, or with a fault of our own."""
-        self.store.forget_old(self._now_ms())
         log.info("started instance=%s users=%s", self._config.instance, len(self._config.telegram.users))
         async with asyncio.TaskGroup() as tasks:
             steady = [tasks.create_task(work, name=name) for name, work in self._steady().items()]
@@ -147,7 +147,7 @@ class App:
             self.handle,
             is_urgent=halt.is_stop,
             on_conflict=self._on_conflict,
-            progress=partial(notify, "WATCHDOG=1"),
+            progress=self._heart.beat,
             now_ms=self._now_ms,
         )
         work: dict[str, Coroutine[Any, Any, None]] = {"poll": poller.run(self.stopping)}
@@ -165,6 +165,8 @@ class App:
             "watch": Watch(self.office, self._pace.watch_every_s).run(),
             "reports": Reports(self.office, self._pace.report_retry_s).run(),
             "menus": self._offer_menus(),
+            "heart": self._heart.run(),
+            "housekeeping": self._housekeeping(),
         }
 
     def _parts(self) -> Parts:
@@ -192,6 +194,11 @@ class App:
             if user is not None:
                 content = Content(text=self.office.reader(user).say("fault.internal"))
                 self.outbox.post(user.id, f"fault:{update.update_id}", content, Priority.REPLY)
+
+    async def _housekeeping(self) -> None:
+        while True:
+            self.store.forget_old(self._now_ms())
+            await asyncio.sleep(_HOUSEKEEPING_S)
 
     async def _offer_menus(self) -> None:
         """Once per start; a chat that was never opened gets its menu with /start."""

@@ -19,6 +19,7 @@ from engine.control.client import Door, DoorUnavailable
 from engine.control.messages import OpportunityView, TokenView, TradeView
 
 RETURN_MS = 60_000
+KEPT = 300  # cards at hand; older ones have ended long ago and stay as they are in the chat
 _HALF = Decimal("0.5")
 _NOTE_MS = 20_000
 _RENEW_BEFORE_MS = 8_000  # of the 20 s that a token lives
@@ -58,7 +59,9 @@ class Cards:
         self.engine_up = True
 
     def _load(self) -> dict[str, Card]:
-        rows = self._store.sql.execute("SELECT * FROM cards ORDER BY seen_ms")
+        rows = self._store.sql.execute(
+            "SELECT * FROM (SELECT * FROM cards ORDER BY seen_ms DESC LIMIT ?) ORDER BY seen_ms", (KEPT,)
+        )
         return {
             row["opportunity_id"]: Card(
                 slot=row["slot"],
@@ -91,6 +94,8 @@ class Cards:
                 break
         card = Card(slot=slot, view=view, notes={}, buttons={})
         self._cards[view.id] = card
+        if len(self._cards) > KEPT:
+            del self._cards[next(iter(self._cards))]
         self._save(card)
         return card
 

@@ -106,4 +106,7 @@ class Store:
         old = now_ms - _KEEP_MESSAGES_MS
         self.sql.execute("DELETE FROM messages WHERE wanted = shown AND queued_ms < ?", (old,))
         self.sql.execute("DELETE FROM cards WHERE seen_ms < ?", (old,))
+        # A trade without a card is remembered as long as its message.
+        self.sql.execute("DELETE FROM facts WHERE name GLOB 'trade:*' AND name NOT IN (SELECT key FROM messages)")
+        self.sql.execute("DELETE FROM halts WHERE told = 1 AND wall_ms < ?", (old,))
         self.sql.execute("DELETE FROM decisions WHERE wall_ms < ?", (old,))
