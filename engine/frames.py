@@ -74,7 +74,8 @@ class Player:
         self._venue = venue
         self._native = native(venue)
         self._all: list[Decoder] = []
-        self._decoder = self._new_decoder()
+        self._played = venue  # whose frames `_decoder` reads: the venue, or another product of it
+        self._decoder = self._new_decoder(venue)
         self._opened: dict[str, Decoder] = {}  # by connection, within the file being played
         self._name = ""
         self._seen_ns = 0
@@ -83,12 +84,11 @@ class Player:
         self._trades: dict[Market, Traded] = {}
         self._asked: set[str] = set()
 
-    def _new_decoder(self, url: str = "") -> Decoder:
-        sockets = self._native.sockets
-        venue = next((sockets[part] for part in sockets if part in url), self._venue)
+    def _new_decoder(self, venue: str) -> Decoder:
         # Decimal: the same code as live, and the venue's own digits come back exactly.
         decoder = build_decoder(venue, self._take, self._on_ask, Decimal)
         self._all.append(decoder)
+        self._played = venue
         return decoder
 
     def play(self, path: Path) -> None:
@@ -109,14 +109,16 @@ class Player:
         before = self._opened.get(connection)
         if before is not None:
             before.drop("", "reconnect", self._seen_ns)
-        self._decoder = self._opened[connection] = self._new_decoder(url)
+        sockets = self._native.sockets
+        venue = next((sockets[part] for part in sockets if part in url), self._venue)
+        self._decoder = self._opened[connection] = self._new_decoder(venue)
 
     def _frame(self, line: Line) -> None:
         text = line.data
         if line.name:
             text = _PLACEHOLDER.sub(r"\1", text)
             if line.name != self._name:
-                self._decoder = self._new_decoder()
+                self._decoder = self._new_decoder(self._venue)
             self._name = line.name
         if line.conn in _FOREIGN_CONNECTIONS:
             self.extra.frames += 1
@@ -130,9 +132,12 @@ class Player:
 
     def _rest(self, line: Line) -> None:
         target = urlsplit(line.req.rpartition(" ")[2])
-        symbols = parse_qs(target.query).get(self._native.bases.get(target.path, ""))
+        parameter, venue = self._native.bases.get(target.path, ("", ""))
+        symbols = parse_qs(target.query).get(parameter)
         if not symbols:
             return
+        if venue != self._played:
+            self._decoder = self._new_decoder(venue)
         try:
             self._decoder.on_rest_book(symbols[0], line.data.encode(), self._seen_ns)
         except BadFrame as error:

@@ -15,6 +15,8 @@ from engine.venues.bithumb.feed import BithumbDecoder, BithumbDialect
 from engine.venues.bybit.feed import BybitDecoder, BybitDialect
 from engine.venues.coinone.feed import CoinoneDecoder, CoinoneDialect
 from engine.venues.decoder import Ask, Decoder, Number
+from engine.venues.gate.dialect import GateDialect
+from engine.venues.gate.feed import GateDecoder
 from engine.venues.kucoin.dialect import KucoinDialect
 from engine.venues.kucoin.feed import KucoinDecoder
 from engine.venues.okx.feed import OkxDecoder, OkxDialect
@@ -28,14 +30,24 @@ class Native(Struct, frozen=True, kw_only=True):
 
     decoder: Callable[[Sink, Ask, Number], Decoder]
     dialect: Callable[[str, str, tuple[str, ...], Random], Dialect]
-    # REST paths whose answer is the base of a book, each with the query parameter that names the symbol.
-    bases: Mapping[str, str] = {}
+    # REST paths whose answer is the base of a book: the query parameter that names the symbol, and whose book it is.
+    bases: Mapping[str, tuple[str, str]] = {}
     # Parts of socket addresses that carry another product of the same venue, and the name of that product here.
     sockets: Mapping[str, str] = {}
 
 
-_BINANCE_BASES = {"/api/v3/depth": "symbol", "/api/v1/depth": "symbol"}  # v1: its name before 2021, same body
-_KUCOIN_BASES = {"/api/v3/market/orderbook/level2": "symbol", "/api/v1/level2/snapshot": "symbol"}  # spot, futures
+_BINANCE_BASES = {
+    "/api/v3/depth": ("symbol", "binance"),
+    "/api/v1/depth": ("symbol", "binance"),  # its name before 2021, same body
+}
+_GATE_BASES = {
+    "/api/v4/spot/order_book": ("currency_pair", "gate"),
+    "/api/v4/futures/usdt/order_book": ("contract", "gate_futures"),
+}
+_KUCOIN_BASES = {
+    "/api/v3/market/orderbook/level2": ("symbol", "kucoin"),
+    "/api/v1/level2/snapshot": ("symbol", "kucoin_futures"),
+}
 _NATIVE = {
     "upbit": Native(decoder=UpbitDecoder, dialect=UpbitDialect),
     "bithumb": Native(decoder=BithumbDecoder, dialect=BithumbDialect),
@@ -47,6 +59,12 @@ _NATIVE = {
     ),
     "bitget": Native(decoder=BitgetDecoder, dialect=BitgetDialect),
     "bitget_futures": Native(decoder=BitgetDecoder, dialect=partial(BitgetDialect, inst_type="USDT-FUTURES")),
+    "gate": Native(decoder=GateDecoder, dialect=GateDialect, bases=_GATE_BASES, sockets={"//fx-ws": "gate_futures"}),
+    "gate_futures": Native(
+        decoder=partial(GateDecoder, venue="gate_futures"),
+        dialect=partial(GateDialect, product="futures"),
+        bases=_GATE_BASES,
+    ),
     "kucoin": Native(decoder=KucoinDecoder, dialect=KucoinDialect, bases=_KUCOIN_BASES),
     "kucoin_futures": Native(
         decoder=KucoinDecoder, dialect=partial(KucoinDialect, product="FUTURES"), bases=_KUCOIN_BASES

@@ -206,3 +206,39 @@ class Plain:
             ]
             last[symbol] = diff["sequenceEnd"]
             self.books[symbol].change(*sides)
+
+    def gate(self, path):
+        """Both products: spot rows are lists, futures rows are objects, and futures sizes are signed in trades."""
+        last: dict[str, int] = {}
+        waiting: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for line in lines(path):
+            if line["dir"] != "in":
+                continue
+            frame = load(line["data"])
+            if line["conn"] == "rest":
+                if "/order_book?" in line["req"]:
+                    symbol = line["req"].split("?")[1].split("&")[0].split("=")[1]
+                    self.books[symbol].whole(*self._gate_sides(frame["bids"], frame["asks"]))
+                    last[symbol] = frame["id"]
+                    self._gate_apply(symbol, last, waiting)
+            elif frame["event"] == "update" and frame["channel"] == "spot.trades":
+                row = frame["result"]
+                self.trades[row["currency_pair"]].append((Decimal(row["price"]), Decimal(row["amount"])))
+            elif frame["event"] == "update" and frame["channel"].endswith("order_book_update"):
+                waiting[frame["result"]["s"]].append(frame["result"])
+                self._gate_apply(frame["result"]["s"], last, waiting)
+        return self
+
+    @staticmethod
+    def _gate_sides(*sides):
+        return [[(row["p"], row["s"]) if isinstance(row, dict) else row for row in side] for side in sides]
+
+    def _gate_apply(self, symbol, last, waiting):
+        if symbol not in last:
+            return
+        for diff in waiting.pop(symbol, []):
+            if diff["u"] <= last[symbol]:
+                continue
+            assert diff["U"] <= last[symbol] + 1
+            last[symbol] = diff["u"]
+            self.books[symbol].change(*self._gate_sides(diff["b"], diff["a"]))

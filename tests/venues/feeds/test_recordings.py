@@ -11,7 +11,7 @@ from engine.market.book import Book
 from engine.venues.feeds import VENUES, build_decoder
 from tests.venues.feeds.plain_replay import Plain
 
-FOLDERS = ("upbit", "bithumb", "coinone", "binance", "bybit", "bitget", "kucoin", "okx")
+FOLDERS = ("upbit", "bithumb", "coinone", "binance", "bybit", "bitget", "gate", "kucoin", "okx")
 CAPTURES = [  # venue, files, frames and events as the list of recordings names them
     ("upbit", ["ws-20210405-10sym-120s"], 1733, {"book": 1061, "trade": 672}),
     ("binance", ["ws-spot-20210404-btc-eth-dot-92s"], 4716, {"book": 2688, "trade": 1910, "ignored": 118}),
@@ -37,6 +37,13 @@ CAPTURES = [  # venue, files, frames and events as the list of recordings names 
         1157,
         {"book": 637, "trade": 555, "ticker": 345, "ack": 40, "ignored": 70},
     ),
+    (
+        "gate",
+        ["ws-spot-20210422-31s-a"],
+        170,
+        {"book": 115, "trade": 7, "ticker": 18, "ack": 22, "ignored": 8},
+    ),
+    ("gate", ["ws-futures-20230524-31s-a"], 337, {"book": 263, "ticker": 51, "ack": 22, "ignored": 1}),
     (
         "kucoin",
         ["ws-spot-20210425-31s-a"],

@@ -1,0 +1,256 @@
+"""Gate market data, spot and USDT futures: `obu` (snapshot and deltas), `order_book_update` joined from REST, trades.
+
+Spot and futures spell their symbols alike (BTC_USDT), so each is a venue of its own here: `gate` and `gate_futures`.
+Contracts stay contracts. `order_book_update` and REST round fractions of contracts down; `obu` does not.
+"""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from engine.domain.errors import BadFrame, SequenceGap
+from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
+from engine.domain.market import Levels
+from engine.domain.order import Side
+from engine.venues.decoder import Ask, Counts, Number
+from engine.venues.gate import wire
+from engine.venues.protocol import Sink
+
+SPOT, FUTURES = "gate", "gate_futures"
+_MAX_WAITING = 1_000  # 100 ms apart: a minute and a half of changes, and no base came
+_SYMBOL = re.compile(rb'"(?:s|currency_pair|contract)":\s*"(?:ob\.)?([^"\\.]+)')
+_Row = wire.Row[float] | wire.NamedRow[float]
+_Changes = wire.Changes[wire.Row[float]] | wire.Changes[wire.NamedRow[float]]
+
+
+class SequenceGuard:
+    """Continuity of one symbol's ranges of changes. Holds one integer, does no I/O."""
+
+    __slots__ = ("last_id",)
+
+    def __init__(self, snapshot_id: int) -> None:
+        self.last_id = snapshot_id
+
+    def accepts(self, first_id: int, last_id: int) -> bool:
+        """False for a range older than the book. Raises SequenceGap if one was missed.
+
+        A range that overlaps is taken: its sizes are absolute, so nothing is missed and nothing counted twice.
+        """
+        if last_id <= self.last_id:
+            return False
+        if first_id > self.last_id + 1:
+            raise SequenceGap(f"expected {self.last_id + 1}, received {first_id}")
+        self.last_id = last_id
+        return True
+
+
+class _Chain:
+    __slots__ = ("guard", "is_asked", "symbol", "venue", "waiting", "was_lost")
+
+    def __init__(self, venue: str, symbol: str) -> None:
+        self.venue = venue
+        self.symbol = symbol
+        self.guard: SequenceGuard | None = None
+        self.waiting: list[_Changes] = []  # of `order_book_update`: what came before the base
+        self.was_lost = False
+        self.is_asked = False
+
+
+class GateDecoder:
+    """Frames of one connection -> events. `ask`: `obu` must be subscribed anew, `order_book_update` needs REST."""
+
+    def __init__(self, sink: Sink, ask: Ask, number: Number = float, venue: str = SPOT) -> None:
+        self.counts = Counts()
+        self._venue = venue
+        self._sink = sink
+        self._ask = ask
+        self._decoders: wire.Decoders[float] = wire.Decoders(number)
+        self._chains: dict[tuple[str, str], _Chain] = {}
+
+    def on_frame(self, data: bytes, seen_ns: int) -> None:
+        self.counts.frames += 1
+        try:
+            if data.find(b'.obu"', 0, 160) > 0:
+                self._on_obu(data, seen_ns)
+            else:
+                self._on_other(data, seen_ns)
+        except msgspec.MsgspecError as error:
+            self._on_bad(data, error, seen_ns)
+
+    def _on_bad(self, data: bytes, error: Exception, seen_ns: int) -> None:
+        self.counts.errors += 1
+        found = _SYMBOL.search(data)
+        symbol = found.group(1).decode("utf-8", "replace") if found else ""
+        is_known = any(symbol == name for _, name in self._chains)
+        self.drop(symbol if is_known else "", "bad_frame", seen_ns)
+        raise BadFrame(f"gate: {error}") from error
+
+    def _on_obu(self, data: bytes, seen_ns: int) -> None:
+        changes = self._decoders.obu.decode(data).result
+        if not changes.symbol:
+            self._on_other(data, seen_ns)  # the answer to a subscribe
+            return
+        self.counts.book += 1
+        venue = FUTURES if data.find(b'"futures.obu"', 0, 160) > 0 else SPOT
+        chain = self._chain(venue, changes.symbol.split(".")[1])
+        if changes.full:
+            self._on_base(chain, changes.last, changes.bids or [], changes.asks or [], changes.ts_ms, seen_ns)
+        elif chain.guard is not None:
+            self._follow(chain, chain.guard, changes, seen_ns)
+        elif not chain.is_asked:
+            chain.is_asked = True
+            self._ask(chain.symbol, "no_snapshot")
+
+    def _chain(self, venue: str, symbol: str) -> _Chain:
+        chain = self._chains.get((venue, symbol))
+        if chain is None:
+            chain = self._chains[venue, symbol] = _Chain(venue, symbol)
+        return chain
+
+    def _on_base(
+        self, chain: _Chain, last_id: int, bids: Sequence[_Row], asks: Sequence[_Row], ts_ms: int, seen_ns: int
+    ) -> None:
+        chain.guard, chain.waiting, chain.is_asked = SequenceGuard(last_id), [], False
+        self.counts.resyncs += chain.was_lost
+        chain.was_lost = False
+        self._tell_whole(chain, bids, asks, ts_ms, seen_ns)
+
+    def _tell_whole(self, chain: _Chain, bids: Sequence[_Row], asks: Sequence[_Row], ts_ms: int, seen_ns: int) -> None:
+        self._sink(
+            BookSnapshot(
+                venue=chain.venue,
+                symbol=chain.symbol,
+                bids=sorted((level for level in _levels(bids) if level[1]), reverse=True),
+                asks=sorted(level for level in _levels(asks) if level[1]),
+                venue_ts_ms=ts_ms,
+                seen_ns=seen_ns,
+            )
+        )
+
+    def _follow(self, chain: _Chain, guard: SequenceGuard, changes: _Changes, seen_ns: int) -> None:
+        try:
+            if not guard.accepts(changes.first, changes.last):
+                return
+        except SequenceGap:
+            self._lose(chain, "gap", seen_ns)
+            return
+        self._sink(
+            BookDelta(
+                venue=chain.venue,
+                symbol=chain.symbol,
+                bids=_levels(changes.bids),
+                asks=_levels(changes.asks),
+                venue_ts_ms=changes.ts_ms,
+                seen_ns=seen_ns,
+            )
+        )
+
+    def _on_changes(self, venue: str, changes: _Changes, seen_ns: int) -> None:
+        """`order_book_update`: it follows the base, or waits for it."""
+        self.counts.book += 1
+        chain = self._chain(venue, changes.symbol)
+        if chain.guard is not None:
+            self._follow(chain, chain.guard, changes, seen_ns)
+            return
+        if len(chain.waiting) >= _MAX_WAITING:
+            chain.waiting.clear()
+            chain.is_asked = False
+        chain.waiting.append(changes)
+        if not chain.is_asked:
+            chain.is_asked = True
+            self._ask(chain.symbol, "start")
+
+    def on_rest_book(self, symbol: str, body: bytes, seen_ns: int) -> None:
+        is_spot = self._venue == SPOT
+        try:
+            base = (self._decoders.rest if is_spot else self._decoders.named_rest).decode(body)
+        except msgspec.MsgspecError as error:
+            raise BadFrame(f"{self._venue} order_book {symbol}: {error}") from error
+        chain = self._chain(self._venue, symbol)
+        if chain.guard is not None or not base.id:
+            return  # the stream is at least as good; an answer without an id (no with_id=true) is no base
+        waiting = [changes for changes in chain.waiting if changes.last > base.id]
+        if waiting and waiting[0].first > base.id + 1:
+            # Older than the first change in hand: a hole between them. Keep the changes, take a newer base.
+            self._ask(symbol, "snapshot_old")
+            return
+        self._on_base(chain, base.id, base.bids, base.asks, 0, seen_ns)
+        for changes in waiting:
+            if chain.guard is not None:
+                self._follow(chain, chain.guard, changes, seen_ns)
+
+    def _lose(self, chain: _Chain, reason: str, seen_ns: int) -> None:
+        if chain.guard is not None:
+            chain.was_lost = True
+            self.counts.gaps += reason in ("gap", "crossed")
+            self._sink(BookLost(venue=chain.venue, symbol=chain.symbol, reason=reason, seen_ns=seen_ns))
+        chain.guard, chain.waiting, chain.is_asked = None, [], True
+        self._ask(chain.symbol, reason)
+
+    def drop(self, symbol: str, reason: str, seen_ns: int) -> None:
+        for (_, name), chain in self._chains.items():
+            if symbol in ("", name):
+                self._lose(chain, reason, seen_ns)
+
+    def is_live(self, symbol: str) -> bool:
+        """Whether the book of `symbol` follows its stream now."""
+        chain = self._chains.get((self._venue, symbol))
+        return chain is not None and chain.guard is not None
+
+    def _on_trade(
+        self, venue: str, trade: wire.Trade[float] | wire.FuturesTrade[float], qty: float, is_sell: bool, seen_ns: int
+    ) -> None:
+        self.counts.trade += 1
+        self._sink(
+            TradePrint(
+                venue=venue,
+                symbol=trade.symbol,
+                price=trade.price,
+                qty=qty,
+                taker_side=Side.SELL if is_sell else Side.BUY,
+                trade_id=str(trade.id),
+                venue_ts_ms=int(trade.trade_ms),
+                seen_ns=seen_ns,
+            )
+        )
+
+    def _on_other(self, data: bytes, seen_ns: int) -> None:
+        """Everything but `obu`: first its name, then its result."""
+        counts, decoders = self.counts, self._decoders
+        kind = wire.kind.decode(data)
+        product, _, channel = kind.channel.partition(".")
+        if kind.event in ("subscribe", "unsubscribe") or channel in ("pong", "ping"):
+            counts.ack += 1
+            return
+        result = bytes(kind.result)
+        match product, channel:
+            case "spot", "order_book_update":
+                self._on_changes(SPOT, decoders.changes.decode(result), seen_ns)
+            case "futures", "order_book_update":
+                self._on_changes(FUTURES, decoders.named_changes.decode(result), seen_ns)
+            case "spot", "order_book":
+                self._on_top(decoders.top.decode(result), seen_ns)
+            case "spot", "trades":
+                trade = decoders.trade.decode(result)
+                self._on_trade(SPOT, trade, trade.qty, trade.side == "sell", seen_ns)
+            case "futures", "trades":
+                for row in decoders.futures_trades.decode(result):
+                    row.trade_ms = row.trade_ms or row.trade_s * 1_000
+                    self._on_trade(FUTURES, row, abs(row.size), row.size < 0, seen_ns)
+            case "spot" | "futures", "tickers" | "book_ticker":
+                counts.ticker += 1
+            case "spot" | "futures", "obu":
+                self._on_obu(data, seen_ns)
+            case _:
+                counts.ignored += 1
+
+    def _on_top(self, top: wire.Top[wire.Row[float]], seen_ns: int) -> None:
+        """A few whole levels; where the changes of the same symbol are followed, they are the book."""
+        self.counts.book += 1
+        if (SPOT, top.symbol) not in self._chains:
+            self._tell_whole(_Chain(SPOT, top.symbol), top.bids, top.asks, top.ts_ms, seen_ns)
+
+
+def _levels(rows: Sequence[_Row] | None) -> Levels:
+    return [(row.price, row.size) for row in rows or ()]
