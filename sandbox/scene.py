@@ -17,6 +17,7 @@ _EXECUTE = "체결"
 _PREMIUM_BPS = 130
 _RECORDED_BOOKS = 4 + 7  # the seeded four, and most of the ten recorded codes; some are silent for minutes
 _TRIES = 3
+_PATIENCE_S = 70  # a chat takes twenty messages a minute: after a busy one an answer may wait for the next
 _SETTLED = ("closed", "dead_letter")
 
 
@@ -182,7 +183,7 @@ class Scene:
         await self.stranger.say("/status")
         await self.stranger.say("/kill")
         await self.phone.say("/status")
-        await self.phone.until(lambda: self.phone.newest("업비트.*호가|호가.*업비트|🟢"), 20, "/status")
+        await self.phone.until(lambda: self.phone.newest("업비트.*호가|호가.*업비트|🟢"), _PATIENCE_S, "/status")
         await self.stranger.refresh()
         if any(not message["mine"] for message in self.stranger.messages.values()):
             raise SceneFailed("a stranger was answered")
@@ -193,7 +194,7 @@ class Scene:
         """/strategies, then the mode's button below the strategy's title."""
         asked = await self.phone.say("/strategies")
         panel: Message = await self.phone.until(
-            lambda: self.phone.newest("전략", after=asked, buttons="꺼짐"), 20, "the panel of strategies"
+            lambda: self.phone.newest("전략", after=asked, buttons="꺼짐"), _PATIENCE_S, "the panel of strategies"
         )
         rows = panel["buttons"]
         at = next(i for i, row in enumerate(rows) if strategy in row[0]["text"])
@@ -216,7 +217,7 @@ class Scene:
         before = target(await self.door.get("/strategies"))
         asked = await self.phone.say("/curve tether_bot 3 0.9")
         preview: Message = await self.phone.until(
-            lambda: self.phone.newest("미리보기", after=asked, buttons="적용"), 30, "the preview of the curve"
+            lambda: self.phone.newest("미리보기", after=asked, buttons="적용"), _PATIENCE_S, "the preview of the curve"
         )
         if not preview["photo"]:
             raise SceneFailed("the preview has no picture")
@@ -281,7 +282,7 @@ class Scene:
         asked = await self.phone.say("/report")
         message: Message = await self.phone.until(
             lambda: (m := self.phone.newest("보고서", after=asked)) and m["photo"] and m,
-            40,
+            _PATIENCE_S,
             "the report with its picture",
         )
         if not (await self.phone.download(message)).startswith((b"\x89PNG", b"\xff\xd8")):
@@ -290,9 +291,11 @@ class Scene:
     async def kill(self) -> None:
         """The tether bot rests a post-only order by itself; /kill cancels it and nothing new goes out."""
         await self.choose_mode("테더봇", "자동")
-        yes: Message = await self.phone.until(lambda: self.phone.newest("자동", buttons="자동으로"), 20, "the question")
+        yes: Message = await self.phone.until(
+            lambda: self.phone.newest("자동", buttons="자동으로"), _PATIENCE_S, "the question"
+        )
         await self.phone.answer_of(await self.phone.press(yes, button(yes, "자동으로")))
-        await self.until_world(lambda orders: tally.open_orders(orders), 40, "a resting order")
+        await self.until_world(lambda orders: tally.open_orders(orders), _PATIENCE_S, "a resting order")
         asked = await self.phone.say("/kill")
         await self.phone.until(lambda: self.phone.newest("L2|정지|멈", after=asked), 10, "the answer to /kill")
         await self.until_world(lambda orders: not tally.open_orders(orders), 15, "an empty order book of ours")
@@ -311,7 +314,9 @@ class Scene:
 
     async def resume(self) -> None:
         asked = await self.phone.say("/resume")
-        check: Message = await self.phone.until(lambda: self.phone.newest("점검", after=asked), 20, "the self-check")
+        check: Message = await self.phone.until(
+            lambda: self.phone.newest("점검", after=asked), _PATIENCE_S, "the self-check"
+        )
         data = button(check, "재개")
         if not data:
             raise SceneFailed(f"the self-check did not pass: {check['text']}")
