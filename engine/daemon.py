@@ -74,6 +74,7 @@ class Daemon:
             if venue.enabled
         }
         self._problems: dict[str, str] = {}
+        self._unwritten: LatchChanged | None = None  # the newest latch, while the disk refuses it
         self._worst_lag_ns = 0
         self._skew_ms: dict[str, int] = {}  # venue's clock minus ours, newest reading
         events = EventLog(self._data / "events.jsonl") if config.record_events else None
@@ -254,6 +255,8 @@ class Daemon:
                     notify("WATCHDOG=1")
                 self._worst_lag_ns = 0
                 self._obey_hand()
+                if self._unwritten is not None:
+                    self._latch(self._unwritten)
             await asyncio.sleep(_TICK_S)
             self._worst_lag_ns = max(self._worst_lag_ns, time.monotonic_ns() - due_ns)
 
@@ -287,12 +290,17 @@ class Daemon:
         raise Shutdown
 
     def _latch(self, change: LatchChanged) -> None:
-        """Durable at once. If the disk refuses, the level in memory stands and a person is told."""
+        """Durable at once. If the disk refuses, the level in memory stands, a person is told, and it is tried again."""
         try:
             write_latch(self._latch_path, change)
         except OSError as error:
             log.error("latch_unwritable level=%d error=%s", change.level, error)
+            self._unwritten = change
             self._problem("latch", f"latch file: {error.strerror}")
+        else:
+            self._unwritten = None
+            if "latch" in self._problems:
+                self._problem("latch", "")
 
     def _on_journal(self, state: JournalState) -> None:
         self._problem("journal", "" if state.writable else state.reason)

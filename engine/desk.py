@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from os import SEEK_END
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +28,7 @@ class EventLog:
     """
 
     def __init__(self, path: Path) -> None:
+        self._failed = False
         self._file: BinaryIO = path.open("a+b", buffering=1 << 16)
         if self._file.seek(0, SEEK_END):
             self._file.seek(-1, SEEK_END)
@@ -34,13 +36,24 @@ class EventLog:
                 self._file.write(b"\n")
 
     def write(self, event: Event, effects: Sequence[Effect]) -> None:
-        self._file.write(encode({"event": event, "effects": effects}) + b"\n")
+        if not self._failed:
+            self._try(lambda: self._file.write(encode({"event": event, "effects": effects}) + b"\n"))
 
     def flush(self) -> None:
-        self._file.flush()
+        if not self._failed:
+            self._try(self._file.flush)
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # what was not flushed by now cannot be
+            self._file.close()
+
+    def _try(self, work: Callable[[], object]) -> None:
+        """A disk that is full ends the recording, not the desk; a log with a hole would replay to a difference."""
+        try:
+            work()
+        except OSError as error:
+            self._failed = True
+            log.error("event_log_ended error=%s", error)
 
 
 class Desk:

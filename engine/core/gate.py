@@ -7,7 +7,7 @@ from engine.core.state import Opportunity, State
 from engine.domain.effect import Severity
 from engine.domain.market import FeeSide
 from engine.domain.money import BPS, NS_PER_MS, NS_PER_S, ZERO, exact
-from engine.domain.order import Intent, OrderStatus, PlannedLeg, Side, TradeState
+from engine.domain.order import Intent, LegRole, OrderStatus, PlannedLeg, Side, TradeState
 from engine.domain.view import PnlView
 from engine.execution import trade as life
 from engine.execution.order_state import OrderState
@@ -175,11 +175,16 @@ def unknown_at(state: State, leg: PlannedLeg) -> int:
 
 
 def note_order(state: State, order: OrderState) -> None:
-    """An order ended or lost its answer: a refusal or a lost answer is a failure, an unfilled IOC is not."""
-    failed = order.status in (OrderStatus.REJECTED, OrderStatus.UNKNOWN)
-    if order.status is OrderStatus.NOT_PLACED and order.reason.startswith("halted"):
+    """An order ended or lost its answer: a refusal or a lost answer is a failure, an unfilled IOC is not.
+
+    Of what was not placed only an entry that the venue would not take is one: the latch and the journal are ours, a
+    lost answer was counted when it was lost, and a repair is tried until the rate budget is back.
+    """
+    if order.status is OrderStatus.NOT_PLACED and not (
+        order.never_left and order.request.role is LegRole.ENTRY and order.reason.startswith("nothing left")
+    ):
         return
-    failed = failed or order.status is OrderStatus.NOT_PLACED
+    failed = order.status in (OrderStatus.REJECTED, OrderStatus.UNKNOWN, OrderStatus.NOT_PLACED)
     announce(state, state.breakers.note_order(order.request.venue, failed, state.now_ns))
 
 

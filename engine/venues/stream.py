@@ -288,4 +288,7 @@ class Stream:
     async def _write_bad(self) -> None:
         if self._keep_bad is not None and self._decoder.counts.errors > self._bad_kept:
             self._bad_kept = self._decoder.counts.errors
-            await asyncio.to_thread(self._keep_bad, b"".join(self._bad))
+            try:
+                await asyncio.to_thread(self._keep_bad, b"".join(self._bad))
+            except OSError as error:  # a full disk must not end the feed
+                log.warning("bad_frames_unwritable venue=%s error=%s", self.venue, error)

@@ -1,5 +1,6 @@
 """A repair that never left the house is no attempt; what a dead letter was for survives a restart."""
 
+from engine.domain.command import ResumeConfirm, ResumeRequest
 from engine.domain.order import LegRole, TradeState
 from tests.core.harness import Rig
 from tests.core.venue_model import Outcome
@@ -36,3 +37,18 @@ def test_a_dead_letter_keeps_its_reason_over_a_restart():
     assert trade.state is TradeState.DEAD_LETTER and trade.reason
     rig.restart()
     assert rig.trade(trade.plan.trade_id).reason == trade.reason
+
+
+def test_a_journal_that_fails_trips_no_breaker_of_the_venues():
+    """Found with a locked journal: ten orders that never left kept every venue closed for 300 s after the resume."""
+    rig = Rig().ready()
+    for ratio in (0.01, 0.012, 0.014, 0.016, 0.018, 0.02):
+        rig.journal_reason = "disk full"
+        rig.execute(ratio=ratio)
+        rig.settle()
+        rig.mend_journal()
+        rig.run_for(1_000)
+        rig.show_all()
+        assert rig.ask(ResumeRequest(token="again")).ok
+        assert rig.ask(ResumeConfirm(token="again")).ok
+    assert set(rig.state.breakers.states(rig.now_ns).values()) == {"closed"}
