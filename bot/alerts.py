@@ -17,6 +17,7 @@ log = logging.getLogger("premia.bot.alerts")
 ACTOR = "bot"
 MAX_LIVE_CARDS = 5  # more at once would spend the chat's budget on edits; the others are in /opps
 SETTLING_MS = 600  # most trades are over by then: one edit shows tap and receipt instead of three
+COMPANY_MS = 2_000
 _SAME_START_MS = 5_000
 _REFUSED_PAUSE_S = 10.0
 
@@ -201,7 +202,9 @@ class Alerts:
             self._once(user, f"settings:{event.id or event.wall_ms}", content, Priority.REPORT, True)
 
     def _once(self, user: User, key: str, content: Content, priority: Priority, silent: bool) -> None:
-        self._office.outbox.post(user.id, key, content, priority, silent=silent)
+        """What is silent is in no hurry: it waits for others of its kind, to come as one message."""
+        in_ms = COMPANY_MS if silent else 0
+        self._office.outbox.post(user.id, key, content, priority, silent=silent, in_ms=in_ms)
 
 
 def _settling_ms(trade: TradeView) -> int:

@@ -16,7 +16,7 @@ from bot.views.digest import digest
 
 log = logging.getLogger("premia.bot.delivery")
 
-DIGEST_FROM = 4  # so many short messages waiting in one chat become one
+DIGEST_FROM = 3  # so many short messages waiting in one chat become one
 _BACKOFF_S = (0.5, 1, 2, 5, 10)
 _MAX_ATTEMPTS = 5  # of a message that Telegram refuses, before it is given up with an error in the log
 

@@ -74,13 +74,27 @@ class Outbox:
         *,
         silent: bool = False,
         pinned: bool = False,
+        in_ms: int = 0,
     ) -> bool:
-        """Say it once: a second wish under the same key is ignored. True when it is new."""
+        """Say it once: a second wish under the same key is ignored. True when it is new.
+
+        With `in_ms` it waits for company: what comes until then goes into one digest with it.
+        """
         now_ms = self._now_ms()
         cursor = self._sql.execute(
             "INSERT OR IGNORE INTO messages (chat_id, key, content, late, priority, silent, pinned, wanted, shown,"
             " queued_ms, due_ms, undrawn) VALUES (?, ?, ?, '', ?, ?, ?, 1, 0, ?, ?, ?)",
-            (chat_id, key, msgspec.json.encode(content), priority, silent, pinned, now_ms, now_ms, _undrawn(content)),
+            (
+                chat_id,
+                key,
+                msgspec.json.encode(content),
+                priority,
+                silent,
+                pinned,
+                now_ms,
+                now_ms + in_ms,
+                _undrawn(content),
+            ),
         )
         self.ring()
         return cursor.rowcount == 1

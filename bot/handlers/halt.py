@@ -42,9 +42,8 @@ async def _stop(asker: Asker, office: Office, level: int, command: str, request_
     """Written down first: an engine that is away is stopped as soon as it can be reached."""
     request_id = request_id or asker.request_id(f"halt{level}")
     office.halts.order(request_id, asker.user.id, level, office.now_ms())
-    why = asker.reader.plain("halt.reason", command=command)
     try:
-        made = await asker.commands.halt(level, why, request_id)
+        made = await asker.commands.halt(level, f"Telegram {command}", request_id)
     except DoorUnavailable as error:
         log.error("halt_pending level=%s user=%s error=%s", level, asker.user.id, error)
         asker.say(Content(text=asker.reader.say("halt.pending", level=level)), Priority.CRITICAL)

@@ -234,7 +234,6 @@ TEXTS: dict[str, str] = {
     "halt.ask3": "🔻 <b>L3 flatten</b>: open positions are closed at the market. There is no way back. Do it?",
     "halt.notice": "🔴 <b>{level}</b> · {actor}\n<i>{reason}</i>",
     "halt.resumed": "🟢 <b>Resumed</b> · {actor}",
-    "halt.reason": "Telegram {command}",
     "resume.passed": "✅ <b>Self-check passed</b>\n{text}\nPress within 60 s.",
     "resume.failed": "⛔ <b>Self-check failed</b> · not resumed.\n{why}",
     "resume.check": "{mark} {name}: {text}",

@@ -234,7 +234,6 @@ TEXTS: dict[str, str] = {
     "halt.ask3": "🔻 <b>L3 청산</b>: 열린 포지션을 시장에서 정리합니다. 되돌릴 수 없습니다. 실행할까요?",
     "halt.notice": "🔴 <b>{level}</b> · {actor}\n<i>{reason}</i>",
     "halt.resumed": "🟢 <b>재개됨</b> · {actor}",
-    "halt.reason": "텔레그램 {command}",
     "resume.passed": "✅ <b>자가 점검 통과</b>\n{text}\n60초 안에 눌러 주세요.",
     "resume.failed": "⛔ <b>자가 점검 실패</b> · 재개할 수 없습니다.\n{why}",
     "resume.check": "{mark} {name}: {text}",

@@ -175,8 +175,9 @@ def ended(reader: Reader, view: OpportunityView, extras: Extras) -> Content:
     title = headline(reader, view)
     state = reader.say(f"card.{view.state}") if view.state != "live" else ""
     lines = [title, *(leg_line(reader, leg) for leg in view.legs), state]
-    if view.state in ("expired", "refused") and view.reason:
-        lines.append(reader.say("card.because", reason=reason_of(reader, view.reason)))
+    because = reason_of(reader, view.reason)
+    if view.state == "refused" or because != view.reason:  # "the premium is gone" says what the state says
+        lines.append(reader.say("card.because", reason=because) if because else "")
     if extras.note:
         lines.append(extras.note)
     text = "\n".join(line for line in lines if line)

@@ -80,13 +80,14 @@ def amount(value: Decimal | float, places: int = 8) -> str:
 
 
 def price(value: Decimal | float, quote: str) -> str:
-    """A price in its quote asset: ₩95,120,000 or 64,210.5 USDT; small prices keep four significant digits."""
+    """A price in its quote asset: ₩95,120,000, ₩3,112, ₩842.5, 64,210.5 USDT, 2.2034 USDT, ₩0.01234."""
     exact = _decimal(value)
-    places = 0 if exact >= 1000 else 2 if exact >= 1 else max(0, 3 - exact.adjusted()) if exact else 0
+    digits = exact.adjusted() if exact else 0
     if quote == "KRW":
+        places = 0 if digits >= 3 else max(0, 3 - digits)
         text = number(exact, places)
-        return f"₩{text}"
-    return f"{amount(exact, max(places, 2))} {quote}"
+        return f"₩{text.rstrip('0').rstrip('.') if '.' in text else text}"
+    return f"{amount(exact, max(2, 5 - digits))} {quote}"
 
 
 def money(value: Decimal | float, asset: str) -> str:
