@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from engine.domain.errors import ConfigError
 from engine.venues.binance.feed import BinanceDecoder, BinanceDialect
+from engine.venues.binance_usdm.dialect import BinanceUsdmDialect
+from engine.venues.binance_usdm.feed import BinanceUsdmDecoder
 from engine.venues.bitget.dialect import BitgetDialect
 from engine.venues.bitget.feed import BitgetDecoder
 from engine.venues.bithumb.feed import BithumbDecoder, BithumbDialect
@@ -53,6 +55,9 @@ _NATIVE = {
     "bithumb": Native(decoder=BithumbDecoder, dialect=BithumbDialect),
     "coinone": Native(decoder=CoinoneDecoder, dialect=CoinoneDialect),
     "binance": Native(decoder=BinanceDecoder, dialect=BinanceDialect, bases=_BINANCE_BASES),
+    "binance_usdm": Native(
+        decoder=BinanceUsdmDecoder, dialect=BinanceUsdmDialect, bases={"/fapi/v1/depth": ("symbol", "binance_usdm")}
+    ),
     "bybit": Native(decoder=BybitDecoder, dialect=BybitDialect, sockets={"/v5/public/linear": "bybit_linear"}),
     "bybit_linear": Native(
         decoder=partial(BybitDecoder, venue="bybit_linear"), dialect=partial(BybitDialect, category="linear")

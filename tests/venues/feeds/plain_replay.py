@@ -242,3 +242,33 @@ class Plain:
             assert diff["U"] <= last[symbol] + 1
             last[symbol] = diff["u"]
             self.books[symbol].change(*self._gate_sides(diff["b"], diff["a"]))
+
+    def binance_usdm(self, path):
+        """The first diff reaches over the snapshot's id, then each names the last id of the one before."""
+        last: dict[str, int] = {}
+        joined: set[str] = set()
+        waiting: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for line in lines(path):
+            if line["dir"] != "in":
+                continue
+            if line["conn"] == "rest":
+                if "depth?symbol=" in line["req"]:
+                    symbol = line["req"].split("symbol=")[1].split("&")[0]
+                    base = load(line["data"])
+                    self.books[symbol].whole(base["bids"], base["asks"])
+                    last[symbol] = base["lastUpdateId"]
+                continue
+            frame = load(line["data"])["data"]
+            symbol = frame.get("s")
+            if frame.get("e") in ("trade", "aggTrade"):
+                self.trades[symbol].append((Decimal(frame["p"]), Decimal(frame["q"])))
+            elif frame.get("e") == "depthUpdate":
+                waiting[symbol].append(frame)
+            for diff in waiting.pop(symbol, []) if symbol in last else ():
+                if diff["u"] < last[symbol]:
+                    continue
+                assert diff["pu"] == last[symbol] if symbol in joined else diff["U"] <= last[symbol]
+                joined.add(symbol)
+                last[symbol] = diff["u"]
+                self.books[symbol].change(diff["b"], diff["a"])
+        return self

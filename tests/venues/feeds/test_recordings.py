@@ -11,7 +11,7 @@ from engine.market.book import Book
 from engine.venues.feeds import VENUES, build_decoder
 from tests.venues.feeds.plain_replay import Plain
 
-FOLDERS = ("upbit", "bithumb", "coinone", "binance", "bybit", "bitget", "gate", "kucoin", "okx")
+FOLDERS = ("upbit", "bithumb", "coinone", "binance", "binance_usdm", "bybit", "bitget", "gate", "kucoin", "okx")
 CAPTURES = [  # venue, files, frames and events as the list of recordings names them
     ("upbit", ["ws-20210405-10sym-120s"], 1733, {"book": 1061, "trade": 672}),
     ("binance", ["ws-spot-20210404-btc-eth-dot-92s"], 4716, {"book": 2688, "trade": 1910, "ignored": 118}),
@@ -23,6 +23,9 @@ CAPTURES = [  # venue, files, frames and events as the list of recordings names 
         41248 + 58325,
         {"book": 3451 + 3044, "trade": 9757 + 10147, "ticker": 28040 + 45134},
     ),
+    ("binance_usdm", ["ws-20210405-5sym-120s"], 8421, {"book": 4423, "trade": 574, "ticker": 3424}),
+    ("binance_usdm", ["ws-20210722-4sym-31s"], 1535, {"book": 764, "trade": 91, "ticker": 613, "ignored": 67}),
+    ("binance_usdm", ["ws-20240808-btcusdt-345s"], 93953, {"book": 6551, "trade": 21313, "ticker": 66089}),
     ("coinone", ["fixtures-probed"], 13, {"book": 2, "trade": 1, "ticker": 1, "ack": 4, "ignored": 5}),
     ("bybit", ["ws-v5-20250613-linear-bbo-31s"], 202, {"book": 198, "ack": 4}),
     (
