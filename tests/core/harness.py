@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
-from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,30 +34,24 @@ from engine.domain.effect import (
     StoreSetting,
     Submit,
 )
-from engine.domain.market import FeeSide, Instrument
-from engine.domain.money import NS_PER_MS, TickBand, exact
+from engine.domain.money import NS_PER_MS, exact
 from engine.domain.order import LegRole, OrderRequest, OrderStatus
 from engine.execution.order_state import OrderState
 from engine.execution.trade import Trade
 from engine.risk.latch import allows
 from engine.storage.journal import Entry
+from tests.core.accounts import account
 from tests.core.memory_journal import MemoryJournal
-from tests.core.venue_model import Outcome, Refused, VenueModel
+from tests.core.timeline import Crash, Timeline
+from tests.core.venue_model import Outcome, Refused
 
 ROOT = Path(__file__).parent.parent.parent
 OVERLAY = Path(__file__).parent / "overlay.yaml"
 SEOUL_MS = 9 * 3_600_000
-BOOT_WALL_MS = 1_795_500_000_000  # a Tuesday in November 2026, 15:00 in Seoul
 HOP_NS = 5 * NS_PER_MS  # one way between the desk and a venue
 USER = 1001
-STEPS = {"BTC": Decimal("0.00001"), "USDT": Decimal("0.01")}
-BALANCES = {
-    "upbit": {"KRW": Decimal(50_000_000), "BTC": Decimal("0.5"), "USDT": Decimal(10_000)},
-    "bithumb": {"KRW": Decimal(50_000_000), "BTC": Decimal("0.5"), "USDT": Decimal(10_000)},
-    "binance": {"USDT": Decimal(50_000), "BTC": Decimal("0.5")},
-    "okx": {"USDT": Decimal(50_000), "BTC": Decimal("0.5")},
-}
-_KRW_TICKS = (TickBand(Decimal(0), Decimal(1)), TickBand(Decimal(1_000_000), Decimal(1_000)))
+
+
 S = TypeVar("S", bound=Struct)
 
 
@@ -67,115 +60,32 @@ def configured(overlays: tuple[Path, ...]) -> Config:
     return load(ROOT / "configs", (OVERLAY, *overlays))
 
 
-class Crash(BaseException):
-    """The process is gone, at this very line."""
-
-
-class Rig:
+class Rig(Timeline):
     """`ready()` gives a reconciled desk. `outcomes` scripts the placements in the order in which they are sent."""
 
     def __init__(self, *overlays: Path, events: Path | None = None) -> None:
         self.config = configured(overlays)
-        self.world_ns = 0
-        self.shift_ns = 100 * 1_000_000_000  # our monotonic clock minus the world's: another one after each start
+        super().__init__()
         self.log = EventLog(events) if events else None
         self.journal = MemoryJournal()
         self.loses_tail = True
         self.journal_reason = ""  # why it cannot be written; "" while it can
         self.settings: dict[tuple[str, int], bytes] = {}
         self.latch = LatchChanged(level=0, reason="", actor="", wall_ms=0)
-        self.run = 0
-        self.venues = {name: self._venue(name) for name in self.config.venues}
+        self.venues = {name: account(venue, name) for name, venue in self.config.venues.items()}
         self.books: dict[tuple[str, str], tuple[list[tuple[float, float]], list[tuple[float, float]]]] = {}
         self.outcomes: deque[Outcome] = deque()
         self.effects: list[Any] = []  # since the last start
         self.sent: list[OrderRequest] = []  # handed to a socket, ever
-        self.crashes: list[int] = []  # for `arm`: how many crossing points each process lives
-        self.crash_in = -1  # crash after so many more crossing points; negative: never
-        self.points = 0
-        self._tasks: list[tuple[int, int, int, Callable[[], object]]] = []  # (when, order, run or 0 = world's, work)
-        self._order = 0
         self.state: State
         self.desk: Desk
         self.lay_out(140_000_000, 100_000, 1_400)
-
-    def _venue(self, name: str) -> VenueModel:
-        config = self.config.venues[name]
-        rules = []
-        for symbol in config.symbols:
-            base = "USDT" if symbol == "KRW-USDT" else "BTC"
-            is_krw = symbol.startswith("KRW-")
-            rules.append(
-                Instrument(
-                    venue=name,
-                    symbol=symbol,
-                    base=base,
-                    quote="KRW" if is_krw else "USDT",
-                    ticks=_KRW_TICKS if is_krw else (TickBand(Decimal(0), Decimal("0.01")),),
-                    qty_step=STEPS[base],
-                    min_qty=STEPS[base],
-                    min_notional=Decimal(5_000) if is_krw else Decimal(5),
-                    maker_fee_bps=config.maker_fee_bps,
-                    taker_fee_bps=config.taker_fee_bps,
-                    fee_side=config.fee_side,
-                    source="venue",
-                )
-            )
-        assert config.fee_side in (FeeSide.QUOTE, FeeSide.RECEIVED)
-        return VenueModel(name, rules, BALANCES[name])
-
-    # time
-
-    @property
-    def now_ns(self) -> int:
-        return self.world_ns + self.shift_ns
-
-    @property
-    def wall_ms(self) -> int:
-        return BOOT_WALL_MS + self.world_ns // NS_PER_MS
-
-    def later(self, delay_ns: int, work: Callable[[], object], *, is_world: bool = False) -> None:
-        """Do `work` after `delay_ns`; the desk's own work dies with its process."""
-        self._order += 1
-        heappush(self._tasks, (self.world_ns + delay_ns, self._order, 0 if is_world else self.run, work))
-
-    def run_for(self, ms: float) -> None:
-        """Let time pass, crashing and starting again where that was asked for."""
-        end_ns = self.world_ns + int(ms * NS_PER_MS)
-        while self._tasks and self._tasks[0][0] <= end_ns:
-            when, _, run, work = heappop(self._tasks)
-            self.world_ns = max(self.world_ns, when)
-            if run not in (0, self.run):
-                continue
-            try:
-                work()
-            except Crash:
-                self.restart()
-        self.world_ns = max(self.world_ns, end_ns)
-
-    def run_until(self, holds: Callable[[], bool], ms: float = 60_000) -> None:
-        end_ns = self.world_ns + int(ms * NS_PER_MS)
-        while not holds():
-            assert self.world_ns < end_ns, "what was waited for never came"
-            self.run_for(10)
-
-    def point(self) -> None:
-        """A place where the process may die."""
-        self.points += 1
-        if self.crash_in > 0:
-            self.crash_in -= 1
-        elif self.crash_in == 0:
-            self.crash_in = -1
-            raise Crash
-
-    def arm(self) -> None:
-        """Let the present process live as long as the next of `crashes` says."""
-        self.crash_in = self.crashes.pop(0) if self.crashes else -1
 
     # life
 
     def start(self) -> "Rig":
         self.run += 1
+        self.is_up = True
         self.effects = []
         self.state = State(core_config(self.config))
         self.desk = Desk(self.state, lambda: self.now_ns, dict, self.log)
@@ -220,6 +130,7 @@ class Rig:
     def restart(self, down_ms: int = 3_000) -> None:
         """Kill the process now and start it again later, with another monotonic clock and only what was durable."""
         self.journal.crash(self.loses_tail)
+        self.is_up = False
         self.run += 1000  # whatever still runs of the old process is dead
         self.run_for(down_ms)
         self.run -= 1000

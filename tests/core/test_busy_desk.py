@@ -10,7 +10,7 @@ from engine.domain.command import CloseDeadLetter, Halt, Mode, ResumeConfirm, Re
 from engine.domain.event import BookLost, JournalState
 from tests.core.conftest import HERE
 from tests.core.harness import Rig
-from tests.core.test_laws import OUTCOMES, check_laws
+from tests.core.test_laws import OUTCOMES, check_laws, come_to_rest
 
 Step = Callable[[Rig], object]
 
@@ -99,6 +99,5 @@ def test_the_laws_hold_on_any_day(steps: list[Step], loses_tail: bool):
     for name in rig.state.strategies:
         rig.ask(SetMode(strategy=name, mode=Mode.OFF))
     rig.show_all()
-    rig.settle(120_000)
-    rig.run_for(40_000)
+    come_to_rest(rig)
     check_laws(rig)
