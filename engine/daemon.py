@@ -294,7 +294,8 @@ class Daemon:
         try:
             write_latch(self._latch_path, change)
         except OSError as error:
-            log.error("latch_unwritable level=%d error=%s", change.level, error)
+            if self._unwritten is None:
+                log.error("latch_unwritable level=%d error=%s", change.level, error)
             self._unwritten = change
             self._problem("latch", f"latch file: {error.strerror}")
         else:
