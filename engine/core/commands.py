@@ -12,7 +12,7 @@ from engine.domain import command as ask
 from engine.domain.command import Mode
 from engine.domain.effect import Remember, Reply, Severity, StoreSetting
 from engine.domain.event import Commanded, OrderNotSent, SettingStored, TradeSettled
-from engine.domain.money import NS_PER_S, exact
+from engine.domain.money import NS_PER_MS, NS_PER_S, exact
 from engine.domain.order import Intent, Side, TradeState
 from engine.domain.view import TokenView
 from engine.execution import trade as life
@@ -27,6 +27,10 @@ class StoredStrategy(Struct, frozen=True, kw_only=True):
     mode: Mode
     params: dict[str, Any]
     parent: int = 0  # the version that an undo returns to; -1: nothing before it
+
+
+class StoredMute(Struct, frozen=True, kw_only=True):
+    until_ms: int  # wall clock, UTC
 
 
 class Changed(Struct, frozen=True, kw_only=True):
@@ -108,6 +112,9 @@ def on_setting(state: State, event: SettingStored) -> None:
         except (msgspec.ValidationError, ValueError) as error:
             text = f"stored {event.name} v{event.version} is not usable: {error}"
             state.alert("bad_setting", Severity.WARN, text, is_new=True)
+    elif event.name.startswith("mute."):
+        left_ms = msgspec.json.decode(event.value, type=StoredMute).until_ms - state.wall_ms
+        state.muted_until_ns[event.name.removeprefix("mute.")] = state.now_ns + left_ms * NS_PER_MS
     elif event.name == "halt":
         stored = msgspec.json.decode(event.value, type=halt.StoredHalt)
         state.level, state.level_reason = stored.level, stored.reason
@@ -263,6 +270,9 @@ def skip(state: State, event: Commanded, command: ask.Skip) -> Reply:
 
 def mute(state: State, event: Commanded, command: ask.Mute) -> Reply:
     state.muted_until_ns[command.key] = state.now_ns + command.minutes * 60 * NS_PER_S
+    value = encode(StoredMute(until_ms=state.wall_ms + command.minutes * 60_000))
+    name = f"mute.{command.key}"
+    state.emit(StoreSetting(name=name, version=state.wall_ms, value=value, actor=event.actor, wall_ms=state.wall_ms))
     found = state.by_key.get(command.key)
     if found is not None and command.minutes > 0:
         opportunities.end(state, found, "skipped", f"muted for {command.minutes} min by {event.actor}")

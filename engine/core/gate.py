@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.core import rates
+from engine.core import placing, rates
 from engine.core.state import Opportunity, State
 from engine.domain.effect import Severity
 from engine.domain.market import FeeSide
@@ -174,7 +174,7 @@ def unknown_at(state: State, leg: PlannedLeg) -> int:
     return count
 
 
-def note_order(state: State, order: OrderState) -> None:
+def note_order(state: State, trade: Trade, order: OrderState) -> None:
     """An order ended or lost its answer: a refusal or a lost answer is a failure, an unfilled IOC is not.
 
     Of what was not placed only an entry that the venue would not take is one: the latch and the journal are ours, a
@@ -185,17 +185,19 @@ def note_order(state: State, order: OrderState) -> None:
     ):
         return
     failed = order.status in (OrderStatus.REJECTED, OrderStatus.UNKNOWN, OrderStatus.NOT_PLACED)
-    announce(state, state.breakers.note_order(order.request.venue, failed, state.now_ns))
+    at_ns = state.at_ns(placing.wall_of(state, trade)) if state.recovering else state.now_ns
+    announce(state, state.breakers.note_order(order.request.venue, failed, at_ns))
 
 
 def note_result(state: State, trade: Trade, result: PnlView) -> None:
-    """A trade ended."""
+    """A trade ended. What the journal tells counts at its own time: a restart closes no breaker."""
     name = trade.plan.opportunity_id
     if not life.has_fills(trade):
         state.breakers.note_unfilled(name)
         return
     worth = max(notional_krw(leg) for leg in trade.plan.legs)
-    announce(state, state.breakers.note_trade(name, result, worth, state.now_ns))
+    at_ns = state.at_ns(trade.closed_ms) if state.recovering else state.now_ns
+    announce(state, state.breakers.note_trade(name, result, worth, at_ns))
 
 
 def announce(state: State, tripped: list[str]) -> None:

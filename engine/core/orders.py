@@ -112,8 +112,7 @@ def after(state: State, trade: Trade, order: OrderState, was: OrderStatus) -> No
                 trade_id=trade.plan.trade_id,
                 numbers={"status": order.status},
             )
-        if not state.recovering:
-            gate.note_order(state, order)
+        gate.note_order(state, trade, order)
     else:
         look_again(state, order)
     state.refresh_available(venue)
@@ -192,9 +191,9 @@ def on_lost(state: State, event: OrderLost) -> None:
             numbers={"cid": event.cid},
         )
     state.touch(order.request.venue)
+    gate.note_order(state, trade, order)
     if state.recovering:
         return
-    gate.note_order(state, order)
     placing.look_up_due(state, order)
     trades.drive(state, trade)
     trades.show(state, trade)

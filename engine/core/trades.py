@@ -126,6 +126,12 @@ def is_dust(state: State, trade: Trade, naked: Decimal) -> bool:
     return True
 
 
+def is_too_small(state: State, trade: Trade, step: Repair) -> bool:
+    leg = trade.plan.legs[step.leg]
+    rules = state.market.instruments[leg.venue, leg.symbol]
+    return too_small(rules, order_qty(rules, step.side, step.qty), leg.planned_vwap) is not None
+
+
 def enter_second(state: State, trade: Trade, second: NextLeg) -> bool:
     """Send the second leg at the price of now while that pays, else at the planned one. False: too small to send."""
     leg = trade.plan.legs[second.leg]
@@ -173,6 +179,9 @@ def mend(state: State, trade: Trade, naked: Decimal) -> None:
         return
     if state.level >= 3:
         step = Repair(LegRole.FLATTEN, lead, trade.plan.legs[lead].side.opposite, abs(naked))
+    if step.role is LegRole.UNWIND and is_too_small(state, trade, step):
+        # Less than its own venue takes, more than dust: the other venue takes it.
+        step = Repair(LegRole.UNWIND, lag, trade.plan.legs[lag].side, abs(naked))
     sized = size_repair(state, trade, step)
     if sized is not None:
         send_repair(state, trade, step.leg, step.role, step.side, *sized)
@@ -293,9 +302,8 @@ def book_result(state: State, trade: Trade) -> None:
         state.pnl_today_krw += gain
     state.pnl_total_krw += gain
     state.pnl_peak_krw = max(state.pnl_peak_krw, state.pnl_total_krw)
-    if state.recovering or is_again:
-        return
-    gate.note_result(state, trade, result)
+    if not is_again:
+        gate.note_result(state, trade, result)
 
 
 def show(state: State, trade: Trade) -> None:

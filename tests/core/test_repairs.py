@@ -1,5 +1,7 @@
 """A repair that never left the house is no attempt; what a dead letter was for survives a restart."""
 
+from decimal import Decimal
+
 from engine.domain.command import ResumeConfirm, ResumeRequest
 from engine.domain.order import LegRole, TradeState
 from tests.core.harness import Rig
@@ -52,3 +54,17 @@ def test_a_journal_that_fails_trips_no_breaker_of_the_venues():
         assert rig.ask(ResumeRequest(token="again")).ok
         assert rig.ask(ResumeConfirm(token="again")).ok
     assert set(rig.state.breakers.states(rig.now_ns).values()) == {"closed"}
+
+
+def test_what_the_unwinding_venue_will_not_take_is_closed_at_the_other():
+    """Found by a soak: 0.00002 BTC, below Bithumb's minimum and above OKX's, closed a pair for a person to look at."""
+    size = Rig().ready().execute().plan.legs[0].qty
+    rest = Decimal("0.00004")  # 5,600 KRW: Upbit takes 5,000, Binance 5 USDT
+    rig = Rig().ready()
+    trade = rig.execute(Outcome(), Outcome(fill=1 - rest / size))
+    rig.run_until(lambda: any(order.is_terminal for order in trade.orders))
+    rig.set_book("upbit", "KRW-BTC", 137_000_000)  # chasing would not pay
+    rig.settle()
+    assert [(order.request.venue, order.request.role) for order in trade.orders[2:]] == [("upbit", LegRole.UNWIND)]
+    assert trade.outcome == "unwound"
+    assert rig.ledger_difference() == {}

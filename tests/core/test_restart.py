@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from engine.core import receipts
+from engine.domain.command import Mute
 from engine.domain.effect import Notice, Record, Submit
 from engine.domain.order import OrderStatus, TradeState
 from engine.domain.view import OpportunityView, RefusalView
@@ -208,3 +209,45 @@ def test_the_rows_written_again_at_a_start_are_the_same_rows():
         rig.restart(down_ms=down_ms)
         again = {(row.table, row.key): row.row for row in rig.of(Record) if row.table in tables}
         assert again == before
+
+
+def test_a_restart_closes_no_breaker():
+    rig = Rig().ready()
+    for turn in range(5):
+        rig.execute(REFUSED, NOTHING, ratio=0.01 + turn / 1_000)
+        rig.settle()
+    assert rig.state.breakers.states(rig.now_ns)["order_failures:binance"] == "open"
+    rig.run_for(60_000)
+    rig.restart(down_ms=60_000)
+    rig.run_for(3_000)
+    assert rig.state.breakers.states(rig.now_ns)["order_failures:binance"] == "open"
+    assert {rule for rule, _ in rig.alerts()} <= {"venue_ready"}
+    refused = rig.tap(rig.token(rig.premium(0.02)))
+    assert refused.rule == "breaker"
+    rig.run_for(190_000)
+    assert rig.state.breakers.states(rig.now_ns)["order_failures:binance"] == "half_open"
+
+
+def test_failures_of_other_days_open_no_breaker_at_a_start():
+    rig = Rig().ready()
+    for turn in range(12):
+        rig.execute(REFUSED, NOTHING, ratio=0.01 + turn / 1_000)
+        rig.settle()
+        rig.execute(ratio=0.01 + turn / 1_000)
+        rig.settle()
+        rig.restart(down_ms=900_000)
+        rig.run_for(3_000)
+    assert set(rig.state.breakers.states(rig.now_ns).values()) == {"closed"}
+
+
+def test_a_mute_outlives_the_process():
+    rig = Rig().ready()
+    key = "kimchi:BTC:binance>upbit"
+    rig.ask(Mute(key=key, minutes=10))
+    rig.restart(down_ms=240_000)
+    rig.run_for(3_000)
+    rig.set_book("upbit", "KRW-BTC", 141_400_000)
+    assert rig.state.by_key == {}
+    rig.run_for(360_000)
+    rig.show_all()
+    assert key in rig.state.by_key
