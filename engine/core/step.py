@@ -56,7 +56,9 @@ def _on_delta(state: State, event: ev.BookDelta) -> None:
         opportunities.evaluate(state, market)
 
 
-def _on_market(state: State, event: ev.BookLost | ev.TradePrint | ev.FeedAlive | ev.FxRate) -> None:
+def _on_market(
+    state: State, event: ev.BookLost | ev.TradePrint | ev.PerpState | ev.DayTicker | ev.FeedAlive | ev.FxRate
+) -> None:
     state.market.take(event)
 
 
@@ -150,6 +152,8 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.BookDelta: _on_delta,
     ev.BookLost: _on_market,
     ev.TradePrint: _on_market,
+    ev.PerpState: _on_market,
+    ev.DayTicker: _on_market,
     ev.FeedAlive: _on_market,
     ev.FeedState: _on_feed_state,
     ev.FxRate: _on_market,

@@ -53,6 +53,36 @@ class TradePrint(Struct, frozen=True, kw_only=True, tag=True):
     seen_ns: int
 
 
+class PerpState(Struct, frozen=True, kw_only=True, tag=True):
+    """What a venue last said of one perpetual. None: not said on this connection.
+
+    Rates are fractions per interval. The shown rate is the venue's word for the settlement at `next_funding_ms`; what
+    is charged may differ: book funding from the ledger.
+    """
+
+    venue: str
+    symbol: str
+    mark: float | None = None
+    index: float | None = None
+    funding_rate: float | None = None
+    predicted_rate: float | None = None  # for the settlement after the next, where the venue names one
+    interval_ms: int | None = None
+    next_funding_ms: int | None = None  # UTC
+    venue_ts_ms: int = 0
+    seen_ns: int
+
+
+class DayTicker(Struct, frozen=True, kw_only=True, tag=True):
+    """The last price and the turnover of the last 24 hours."""
+
+    venue: str
+    symbol: str
+    last: float
+    quote_volume: float  # in the quote asset
+    venue_ts_ms: int
+    seen_ns: int
+
+
 class FeedAlive(Struct, frozen=True, kw_only=True, tag=True):
     """Proof of life of a venue's data socket (a pong or any frame), at most a few per second."""
 
@@ -244,7 +274,7 @@ class Commanded(Struct, frozen=True, kw_only=True, tag=True):
     seen_ns: int
 
 
-MarketEvent = BookSnapshot | BookDelta | BookLost | TradePrint | FeedAlive | FeedState | FxRate
+MarketEvent = BookSnapshot | BookDelta | BookLost | TradePrint | PerpState | DayTicker | FeedAlive | FeedState | FxRate
 OrderEvent = OrderSent | OrderNotSent | OrderReported | OrderRefused | OrderLost | OrderMissing | CancelRefused
 Event = (
     MarketEvent

@@ -4,7 +4,17 @@ from collections import deque
 
 from msgspec import Struct
 
-from engine.domain.event import BookDelta, BookLost, BookSnapshot, FeedAlive, FeedState, FxRate, TradePrint
+from engine.domain.event import (
+    BookDelta,
+    BookLost,
+    BookSnapshot,
+    DayTicker,
+    FeedAlive,
+    FeedState,
+    FxRate,
+    PerpState,
+    TradePrint,
+)
 from engine.domain.market import Instrument
 from engine.domain.money import BPS, NS_PER_MS, NS_PER_S
 from engine.market.book import Book
@@ -52,6 +62,8 @@ class Market:
         self._alive_ns: dict[str, int] = {}
         self._lost: dict[tuple[str, str], str] = {}
         self.last_trade: dict[tuple[str, str], TradePrint] = {}
+        self.perps: dict[tuple[str, str], PerpState] = {}
+        self.day_tickers: dict[tuple[str, str], DayTicker] = {}
         self.instruments: dict[tuple[str, str], Instrument] = {}
         self.fx = Fx(fx_rules)
         self.connected: dict[str, bool] = {}
@@ -124,7 +136,7 @@ class Market:
                 mids.popleft()
         return book
 
-    def take(self, event: BookLost | TradePrint | FeedAlive | FeedState | FxRate) -> None:
+    def take(self, event: BookLost | TradePrint | PerpState | DayTicker | FeedAlive | FeedState | FxRate) -> None:
         """Everything of the market that is not a book update."""
         match event:
             case BookLost():
@@ -132,6 +144,10 @@ class Market:
                 self._lost[event.venue, event.symbol] = event.reason
             case TradePrint():
                 self.last_trade[event.venue, event.symbol] = event
+            case PerpState():
+                self.perps[event.venue, event.symbol] = event
+            case DayTicker():
+                self.day_tickers[event.venue, event.symbol] = event
             case FeedAlive():
                 self._alive_ns[event.venue] = event.seen_ns
             case FeedState():

@@ -3,11 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from engine.domain.event import BookDelta, BookLost, BookSnapshot, FeedAlive, FeedState, TradePrint
+from engine.domain.event import (
+    BookDelta,
+    BookLost,
+    BookSnapshot,
+    DayTicker,
+    FeedAlive,
+    FeedState,
+    PerpState,
+    TradePrint,
+)
 from engine.domain.market import Balance, Instrument
 from engine.domain.order import OrderReport, OrderRequest
 
-FeedEvent = BookSnapshot | BookDelta | BookLost | TradePrint | FeedAlive | FeedState
+FeedEvent = BookSnapshot | BookDelta | BookLost | TradePrint | PerpState | DayTicker | FeedAlive | FeedState
 Sink = Callable[[FeedEvent], None]
 
 
