@@ -39,6 +39,7 @@ def core_config(config: Config) -> CoreConfig:
         opportunity_ttl_ms=execution.opportunity_ttl_ms,
         reconcile_every_ms=execution.reconcile_every_s * 1_000,
         auto_cooldown_ms=execution.auto_cooldown_ms,
+        breaker_cooldown_s=config.risk.breaker_cooldown_s,
     )
 
 

@@ -99,8 +99,11 @@ class ControlConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class RiskConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     profile: str = "liveguard"  # canary | liveguard | standard
     overrides: dict[str, Decimal] = {}  # single limits of the profile, by name
+    breaker_cooldown_s: int = 300  # of every breaker; six times as long after a streak of losses
 
     def __post_init__(self) -> None:
+        if self.breaker_cooldown_s < 1:
+            raise ValueError("breaker_cooldown_s must be at least 1")
         if self.profile not in ("canary", "liveguard", "standard"):
             raise ValueError("profile must be canary, liveguard or standard")
 

@@ -48,6 +48,7 @@ class CoreConfig(Struct, frozen=True, kw_only=True):
     opportunity_ttl_ms: int
     reconcile_every_ms: int
     auto_cooldown_ms: int
+    breaker_cooldown_s: int = 300
 
 
 class StrategyState(Struct, kw_only=True):
@@ -140,7 +141,7 @@ class State:
         }
         self.ledger = Ledger()
         self.reservations = Reservations()
-        self.breakers = Breakers()
+        self.breakers = Breakers(config.breaker_cooldown_s)
         self.level = 0
         self.level_reason = ""
         self.journal_writable = True

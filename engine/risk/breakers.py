@@ -86,11 +86,12 @@ class Breakers:
     SLIPPAGE = 10 * BPS
     SLIPPAGE_TRADES = 10
 
-    def __init__(self) -> None:
-        self.loss_rate = Breaker("loss_rate", 300)
-        self.failure_window = Breaker("failure_window", 300)
-        self.loss_streak = Breaker("loss_streak", 1_800)
-        self.slippage = Breaker("slippage", 300)
+    def __init__(self, cooldown_s: int = 300) -> None:
+        self._cooldown_s = cooldown_s
+        self.loss_rate = Breaker("loss_rate", cooldown_s)
+        self.failure_window = Breaker("failure_window", cooldown_s)
+        self.loss_streak = Breaker("loss_streak", 6 * cooldown_s)
+        self.slippage = Breaker("slippage", cooldown_s)
         self._order_failures: dict[str, Breaker] = {}  # per venue
         self._failed_in_a_row: dict[str, int] = {}
         self._failed_ns: deque[int] = deque(maxlen=self.FAILURES_IN_WINDOW)
@@ -102,7 +103,7 @@ class Breakers:
         """The venue's own breaker."""
         found = self._order_failures.get(venue)
         if found is None:
-            found = self._order_failures[venue] = Breaker(f"order_failures:{venue}", 300)
+            found = self._order_failures[venue] = Breaker(f"order_failures:{venue}", self._cooldown_s)
         return found
 
     def note_order(self, venue: str, failed: bool, now_ns: int) -> list[str]:

@@ -41,7 +41,7 @@ OVERLAY: dict[str, Any] = {
     "instance": "soak",
     "record_events": True,
     "log_level": "WARNING",
-    "risk": {"profile": "standard", "overrides": _LIMITS},
+    "risk": {"profile": "standard", "overrides": _LIMITS, "breaker_cooldown_s": 3},
     "execution": {"auto_cooldown_ms": 300, "reconcile_every_s": 5},
     "venues": {name: _TIMES for name in ("upbit", "bithumb", "binance", "okx")},
     "strategies": {
