@@ -12,6 +12,7 @@ from engine.domain.command import Halt
 from engine.domain.order import OrderStatus, Side, TradeState
 from engine.execution import trade as life
 from engine.execution.trade import Trade
+from tests.core.conftest import HERE
 from tests.core.harness import Rig
 from tests.core.venue_model import Outcome
 
@@ -40,9 +41,10 @@ OUTCOMES = st.one_of(
     moves=st.sampled_from([0.01, 0.004, -0.002, -0.02]),
     halt=st.sampled_from([0, 0, 0, 1, 2, 3]),
     halt_ms=st.integers(0, 2_000),
+    is_hard=st.booleans(),
 )
-def test_every_end_is_clean(outcomes, crashes, loses_tail, moves, halt, halt_ms):
-    rig = Rig().ready()
+def test_every_end_is_clean(outcomes, crashes, loses_tail, moves, halt, halt_ms, is_hard):
+    rig = Rig(*([HERE / "hard.yaml"] if is_hard else [])).ready()
     rig.loses_tail = loses_tail
     rig.outcomes.extend(outcomes)
     rig.crashes = list(crashes)
