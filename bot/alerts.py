@@ -5,6 +5,7 @@ import logging
 
 from bot.cards import Card
 from bot.config import User
+from bot.faults import NOT_MADE
 from bot.office import Office
 from bot.outbox import Priority
 from bot.views import notices
@@ -35,7 +36,10 @@ class Alerts:
             since = int(self._office.store.fact("event", "-1"))  # -1: from now on
             try:
                 async for event in self._office.door.events(ACTOR, since):
-                    await self.take(event)
+                    try:
+                        await self.take(event)
+                    except NOT_MADE:
+                        log.exception("event_not_shown id=%s kind=%s key=%s", event.id, event.kind, event.key)
                     if event.id:
                         self._office.store.remember("event", str(event.id))
             except DoorRefused as error:

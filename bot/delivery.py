@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from bot import sender
 from bot.budget import Budget
+from bot.faults import NOT_MADE
 from bot.outbox import Ledger, Outbox, Priority, Row
 from bot.store import Store
 from bot.views.content import Content
@@ -71,15 +72,23 @@ class ChatWorker:
         crowd = [other for other in rows if other.priority == row.priority and _is_short(other)]
         if _is_short(row) and len(crowd) >= DIGEST_FROM:
             return await self._say_together(crowd)
-        content: Content | None = row.content
-        if row.late:
-            content = await self._parts.renderers[row.late](row.chat_id, row.key, row.shown)
+        content = await self._content(row)
         if content is None or (row.message_id is not None and content == row.shown):
             self._ledger.settled(row)
             return 0
         if row.message_id is not None and row.shown is not None and not _can_edit(row.shown, content):
             row = _as_new(row)
         return await self._record(row, content, await sender.deliver(self._parts.bot, row, content))
+
+    async def _content(self, row: Row) -> Content | None:
+        """None: there is nothing to say, or what there is cannot be made."""
+        if not row.late:
+            return row.content
+        try:
+            return await self._parts.renderers[row.late](row.chat_id, row.key, row.shown)
+        except NOT_MADE:
+            log.exception("message_not_made chat=%s key=%s", row.chat_id, row.key)
+            return None
 
     async def _say_together(self, crowd: list[Row]) -> int:
         content = digest([row.content.brief for row in crowd], self._parts.language_of(self._chat_id))

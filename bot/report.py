@@ -10,6 +10,7 @@ import msgspec
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
+from bot.faults import NOT_MADE
 from bot.office import Office
 from bot.outbox import Priority
 from bot.views import reports
@@ -52,7 +53,7 @@ class Reports:
         for text in telegram.report_times:
             moment = time.fromisoformat(text)
             trigger = CronTrigger(hour=moment.hour, minute=moment.minute, timezone=ZoneInfo(zone))
-            scheduler.add_job(self._due.set, trigger, misfire_grace_time=LATE_HOURS * 3600, coalesce=True)
+            scheduler.add_job(self._fall_due, trigger, misfire_grace_time=LATE_HOURS * 3600, coalesce=True)
         scheduler.start()
         try:
             while True:
@@ -63,6 +64,10 @@ class Reports:
                     await asyncio.sleep(self._retry_s)
         finally:
             scheduler.shutdown(wait=False)
+
+    async def _fall_due(self) -> None:
+        """A coroutine, for a plain function would be called in a thread, where an asyncio.Event wakes nobody."""
+        self._due.set()
 
     async def send_due(self) -> bool:
         """Send what is due and was not sent. False when the engine could not give the figures: ask again."""
@@ -82,7 +87,11 @@ class Reports:
             log.warning("report_waits key=%s error=%s", key, error)
             return False
         for user in waiting:
-            content = report_content(self._office.reader(user), report, self._office.now_ms())
+            try:
+                content = report_content(self._office.reader(user), report, self._office.now_ms())
+            except NOT_MADE:
+                log.exception("report_not_made key=%s user=%s", key, user.id)
+                continue
             self._office.outbox.post(user.id, key, content, Priority.REPORT)
         self._office.store.remember("report.last", key)
         log.info("report_queued key=%s chats=%s", key, len(waiting))

@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from bot.config import User
+from bot.faults import NOT_MADE
 from bot.office import Office
 from bot.outbox import Priority
 from bot.stopped import tell_stopped
@@ -43,7 +44,10 @@ class Watch:
         for user in self._office.config.telegram.users:
             key = self._office.store.preference(user.id, "live")
             if key:
-                self._show_live(user, key, status)
+                try:
+                    self._show_live(user, key, status)
+                except NOT_MADE:
+                    log.exception("status_not_made user=%s", user.id)
 
     def _missing(self, error: str) -> None:
         """Two misses in a row are told, once: a restart within seconds is nobody's business."""

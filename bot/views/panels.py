@@ -29,7 +29,7 @@ def strategies(reader: Reader, views: Sequence[StrategyView], data: Mapping[tupl
         lines += _figures(reader, view)
         buttons = tuple(
             Button(
-                text=("● " if mode == view.mode else "") + reader.plain("button.mode", mode=reader.named("mode", mode)),
+                text=("● " if mode == view.mode else "") + reader.named("mode_button", mode),
                 data=data[view.name, mode],
                 style="primary" if mode == view.mode else "",
             )

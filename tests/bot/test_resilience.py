@@ -3,6 +3,7 @@
 import asyncio
 
 import aiohttp
+import msgspec
 from aiogram.types import Update
 
 from bot.poll import Poller
@@ -192,6 +193,21 @@ async def test_a_card_that_ended_while_the_bot_was_away_is_closed(house: House):
 
 async def _cards(phone, count: int) -> bool:
     return sum("tether basis" in m.text and bool(m.buttons) for m in await phone.chat(TRADER)) == count
+
+
+async def test_a_notice_that_cannot_be_shown_takes_nobody_with_it(house: House, caplog):
+    phone, desk = house.phone, house.desk
+    async with house.engine(), house.bot():
+        await phone.finds(OWNER, "시작되었습니다")
+        desk.tell("alert", "odd", {"numbers": "not a mapping"})
+        [sell, buy] = opportunity(1).legs
+        desk.show(opportunity(1, legs=(msgspec.structs.replace(sell, side="sideways"), buy)))
+        desk.show(opportunity(2))
+        await phone.finds(OWNER, "테더 기준", button="✅ 체결")
+        await phone.says(OWNER, "/kill")
+        await phone.finds(OWNER, "L2 정지")
+    assert any(m.startswith("event_not_shown") for m in caplog.messages)
+    assert any(m.startswith("message_not_made") for m in caplog.messages)
 
 
 async def test_one_summary_after_a_restart(house: House):

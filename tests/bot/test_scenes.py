@@ -2,6 +2,7 @@
 
 import logging
 
+from bot import redaction
 from engine.domain import command as given
 from engine.domain.effect import Severity
 from engine.domain.view import AlertView
@@ -326,8 +327,6 @@ async def test_language_is_the_readers_own(house: House):
 
 
 async def test_no_log_line_holds_the_token(house: House, capsys):
-    from bot import redaction
-
     before = logging.getLogger().handlers[:]
     redaction.set_up("DEBUG", (TOKEN,))
     try:
