@@ -182,6 +182,7 @@ def main() -> None:
     ours, theirs = multiprocessing.Pipe()
     sink = multiprocessing.get_context("spawn").Process(target=order_sink.serve, args=(theirs,), daemon=True)
     sink.start()
+    theirs.close()  # a sink that cannot start ends the pipe
     port = int(ours.recv())
     try:
         with tempfile.TemporaryDirectory(dir=arguments.dir) as folder:
