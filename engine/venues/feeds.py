@@ -14,14 +14,16 @@ from engine.venues.binance_usdm.feed import BinanceUsdmDecoder
 from engine.venues.bitget.dialect import BitgetDialect
 from engine.venues.bitget.feed import BitgetDecoder
 from engine.venues.bithumb.feed import BithumbDecoder, BithumbDialect
-from engine.venues.bybit.feed import BybitDecoder, BybitDialect
+from engine.venues.bybit.dialect import BybitDialect
+from engine.venues.bybit.feed import BybitDecoder
 from engine.venues.coinone.feed import CoinoneDecoder, CoinoneDialect
 from engine.venues.decoder import Ask, Decoder, Number
 from engine.venues.gate.dialect import GateDialect
 from engine.venues.gate.feed import GateDecoder
 from engine.venues.kucoin.dialect import KucoinDialect
 from engine.venues.kucoin.feed import KucoinDecoder
-from engine.venues.okx.feed import OkxDecoder, OkxDialect
+from engine.venues.okx.dialect import OkxDialect
+from engine.venues.okx.feed import OkxDecoder
 from engine.venues.protocol import Feed, Sink
 from engine.venues.stream import Dialect, Patience, Stream, TopOf
 from engine.venues.upbit.feed import UpbitDecoder, UpbitDialect

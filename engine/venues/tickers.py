@@ -36,6 +36,7 @@ class Tickers:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._perps: dict[tuple[str, str], PerpState] = {}
+        self._days: dict[tuple[str, str], tuple[float | None, float | None]] = {}  # last price, turnover
 
     def perp(
         self,
@@ -69,7 +70,11 @@ class Tickers:
     def day(
         self, venue: str, symbol: str, last: float | None, quote_volume: float | None, venue_ts_ms: int, seen_ns: int
     ) -> None:
-        if last is not None and quote_volume is not None:
+        before = self._days.get((venue, symbol), (None, None))
+        last = before[0] if last is None else last
+        quote_volume = before[1] if quote_volume is None else quote_volume
+        self._days[venue, symbol] = (last, quote_volume)
+        if last is not None and quote_volume is not None and before != (last, quote_volume):
             self._sink(
                 DayTicker(
                     venue=venue,
@@ -84,3 +89,4 @@ class Tickers:
     def forget(self) -> None:
         """A new connection: what the old one said is no longer merged into what comes."""
         self._perps.clear()
+        self._days.clear()

@@ -9,8 +9,10 @@ from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.market import Levels
 from engine.domain.order import Side
 from engine.venues.binance_usdm import wire
+from engine.venues.binance_usdm.continuity import ChainGuard, Join
 from engine.venues.decoder import Ask, Counts, Number
 from engine.venues.protocol import Sink
+from engine.venues.tickers import Tickers, moment, number
 
 VENUE = "binance_usdm"
 _MAX_WAITING = 3_000  # 30 ms apart when fast: a minute and a half of diffs, and no snapshot came
@@ -18,41 +20,6 @@ _MAX_WAITING = 3_000  # 30 ms apart when fast: a minute and a half of diffs, and
 _MAX_LATE = 50
 _SYMBOL = re.compile(rb'"s":\s*"([^"\\]+)"')
 _TICKERS = frozenset({"bookTicker", "24hrTicker", "24hrMiniTicker"})
-
-
-class ChainGuard:
-    """Continuity of one symbol's diffs: each names the last id of its predecessor. Holds two values, does no I/O."""
-
-    __slots__ = ("is_joined", "last_id")
-
-    def __init__(self, snapshot_id: int) -> None:
-        self.last_id = snapshot_id
-        self.is_joined = False
-
-    def accepts(self, prev_id: int, last_id: int) -> bool:
-        """False for a diff older than the book. Raises SequenceGap if one was missed.
-
-        The first diff must reach over the snapshot's id; it may start before it, for its sizes are absolute.
-        """
-        if prev_id == self.last_id or (not self.is_joined and prev_id < self.last_id <= last_id):
-            self.is_joined = True
-            self.last_id = last_id
-            return True
-        if last_id <= self.last_id:
-            return False
-        raise SequenceGap(f"expected {self.last_id}, received {prev_id}")
-
-
-class _Join:
-    """One symbol between its stream and its snapshot: either it waits with diffs in hand, or it has a guard."""
-
-    __slots__ = ("guard", "late", "waiting", "was_lost")
-
-    def __init__(self) -> None:
-        self.guard: ChainGuard | None = None
-        self.waiting: list[wire.Depth[float]] = []
-        self.was_lost = False
-        self.late = 0  # diffs in a row that were older than the book
 
 
 class BinanceUsdmDecoder:
@@ -67,7 +34,8 @@ class BinanceUsdmDecoder:
         self._ask = ask
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
         self._combined_depth = self._decoders.combined_depth.decode
-        self._joins: dict[str, _Join] = {}
+        self._joins: dict[str, Join] = {}
+        self._tickers = Tickers(sink)
 
     def on_frame(self, data: bytes, seen_ns: int) -> None:
         counts = self.counts
@@ -95,7 +63,7 @@ class BinanceUsdmDecoder:
         self.counts.book += 1
         join = self._joins.get(diff.symbol)
         if join is None:
-            join = self._joins[diff.symbol] = _Join()
+            join = self._joins[diff.symbol] = Join()
             self._ask(diff.symbol, "start")
         if join.guard is not None:
             self._follow(join, join.guard, diff, seen_ns)
@@ -105,7 +73,7 @@ class BinanceUsdmDecoder:
             self._ask(diff.symbol, "start")
         join.waiting.append(diff)
 
-    def _follow(self, join: _Join, guard: ChainGuard, diff: wire.Depth[float], seen_ns: int) -> None:
+    def _follow(self, join: Join, guard: ChainGuard, diff: wire.Depth[float], seen_ns: int) -> None:
         try:
             is_next = guard.accepts(diff.prev_id, diff.last_id)
         except SequenceGap:
@@ -129,7 +97,7 @@ class BinanceUsdmDecoder:
             )
         )
 
-    def _lose(self, symbol: str, join: _Join, reason: str, seen_ns: int) -> None:
+    def _lose(self, symbol: str, join: Join, reason: str, seen_ns: int) -> None:
         if join.guard is not None:
             join.was_lost = True
             self.counts.gaps += reason in ("gap", "crossed")
@@ -138,6 +106,8 @@ class BinanceUsdmDecoder:
         self._ask(symbol, reason)
 
     def drop(self, symbol: str, reason: str, seen_ns: int) -> None:
+        if not symbol:
+            self._tickers.forget()
         for name, join in self._joins.items():
             if symbol in ("", name):
                 self._lose(name, join, reason, seen_ns)
@@ -147,7 +117,7 @@ class BinanceUsdmDecoder:
             snapshot = self._decoders.rest.decode(body)
         except msgspec.MsgspecError as error:
             raise BadFrame(f"{VENUE} depth {symbol}: {error}") from error
-        join = self._joins.setdefault(symbol, _Join())
+        join = self._joins.setdefault(symbol, Join())
         if join.guard is not None:
             return  # the stream is at least as good: a snapshot is cached at the venue, a diff is not
         waiting = [diff for diff in join.waiting if diff.last_id >= snapshot.last_id]
@@ -204,10 +174,36 @@ class BinanceUsdmDecoder:
         if stream:
             data = bytes(kind.data)
             if data.startswith(b"["):  # all markets in one frame
-                kind = wire.kind.decode(next(iter(wire.raws.decode(data)), msgspec.Raw(b"{}")))
-            else:
-                kind = wire.kind.decode(data)
+                self._on_all(wire.raws.decode(data), seen_ns)
+                return
+            kind = wire.kind.decode(data)
         self._on_kind(kind, stream, data, seen_ns)
+
+    def _on_all(self, rows: list[msgspec.Raw], seen_ns: int) -> None:
+        events = {wire.kind.decode(row).event for row in rows}
+        self.counts.funding += events == {"markPriceUpdate"}
+        self.counts.ticker += bool(events) and events <= _TICKERS
+        self.counts.ignored += events != {"markPriceUpdate"} and not (events and events <= _TICKERS)
+        for row in rows if events == {"markPriceUpdate"} else ():
+            self._on_mark(bytes(row), seen_ns)
+
+    def _on_mark(self, data: bytes, seen_ns: int) -> None:
+        said = wire.mark_price.decode(data)
+        self._tickers.perp(
+            VENUE,
+            said.symbol,
+            mark=number(said.mark),
+            index=number(said.index),
+            funding_rate=number(said.funding_rate),
+            next_funding_ms=moment(said.next_funding),
+            venue_ts_ms=said.event_ms,
+            seen_ns=seen_ns,
+        )
+
+    def _on_day(self, data: bytes, seen_ns: int) -> None:
+        said = wire.day_ticker.decode(data)
+        last, volume = number(said.last), number(said.quote_volume)
+        self._tickers.day(VENUE, said.symbol, last, volume, said.event_ms, seen_ns)
 
     def _on_kind(self, kind: wire.Kind, stream: str, data: bytes, seen_ns: int) -> None:
         match kind.event:
@@ -219,6 +215,10 @@ class BinanceUsdmDecoder:
                 self._on_trade(self._decoders.trade.decode(data), seen_ns)
             case "markPriceUpdate":
                 self.counts.funding += 1
+                self._on_mark(data, seen_ns)
+            case "24hrTicker" | "24hrMiniTicker":
+                self.counts.ticker += 1
+                self._on_day(data, seen_ns)
             case event if event in _TICKERS:
                 self.counts.ticker += 1
             case "serverShutdown":

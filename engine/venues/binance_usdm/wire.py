@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct, field
 
 from engine.venues.decoder import Number
+from engine.venues.tickers import Said
 
 N = TypeVar("N")
 
@@ -35,6 +36,26 @@ class Trade(Struct, Generic[N]):
     trade_id: int = field(name="t", default=0)
     aggregate_id: int = field(name="a", default=0)
     kind: str = field(name="X", default="MARKET")
+
+
+class MarkPrice(Struct):
+    """`<symbol>@markPrice`. Dated contracts have rate and next time 0 or empty."""
+
+    symbol: str = field(name="s")
+    event_ms: int = field(name="E")
+    mark: Said = field(name="p", default=None)
+    index: Said = field(name="i", default=None)
+    funding_rate: Said = field(name="r", default=None)
+    next_funding: Said = field(name="T", default=None)
+
+
+class DayTicker(Struct):
+    """`<symbol>@ticker` and `@miniTicker`: of the last 24 hours."""
+
+    symbol: str = field(name="s")
+    event_ms: int = field(name="E", default=0)
+    last: Said = field(name="c", default=None)
+    quote_volume: Said = field(name="q", default=None)
 
 
 class RestBook(Struct, Generic[N]):
@@ -76,5 +97,7 @@ class Decoders(Generic[N]):
         self.combined_trade = msgspec.json.Decoder(Enveloped[Trade[number]], strict=False)  # type: ignore[valid-type]
 
 
+mark_price = msgspec.json.Decoder(MarkPrice, strict=False)
+day_ticker = msgspec.json.Decoder(DayTicker, strict=False)
 kind = msgspec.json.Decoder(Kind)
 raws = msgspec.json.Decoder(list[msgspec.Raw])

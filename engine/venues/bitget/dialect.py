@@ -7,7 +7,7 @@ import msgspec
 from engine.domain.errors import BadFrame
 from engine.net.ws import Heartbeat
 from engine.venues.bitget import wire
-from engine.venues.bitget.feed import FUTURES, SPOT
+from engine.venues.bitget.continuity import FUTURES, SPOT
 
 _REST = msgspec.json.Decoder(wire.RestBook[float], strict=False)
 _ARGS = 40  # per frame: 4,096 bytes are allowed, an argument has at most 80
@@ -38,7 +38,7 @@ class BitgetDialect:
         return f"{self._ws_base}/v2/ws/public"
 
     def subscribe(self) -> list[bytes]:
-        args = [self._arg(channel, symbol) for channel in ("books", "trade") for symbol in self._symbols]
+        args = [self._arg(channel, symbol) for channel in ("books", "trade", "ticker") for symbol in self._symbols]
         return [_request("subscribe", args[at : at + _ARGS]) for at in range(0, len(args), _ARGS)]
 
     def resubscribe(self, symbol: str) -> list[bytes]:

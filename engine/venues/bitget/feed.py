@@ -13,10 +13,11 @@ from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.order import Side
 from engine.venues.bitget import wire
 from engine.venues.bitget.checksum import TextBook
+from engine.venues.bitget.continuity import FUTURES, SPOT, Chain, SequenceGuard
 from engine.venues.decoder import Ask, Counts, Number
 from engine.venues.protocol import Sink
+from engine.venues.tickers import Tickers, moment, number
 
-SPOT, FUTURES = "bitget", "bitget_futures"
 # v2, v3 and v1 in turn. Not here: the simulated markets (SUSDT-FUTURES and its like) and margin.
 _PRODUCTS = {"SPOT": SPOT, "spot": SPOT, "sp": SPOT, "SP": SPOT, "mc": FUTURES, "MC": FUTURES}
 _PRODUCTS |= {f"{coin}-FUTURES": FUTURES for coin in ("USDT", "USDC", "COIN")}
@@ -29,37 +30,6 @@ _Trade = wire.Trade[float] | wire.TradeV3[float] | wire.TradeRow[float]
 _TradeFrame = wire.Frame[wire.Trade[float]] | wire.Frame[wire.TradeV3[float]] | wire.Frame[wire.TradeRow[float]]
 
 
-class SequenceGuard:
-    """Continuity of one symbol's updates: each names its predecessor. Holds one integer, does no I/O."""
-
-    __slots__ = ("last_seq",)
-
-    def __init__(self, snapshot_seq: int) -> None:
-        self.last_seq = snapshot_seq
-
-    def accepts(self, prev_seq: int, seq: int) -> bool:
-        """False for a repeat. Raises SequenceGap if an update was missed, or if the venue starts over with a 0."""
-        if prev_seq == self.last_seq or prev_seq == wire.NO_SEQUENCE:
-            self.last_seq = seq
-            return True
-        if seq == self.last_seq:
-            return False
-        raise SequenceGap(f"expected {self.last_seq}, received {prev_seq}")
-
-
-class _Chain:
-    __slots__ = ("guard", "last_trade_ms", "symbol", "texts", "venue", "was_asked", "was_lost")
-
-    def __init__(self, venue: str, symbol: str) -> None:
-        self.venue = venue
-        self.symbol = symbol
-        self.guard: SequenceGuard | None = None
-        self.texts: TextBook | None = None
-        self.was_lost = False
-        self.was_asked = False  # an update came before any snapshot
-        self.last_trade_ms = 0
-
-
 class BitgetDecoder:
     """Frames of one connection -> events. `ask` is called when a symbol must be subscribed anew."""
 
@@ -69,7 +39,8 @@ class BitgetDecoder:
         self._ask = ask
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
         self._decode_books = self._decoders.books.decode
-        self._chains: dict[str, dict[str, _Chain]] = {SPOT: {}, FUTURES: {}}  # by product: symbols are spelled alike
+        self._tickers = Tickers(sink)
+        self._chains: dict[str, dict[str, Chain]] = {SPOT: {}, FUTURES: {}}  # by product: symbols are spelled alike
 
     def on_frame(self, data: bytes, seen_ns: int) -> None:
         self.counts.frames += 1
@@ -90,14 +61,14 @@ class BitgetDecoder:
         self.drop(symbol if is_known else "", "bad_frame", seen_ns)
         raise BadFrame(f"bitget: {error}") from error
 
-    def _chain(self, arg: wire.Arg, symbol: str) -> _Chain | None:
+    def _chain(self, arg: wire.Arg, symbol: str) -> Chain | None:
         venue = _PRODUCTS.get(arg.inst_type)
         if venue is None:
             return None
         chains = self._chains[venue]
         chain = chains.get(symbol)
         if chain is None:
-            chain = chains[symbol] = _Chain(venue, symbol)
+            chain = chains[symbol] = Chain(venue, symbol)
         return chain
 
     def _on_books(self, frame: _BookFrame, symbol: str, data: bytes, seen_ns: int) -> None:
@@ -113,7 +84,7 @@ class BitgetDecoder:
             else:
                 self._on_update(chain, book, index, data, seen_ns)
 
-    def _on_snapshot(self, chain: _Chain, book: _Book, index: int, data: bytes, seen_ns: int) -> None:
+    def _on_snapshot(self, chain: Chain, book: _Book, index: int, data: bytes, seen_ns: int) -> None:
         chain.texts = None
         chain.guard = SequenceGuard(book.seq)
         if book.checksum:
@@ -125,7 +96,7 @@ class BitgetDecoder:
         chain.was_lost = False
         self._tell_whole(chain, book, seen_ns)
 
-    def _tell_whole(self, chain: _Chain, book: _Book, seen_ns: int) -> None:
+    def _tell_whole(self, chain: Chain, book: _Book, seen_ns: int) -> None:
         self._sink(
             BookSnapshot(
                 venue=chain.venue,
@@ -137,7 +108,7 @@ class BitgetDecoder:
             )
         )
 
-    def _on_update(self, chain: _Chain, book: _Book, index: int, data: bytes, seen_ns: int) -> None:
+    def _on_update(self, chain: Chain, book: _Book, index: int, data: bytes, seen_ns: int) -> None:
         guard = chain.guard
         if guard is None:
             if not chain.was_lost and not chain.was_asked:
@@ -164,7 +135,7 @@ class BitgetDecoder:
             )
         )
 
-    def _lose(self, chain: _Chain, reason: str, seen_ns: int) -> None:
+    def _lose(self, chain: Chain, reason: str, seen_ns: int) -> None:
         if chain.guard is not None:
             chain.guard, chain.texts, chain.was_lost = None, None, True
             self.counts.gaps += reason in ("gap", "crossed")
@@ -172,6 +143,8 @@ class BitgetDecoder:
         self._ask(chain.symbol, reason)
 
     def drop(self, symbol: str, reason: str, seen_ns: int) -> None:
+        if not symbol:
+            self._tickers.forget()
         for chains in self._chains.values():
             for name, chain in chains.items():
                 if symbol in ("", name):
@@ -241,8 +214,26 @@ class BitgetDecoder:
             self._on_trades(decoders.trades_v3.decode(data), symbol, seen_ns)
         elif "ticker" in (arg.channel, arg.topic):
             counts.ticker += 1
+            self._on_ticker(wire.tickers.decode(data), symbol, seen_ns)
         else:
             counts.ignored += 1
+
+    def _on_ticker(self, frame: wire.Frame[wire.Ticker], symbol: str, seen_ns: int) -> None:
+        venue = _PRODUCTS[frame.arg.inst_type]
+        for said in frame.data:
+            ts_ms = moment(said.ts_ms) or 0
+            self._tickers.perp(
+                venue,
+                symbol,
+                mark=number(said.mark),
+                index=number(said.index),
+                funding_rate=number(said.funding_rate),
+                next_funding_ms=moment(said.next_funding),
+                venue_ts_ms=ts_ms,
+                seen_ns=seen_ns,
+            )
+            last, volume = number(said.last or said.last_v3), number(said.quote_volume or said.turnover)
+            self._tickers.day(venue, symbol, last, volume, ts_ms, seen_ns)
 
     def _on_top(self, frame: _BookFrame, symbol: str, seen_ns: int) -> None:
         """A fixed number of levels, always whole; beside `books` of the same symbol that one is the book."""

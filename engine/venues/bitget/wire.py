@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct, field
 
 from engine.venues.decoder import Number
+from engine.venues.tickers import Said
 
 N = TypeVar("N")
 NO_SEQUENCE = -1  # recordings before 2025 carry no sequence ids; 0 is the venue's own mark of a snapshot
@@ -79,6 +80,20 @@ class TradeV3(Struct, Generic[N]):
     trade_id: str = field(name="i", default="")
 
 
+class Ticker(Struct):
+    """v2 and v3 in one: only the last price and the turnover have other names. Dated contracts: next time 0."""
+
+    last: Said = field(name="lastPr", default=None)
+    last_v3: Said = field(name="lastPrice", default=None)
+    quote_volume: Said = field(name="quoteVolume", default=None)
+    turnover: Said = field(name="turnover24h", default=None)
+    mark: Said = field(name="markPrice", default=None)
+    index: Said = field(name="indexPrice", default=None)
+    funding_rate: Said = field(name="fundingRate", default=None)
+    next_funding: Said = field(name="nextFundingTime", default=None)
+    ts_ms: Said = field(name="ts", default=None)
+
+
 class RestBook(Struct, Generic[N]):
     """GET /api/v2/spot/market/orderbook and /api/v2/mix/market/merge-depth."""
 
@@ -108,4 +123,5 @@ class Decoders(Generic[N]):
 
 text_books = msgspec.json.Decoder(Frame[BookData[str]], strict=False)
 text_books_v3 = msgspec.json.Decoder(Frame[BookDataV3[str]], strict=False)
+tickers = msgspec.json.Decoder(Frame[Ticker], strict=False)
 kind = msgspec.json.Decoder(Kind)

@@ -4,25 +4,23 @@ Spot and linear spell their symbols alike (BTCUSDT), so each is a venue of its o
 """
 
 import re
-from random import Random
 
 import msgspec
 
 from engine.domain.errors import BadFrame, SequenceGap
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.order import Side
-from engine.net.ws import Heartbeat
 from engine.venues.bybit import wire
 from engine.venues.decoder import Ask, Counts, Number
 from engine.venues.protocol import Sink
+from engine.venues.tickers import Tickers, moment, number
 
 SPOT = "bybit"
-_REST = msgspec.json.Decoder(wire.RestOrderbook[float], strict=False)
 _SYMBOL = re.compile(rb'"(?:s|symbol)":\s*"([^"\\]+)"')
 _RESTARTED = 1
+_HOUR_MS = 3_600_000
 # Depths 1, 50, 200, 500 and 1000; not `orderbook.rpi`, whose rows are of another shape.
 _BOOK = tuple(b'{"topic":"orderbook.' + digit for digit in (b"1", b"2", b"5"))
-_ARGS = 10  # per subscribe frame; the spot socket takes no more
 
 
 class CounterGuard:
@@ -67,6 +65,7 @@ class BybitDecoder:
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
         self._decode_book = self._decoders.orderbook.decode
         self._chains: dict[str, _Chain] = {}
+        self._tickers = Tickers(sink)
 
     def on_frame(self, data: bytes, seen_ns: int) -> None:
         self.counts.frames += 1
@@ -144,6 +143,8 @@ class BybitDecoder:
         self._ask(symbol, reason)
 
     def drop(self, symbol: str, reason: str, seen_ns: int) -> None:
+        if not symbol:
+            self._tickers.forget()
         for name, chain in self._chains.items():
             if symbol in ("", name):
                 self._lose(name, chain, reason, seen_ns)
@@ -173,6 +174,22 @@ class BybitDecoder:
                 )
             )
 
+    def _on_ticker(self, frame: wire.Ticker, seen_ns: int) -> None:
+        said = frame.data
+        hours = number(said.interval_hours)
+        self._tickers.perp(
+            self._venue,
+            said.symbol,
+            mark=number(said.mark),
+            index=number(said.index),
+            funding_rate=number(said.funding_rate),
+            interval_ms=round(hours * _HOUR_MS) if hours else None,
+            next_funding_ms=moment(said.next_funding),
+            venue_ts_ms=frame.ts,
+            seen_ns=seen_ns,
+        )
+        self._tickers.day(self._venue, said.symbol, number(said.last), number(said.turnover), frame.ts, seen_ns)
+
     def _on_other(self, data: bytes, seen_ns: int) -> None:
         """Control frames, channels that nothing here reads, and books or trades with other spacing."""
         counts = self.counts
@@ -184,6 +201,7 @@ class BybitDecoder:
             self._on_trades(self._decoders.trades.decode(data), seen_ns)
         elif channel == "tickers":
             counts.ticker += 1
+            self._on_ticker(wire.ticker.decode(data), seen_ns)
         elif kind.op == "auth":
             counts.ignored += 1
         elif kind.op or kind.success is not None:
@@ -205,51 +223,3 @@ def _depth(topic: str) -> int:
     """50 of `orderbook.50.BTCUSDT`; 0 for a book that has no number."""
     depth = topic.split(".")[1]
     return int(depth) if depth.isdigit() else 0
-
-
-class BybitDialect:
-    """Subscribing, heartbeat and REST of one public socket. Source: Bybit V5 API, WebSocket > Connect."""
-
-    heartbeat = Heartbeat(every_ms=20_000, idle_ms=1_000, text=b'{"op":"ping"}')
-    connects_per_second = 1.0  # 500 per 5 minutes and domain
-    asks_per_minute = 30.0
-    first_book_ms = 15_000
-    joins_from_rest = False
-    resubscribes_all = False
-
-    def __init__(
-        self, ws_base: str, rest_base: str, symbols: tuple[str, ...], rng: Random, category: str = "spot"
-    ) -> None:
-        self.venue = SPOT if category == "spot" else f"{SPOT}_{category}"
-        self._ws_base = ws_base
-        self._rest_base = rest_base
-        self._symbols = symbols
-        self._category = category
-
-    def url(self) -> str:
-        return f"{self._ws_base}/v5/public/{self._category}"
-
-    def subscribe(self) -> list[bytes]:
-        topics = [f"{channel}.{symbol}" for channel in ("orderbook.50", "publicTrade") for symbol in self._symbols]
-        return [_request("subscribe", topics[at : at + _ARGS]) for at in range(0, len(topics), _ARGS)]
-
-    def resubscribe(self, symbol: str) -> list[bytes]:
-        return [_request(op, [f"orderbook.50.{symbol}"]) for op in ("unsubscribe", "subscribe")]
-
-    def book_url(self, symbol: str) -> str:
-        return f"{self._rest_base}/v5/market/orderbook?category={self._category}&symbol={symbol}&limit=1"
-
-    def top(self, symbol: str, body: bytes) -> tuple[float, float]:
-        try:
-            answer = _REST.decode(body)
-        except msgspec.MsgspecError as error:
-            raise BadFrame(f"{self.venue} orderbook {symbol}: {error}") from error
-        book = answer.result
-        if answer.code or not book.ts_ms:
-            # A closed contract answers with code 0, empty sides and time 0: that is no book.
-            raise BadFrame(f"{self.venue} orderbook {symbol}: code {answer.code}, no book")
-        return max((row[0] for row in book.bids), default=0.0), min((row[0] for row in book.asks), default=0.0)
-
-
-def _request(op: str, topics: list[str]) -> bytes:
-    return msgspec.json.encode({"op": op, "args": topics})

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct, field
 
 from engine.venues.decoder import Number
+from engine.venues.tickers import Said
 
 N = TypeVar("N")
 
@@ -45,6 +46,24 @@ class Trades(Struct, Generic[N]):
     data: list[Trade[N]]
 
 
+class TickerData(Struct):
+    """Linear: a snapshot, then only what changed. Spot has no mark, index or funding; its frames are whole."""
+
+    symbol: str
+    last: Said = field(name="lastPrice", default=None)
+    turnover: Said = field(name="turnover24h", default=None)  # in the quote asset, spot and linear
+    mark: Said = field(name="markPrice", default=None)
+    index: Said = field(name="indexPrice", default=None)
+    funding_rate: Said = field(name="fundingRate", default=None)
+    next_funding: Said = field(name="nextFundingTime", default=None)
+    interval_hours: Said = field(name="fundingIntervalHour", default=None)
+
+
+class Ticker(Struct):
+    data: TickerData
+    ts: int = 0
+
+
 class RestOrderbook(Struct, Generic[N]):
     """GET /v5/market/orderbook."""
 
@@ -68,4 +87,5 @@ class Decoders(Generic[N]):
         self.trades = msgspec.json.Decoder(Trades[number], strict=False)  # type: ignore[valid-type]
 
 
+ticker = msgspec.json.Decoder(Ticker, strict=False)
 kind = msgspec.json.Decoder(Kind)

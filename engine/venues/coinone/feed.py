@@ -15,9 +15,11 @@ from engine.net.ws import Heartbeat
 from engine.venues.coinone import wire
 from engine.venues.decoder import Ask, Counts, Number
 from engine.venues.protocol import Sink
+from engine.venues.tickers import Tickers, number
 
 VENUE = "coinone"
 _REST = msgspec.json.Decoder(wire.Orderbook[float], strict=False)
+_CHANNELS = ("ORDERBOOK", "TRADE", "TICKER")
 _QUOTE = re.compile(rb'"quote_currency":\s*"([^"\\]+)"')
 _BASE = re.compile(rb'"target_currency":\s*"([^"\\]+)"')
 
@@ -49,6 +51,7 @@ class CoinoneDecoder:
         self._ask = ask
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
         self._guards: dict[str, IdGuard] = {}
+        self._tickers = Tickers(sink)
 
     def on_frame(self, data: bytes, seen_ns: int) -> None:
         self.counts.frames += 1
@@ -97,6 +100,8 @@ class CoinoneDecoder:
             self._sink(BookLost(venue=VENUE, symbol=symbol, reason=reason, seen_ns=seen_ns))
 
     def drop(self, symbol: str, reason: str, seen_ns: int) -> None:
+        if not symbol:
+            self._tickers.forget()
         for name, guard in self._guards.items():
             if symbol in ("", name):
                 guard.last_id = 0
@@ -141,6 +146,10 @@ class CoinoneDecoder:
                 self._on_trade(self._decoders.trade.decode(data).data, seen_ns)
             case "DATA", "TICKER":
                 counts.ticker += 1
+                said = wire.ticker.decode(data).data
+                symbol = f"{said.quote}-{said.base}"
+                last, volume = number(said.last), number(said.quote_volume)
+                self._tickers.day(VENUE, symbol, last, volume, said.ts_ms, seen_ns)
             case "CONNECTED" | "SUBSCRIBED" | "UNSUBSCRIBED" | "PONG" | "ERROR", _:
                 counts.ack += 1
             case _:
@@ -169,9 +178,7 @@ class CoinoneDialect:
 
     def subscribe(self) -> list[bytes]:
         """One topic per frame. An acknowledgement proves nothing: unknown pairs get one too."""
-        return [
-            _request("SUBSCRIBE", channel, symbol) for channel in ("ORDERBOOK", "TRADE") for symbol in self._symbols
-        ]
+        return [_request("SUBSCRIBE", channel, symbol) for channel in _CHANNELS for symbol in self._symbols]
 
     def resubscribe(self, symbol: str) -> list[bytes]:
         return [_request(verb, "ORDERBOOK", symbol) for verb in ("UNSUBSCRIBE", "SUBSCRIBE")]

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct, field
 
 from engine.venues.decoder import Number
+from engine.venues.tickers import Said
 
 N = TypeVar("N")
 
@@ -41,6 +42,16 @@ class Trade(Struct, Generic[N]):
     is_seller_maker: bool
 
 
+class Ticker(Struct):
+    """Of the last 24 hours."""
+
+    quote: str = field(name="quote_currency")
+    base: str = field(name="target_currency")
+    ts_ms: int = field(name="timestamp", default=0)
+    last: Said = None
+    quote_volume: Said = None
+
+
 class Enveloped(Struct, Generic[N]):
     data: N
 
@@ -61,4 +72,5 @@ class Decoders(Generic[N]):
         self.rest = msgspec.json.Decoder(Orderbook[number], strict=False)  # type: ignore[valid-type]
 
 
+ticker = msgspec.json.Decoder(Enveloped[Ticker], strict=False)
 kind = msgspec.json.Decoder(Kind)

@@ -8,7 +8,7 @@ import msgspec
 from engine.domain.errors import BadFrame
 from engine.net.ws import Heartbeat
 from engine.venues.gate import wire
-from engine.venues.gate.feed import FUTURES, SPOT
+from engine.venues.gate.continuity import FUTURES, SPOT
 
 _REST = msgspec.json.Decoder(wire.RestBook[wire.Row[float]], strict=False)
 _NAMED_REST = msgspec.json.Decoder(wire.RestBook[wire.NamedRow[float]], strict=False)
@@ -41,7 +41,8 @@ class GateDialect:
     def subscribe(self) -> list[bytes]:
         """An acknowledgement proves nothing: unknown symbols get one too."""
         frames = []
-        for channel, streams in (("obu", [_stream(symbol) for symbol in self._symbols]), ("trades", self._symbols)):
+        for channel in ("obu", "trades", "tickers"):
+            streams = [_stream(symbol) if channel == "obu" else symbol for symbol in self._symbols]
             for at in range(0, len(streams), _STREAMS):
                 frames.append(self._request("subscribe", channel, streams[at : at + _STREAMS]))
         return frames
@@ -49,7 +50,7 @@ class GateDialect:
     def resubscribe(self, symbol: str) -> list[bytes]:
         return [self._request(event, "obu", [_stream(symbol)]) for event in ("unsubscribe", "subscribe")]
 
-    def _request(self, event: str, channel: str, payload: list[str] | tuple[str, ...]) -> bytes:
+    def _request(self, event: str, channel: str, payload: list[str]) -> bytes:
         channel = f"{self._product}.{channel}"
         return msgspec.json.encode({"time": int(time.time()), "channel": channel, "event": event, "payload": payload})
 

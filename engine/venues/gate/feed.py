@@ -15,46 +15,12 @@ from engine.domain.market import Levels
 from engine.domain.order import Side
 from engine.venues.decoder import Ask, Counts, Number
 from engine.venues.gate import wire
+from engine.venues.gate.continuity import FUTURES, SPOT, Chain, Changes, Row, SequenceGuard
 from engine.venues.protocol import Sink
+from engine.venues.tickers import Tickers, number
 
-SPOT, FUTURES = "gate", "gate_futures"
 _MAX_WAITING = 1_000  # 100 ms apart: a minute and a half of changes, and no base came
 _SYMBOL = re.compile(rb'"(?:s|currency_pair|contract)":\s*"(?:ob\.)?([^"\\.]+)')
-_Row = wire.Row[float] | wire.NamedRow[float]
-_Changes = wire.Changes[wire.Row[float]] | wire.Changes[wire.NamedRow[float]]
-
-
-class SequenceGuard:
-    """Continuity of one symbol's ranges of changes. Holds one integer, does no I/O."""
-
-    __slots__ = ("last_id",)
-
-    def __init__(self, snapshot_id: int) -> None:
-        self.last_id = snapshot_id
-
-    def accepts(self, first_id: int, last_id: int) -> bool:
-        """False for a range older than the book. Raises SequenceGap if one was missed.
-
-        A range that overlaps is taken: its sizes are absolute, so nothing is missed and nothing counted twice.
-        """
-        if last_id <= self.last_id:
-            return False
-        if first_id > self.last_id + 1:
-            raise SequenceGap(f"expected {self.last_id + 1}, received {first_id}")
-        self.last_id = last_id
-        return True
-
-
-class _Chain:
-    __slots__ = ("guard", "is_asked", "symbol", "venue", "waiting", "was_lost")
-
-    def __init__(self, venue: str, symbol: str) -> None:
-        self.venue = venue
-        self.symbol = symbol
-        self.guard: SequenceGuard | None = None
-        self.waiting: list[_Changes] = []  # of `order_book_update`: what came before the base
-        self.was_lost = False
-        self.is_asked = False
 
 
 class GateDecoder:
@@ -66,7 +32,8 @@ class GateDecoder:
         self._sink = sink
         self._ask = ask
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
-        self._chains: dict[tuple[str, str], _Chain] = {}
+        self._chains: dict[tuple[str, str], Chain] = {}
+        self._tickers = Tickers(sink)
 
     def on_frame(self, data: bytes, seen_ns: int) -> None:
         self.counts.frames += 1
@@ -102,21 +69,21 @@ class GateDecoder:
             chain.is_asked = True
             self._ask(chain.symbol, "no_snapshot")
 
-    def _chain(self, venue: str, symbol: str) -> _Chain:
+    def _chain(self, venue: str, symbol: str) -> Chain:
         chain = self._chains.get((venue, symbol))
         if chain is None:
-            chain = self._chains[venue, symbol] = _Chain(venue, symbol)
+            chain = self._chains[venue, symbol] = Chain(venue, symbol)
         return chain
 
     def _on_base(
-        self, chain: _Chain, last_id: int, bids: Sequence[_Row], asks: Sequence[_Row], ts_ms: int, seen_ns: int
+        self, chain: Chain, last_id: int, bids: Sequence[Row], asks: Sequence[Row], ts_ms: int, seen_ns: int
     ) -> None:
         chain.guard, chain.waiting, chain.is_asked = SequenceGuard(last_id), [], False
         self.counts.resyncs += chain.was_lost
         chain.was_lost = False
         self._tell_whole(chain, bids, asks, ts_ms, seen_ns)
 
-    def _tell_whole(self, chain: _Chain, bids: Sequence[_Row], asks: Sequence[_Row], ts_ms: int, seen_ns: int) -> None:
+    def _tell_whole(self, chain: Chain, bids: Sequence[Row], asks: Sequence[Row], ts_ms: int, seen_ns: int) -> None:
         self._sink(
             BookSnapshot(
                 venue=chain.venue,
@@ -128,7 +95,7 @@ class GateDecoder:
             )
         )
 
-    def _follow(self, chain: _Chain, guard: SequenceGuard, changes: _Changes, seen_ns: int) -> None:
+    def _follow(self, chain: Chain, guard: SequenceGuard, changes: Changes, seen_ns: int) -> None:
         try:
             if not guard.accepts(changes.first, changes.last):
                 return
@@ -146,7 +113,7 @@ class GateDecoder:
             )
         )
 
-    def _on_changes(self, venue: str, changes: _Changes, seen_ns: int) -> None:
+    def _on_changes(self, venue: str, changes: Changes, seen_ns: int) -> None:
         """`order_book_update`: it follows the base, or waits for it."""
         self.counts.book += 1
         chain = self._chain(venue, changes.symbol)
@@ -180,7 +147,7 @@ class GateDecoder:
             if chain.guard is not None:
                 self._follow(chain, chain.guard, changes, seen_ns)
 
-    def _lose(self, chain: _Chain, reason: str, seen_ns: int) -> None:
+    def _lose(self, chain: Chain, reason: str, seen_ns: int) -> None:
         if chain.guard is not None:
             chain.was_lost = True
             self.counts.gaps += reason in ("gap", "crossed")
@@ -189,6 +156,8 @@ class GateDecoder:
         self._ask(chain.symbol, reason)
 
     def drop(self, symbol: str, reason: str, seen_ns: int) -> None:
+        if not symbol:
+            self._tickers.forget()
         for (_, name), chain in self._chains.items():
             if symbol in ("", name):
                 self._lose(chain, reason, seen_ns)
@@ -238,19 +207,41 @@ class GateDecoder:
                 for row in decoders.futures_trades.decode(result):
                     row.trade_ms = row.trade_ms or row.trade_s * 1_000
                     self._on_trade(FUTURES, row, abs(row.size), row.size < 0, seen_ns)
-            case "spot" | "futures", "tickers" | "book_ticker":
+            case "spot" | "futures", "tickers":
+                counts.ticker += 1
+                for said in wire.tickers.decode(result) if result.startswith(b"[{") else ():
+                    self._on_ticker(said, seen_ns)
+                if result.startswith(b"{"):
+                    self._on_ticker(wire.ticker.decode(result), seen_ns)
+            case "spot" | "futures", "book_ticker":
                 counts.ticker += 1
             case "spot" | "futures", "obu":
                 self._on_obu(data, seen_ns)
             case _:
                 counts.ignored += 1
 
+    def _on_ticker(self, said: wire.Ticker, seen_ns: int) -> None:
+        if said.contract:
+            self._tickers.perp(
+                FUTURES,
+                said.contract,
+                mark=number(said.mark),
+                index=number(said.index),
+                funding_rate=number(said.funding_rate),
+                predicted_rate=number(said.predicted_rate),
+                venue_ts_ms=0,
+                seen_ns=seen_ns,
+            )
+            self._tickers.day(FUTURES, said.contract, number(said.last), number(said.futures_volume), 0, seen_ns)
+        elif said.pair:
+            self._tickers.day(SPOT, said.pair, number(said.last), number(said.quote_volume), 0, seen_ns)
+
     def _on_top(self, top: wire.Top[wire.Row[float]], seen_ns: int) -> None:
         """A few whole levels; where the changes of the same symbol are followed, they are the book."""
         self.counts.book += 1
         if (SPOT, top.symbol) not in self._chains:
-            self._tell_whole(_Chain(SPOT, top.symbol), top.bids, top.asks, top.ts_ms, seen_ns)
+            self._tell_whole(Chain(SPOT, top.symbol), top.bids, top.asks, top.ts_ms, seen_ns)
 
 
-def _levels(rows: Sequence[_Row] | None) -> Levels:
+def _levels(rows: Sequence[Row] | None) -> Levels:
     return [(row.price, row.size) for row in rows or ()]

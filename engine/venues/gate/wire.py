@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct, field
 
 from engine.venues.decoder import Number
+from engine.venues.tickers import Said
 
 N = TypeVar("N")
 
@@ -69,6 +70,20 @@ class FuturesTrade(Struct, Generic[N]):
     trade_s: float = field(name="create_time", default=0.0)
 
 
+class Ticker(Struct):
+    """`spot.tickers` names currency_pair and quote_volume, `futures.tickers` the rest. No time, no next settlement."""
+
+    pair: str = field(name="currency_pair", default="")
+    contract: str = ""
+    last: Said = None
+    quote_volume: Said = None
+    futures_volume: Said = field(name="volume_24h_quote", default=None)
+    mark: Said = field(name="mark_price", default=None)
+    index: Said = field(name="index_price", default=None)
+    funding_rate: Said = None
+    predicted_rate: Said = field(name="funding_rate_indicative", default=None)
+
+
 class RestBook(Struct, Generic[N]):
     """GET /spot/order_book and /futures/usdt/order_book. `id` only with with_id=true; it shares the socket's ids."""
 
@@ -104,4 +119,6 @@ class Decoders(Generic[N]):
         self.named_rest = msgspec.json.Decoder(RestBook[named], strict=False)  # type: ignore[valid-type]
 
 
+ticker = msgspec.json.Decoder(Ticker, strict=False)
+tickers = msgspec.json.Decoder(list[Ticker], strict=False)
 kind = msgspec.json.Decoder(Kind)

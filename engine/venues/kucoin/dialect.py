@@ -10,7 +10,7 @@ import msgspec
 from engine.domain.errors import BadFrame
 from engine.net.ws import Heartbeat
 from engine.venues.kucoin import wire
-from engine.venues.kucoin.chain import FUTURES, SPOT
+from engine.venues.kucoin.continuity import FUTURES, SPOT
 
 _REST = msgspec.json.Decoder(wire.Answer[wire.RestBook[float]], strict=False)
 _SUCCESS = "200000"

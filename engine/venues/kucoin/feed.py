@@ -12,10 +12,10 @@ from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.order import Side
 from engine.venues.decoder import Ask, Counts, Number
 from engine.venues.kucoin import wire
-from engine.venues.kucoin.chain import Chain, Diff, Rows, SequenceGuard, levels, venue_of
+from engine.venues.kucoin.continuity import Chain, Diff, Rows, SequenceGuard, levels, venue_of
 from engine.venues.protocol import Sink
+from engine.venues.tickers import Said, Tickers, moment, number
 
-_MAX_WAITING = 5_000  # a busy symbol sends hundreds of classic changes a second: so many, and no base came
 _SYMBOL = re.compile(rb'"(?:s|symbol)":\s*"([^"\\]+)"|(?:level2|Depth5|Depth50|match|execution):([^"\\]+)"')
 _NS_PER_MS = 1_000_000
 
@@ -30,6 +30,7 @@ class KucoinDecoder:
         self._change = tuple[number, str, number]  # type: ignore[valid-type]
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
         self._chains: dict[str, Chain] = {}
+        self._tickers = Tickers(sink)
 
     def on_frame(self, data: bytes, seen_ns: int) -> None:
         self.counts.frames += 1
@@ -115,12 +116,7 @@ class KucoinDecoder:
         if chain.guard is not None:
             self._follow(chain, chain.guard, diff, seen_ns)
             return
-        if len(chain.waiting) >= _MAX_WAITING:
-            chain.waiting.clear()
-            chain.is_asked = False
-        chain.waiting.append(diff)
-        if not chain.is_asked:
-            chain.is_asked = True
+        if chain.wait(diff):
             self._ask(diff.symbol, "start")
 
     def on_rest_book(self, symbol: str, body: bytes, seen_ns: int) -> None:
@@ -150,6 +146,8 @@ class KucoinDecoder:
         self._ask(symbol, reason)
 
     def drop(self, symbol: str, reason: str, seen_ns: int) -> None:
+        if not symbol:
+            self._tickers.forget()
         for name, chain in self._chains.items():
             if symbol in ("", name):
                 self._lose(name, chain, reason, seen_ns)
@@ -174,6 +172,23 @@ class KucoinDecoder:
             )
         )
 
+    def _on_mark(self, symbol: str, mark: Said, index: Said, ts_ms: int, seen_ns: int) -> None:
+        self._tickers.perp(
+            venue_of(symbol), symbol, mark=number(mark), index=number(index), venue_ts_ms=ts_ms, seen_ns=seen_ns
+        )
+
+    def _on_funding(self, frame: wire.Funding, seen_ns: int) -> None:
+        said = frame.data
+        self._tickers.perp(
+            venue_of(said.symbol),
+            said.symbol,
+            funding_rate=number(said.rate),
+            interval_ms=moment(said.interval_ms),
+            next_funding_ms=moment(said.next_funding),
+            venue_ts_ms=frame.pushed_ns // _NS_PER_MS,
+            seen_ns=seen_ns,
+        )
+
     def _on_other(self, data: bytes, seen_ns: int) -> None:
         kind = wire.kind.decode(data)
         if kind.topic:
@@ -183,10 +198,15 @@ class KucoinDecoder:
         elif kind.pro.startswith("trade."):
             trade = self._decoders.pro_trade.decode(data).data
             self._on_trade(trade, trade.matched_ns, seen_ns)
-        elif kind.pro.startswith("ticker") or kind.pro == "mark-price":
+        elif kind.pro == "mark-price":
             self.counts.ticker += 1
-        elif kind.pro.startswith("funding"):
+            said = wire.mark.decode(data).data
+            self._on_mark(said.symbol, said.mark, said.index, said.ts_ms, seen_ns)
+        elif kind.pro.startswith("ticker"):
+            self.counts.ticker += 1
+        elif kind.pro == "funding-fee":
             self.counts.funding += 1
+            self._on_funding(wire.funding.decode(data), seen_ns)
         elif kind.type in ("ack", "welcome", "pong", "error") or kind.result is not None:
             self.counts.ack += 1
         else:
@@ -216,6 +236,8 @@ class KucoinDecoder:
                 counts.funding += 1
             case "instrument":
                 counts.ticker += 1
+                said = wire.classic_mark.decode(data).data
+                self._on_mark(symbol, said.mark, said.index, said.ts_ms, seen_ns)
             case _:
                 counts.ignored += 1
 

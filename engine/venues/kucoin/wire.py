@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct, field
 
 from engine.venues.decoder import Number
+from engine.venues.tickers import Said
 
 N = TypeVar("N")
 
@@ -104,6 +105,44 @@ class ProTrade(Struct, Generic[N]):
     data: ProTradeData[N] = field(name="d")
 
 
+class MarkData(Struct):
+    """Pro `mark-price`."""
+
+    symbol: str = field(name="s")
+    mark: Said = field(name="mp", default=None)
+    index: Said = field(name="ip", default=None)
+    ts_ms: int = field(name="ts", default=0)
+
+
+class Mark(Struct):
+    data: MarkData = field(name="d")
+
+
+class FundingData(Struct):
+    """Pro `funding-fee`: the rate of the running interval, the moment it ends, and its length in ms."""
+
+    symbol: str = field(name="s")
+    rate: Said = field(name="fr", default=None)
+    next_funding: Said = field(name="nt", default=None)
+    interval_ms: Said = field(name="gl", default=None)
+
+
+class Funding(Struct):
+    data: FundingData = field(name="d")
+    pushed_ns: int = field(name="P", default=0)
+
+
+class ClassicMark(Struct):
+    """Classic `/contract/instrument`, subject mark.index.price.
+
+    Not read: subject funding.rate, which mixes forecasts (granularity one minute) with charged rates.
+    """
+
+    mark: Said = field(name="markPrice", default=None)
+    index: Said = field(name="indexPrice", default=None)
+    ts_ms: int = field(name="timestamp", default=0)
+
+
 class RestBook(Struct, Generic[N]):
     """The data of GET /api/v3/market/orderbook/level2 and of futures /api/v1/level2/snapshot."""
 
@@ -142,4 +181,7 @@ class Decoders(Generic[N]):
 
 
 one_change = msgspec.json.Decoder(Classic[OneChange], strict=False)
+mark = msgspec.json.Decoder(Mark, strict=False)
+funding = msgspec.json.Decoder(Funding, strict=False)
+classic_mark = msgspec.json.Decoder(Classic[ClassicMark], strict=False)
 kind = msgspec.json.Decoder(Kind)

@@ -1,7 +1,6 @@
 """OKX market data: `books` (snapshot, then updates on a sequence chain) and trades. Contracts stay contracts."""
 
 import re
-from random import Random
 
 import msgspec
 
@@ -9,15 +8,14 @@ from engine.domain.errors import BadFrame, SequenceGap
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.market import Levels
 from engine.domain.order import Side
-from engine.net.ws import Heartbeat
 from engine.venues.decoder import Ask, Counts, Number
-from engine.venues.okx import wire
+from engine.venues.okx import said, wire
 from engine.venues.okx.checksum import TextBook
 from engine.venues.okx.continuity import Chain, SequenceGuard
 from engine.venues.protocol import Sink
+from engine.venues.tickers import Tickers
 
 VENUE = "okx"
-_REST = msgspec.json.Decoder(wire.RestBooks[wire.Row[float]], strict=False)
 _SYMBOL = re.compile(rb'"instId":\s*"([^"\\]+)"')
 _CHAINED = frozenset({"books", "books-l2-tbt", "books50-l2-tbt"})
 # Upgrade or maintenance of this connection announced: open another before it goes.
@@ -35,6 +33,7 @@ class OkxDecoder:
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
         self._decode_books = self._decoders.books.decode
         self._chains: dict[str, Chain] = {}
+        self._tickers = Tickers(sink)
 
     def on_frame(self, data: bytes, seen_ns: int) -> None:
         self.counts.frames += 1
@@ -141,6 +140,8 @@ class OkxDecoder:
         self._ask(symbol, reason)
 
     def drop(self, symbol: str, reason: str, seen_ns: int) -> None:
+        if not symbol:
+            self._tickers.forget()
         for name, chain in self._chains.items():
             if symbol in ("", name):
                 self._lose(name, chain, reason, seen_ns)
@@ -190,10 +191,10 @@ class OkxDecoder:
             self._on_books(self._decode_books(data), data, seen_ns)
         elif channel in ("trades", "trades-all"):
             self._on_trades(self._decoders.trades.decode(data), seen_ns)
-        elif channel in ("tickers", "bbo-tbt"):
-            counts.ticker += 1
-        elif channel == "funding-rate":
-            counts.funding += 1
+        elif channel in ("tickers", "bbo-tbt", "mark-price", "funding-rate"):
+            counts.funding += channel == "funding-rate"
+            counts.ticker += channel != "funding-rate"
+            said.tell(self._tickers, VENUE, channel, data, seen_ns)
         else:
             counts.ignored += 1
 
@@ -210,42 +211,3 @@ def _snapshot(symbol: str, book: wire.BookData[wire.Row[float]], seen_ns: int) -
     bids: Levels = sorted(((row.price, row.size) for row in book.bids if row.size), reverse=True)
     asks: Levels = sorted((row.price, row.size) for row in book.asks if row.size)
     return BookSnapshot(venue=VENUE, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=book.ts_ms, seen_ns=seen_ns)
-
-
-class OkxDialect:
-    """Subscribing, heartbeat and REST of the public socket. Source: OKX API v5, WebSocket."""
-
-    venue = VENUE
-    # A socket silent for 30 s is closed; the text `ping` is answered by the text `pong`.
-    heartbeat = Heartbeat(every_ms=20_000, idle_ms=250, text=b"ping")
-    connects_per_second = 1.0  # 3 per second and address
-    asks_per_minute = 3.5  # 480 subscribes per hour and connection, two per ask
-    first_book_ms = 15_000
-    joins_from_rest = False
-    resubscribes_all = False
-
-    def __init__(self, ws_base: str, rest_base: str, symbols: tuple[str, ...], rng: Random) -> None:
-        self._ws_base = ws_base
-        self._rest_base = rest_base
-        self._symbols = symbols
-
-    def url(self) -> str:
-        return f"{self._ws_base}/ws/v5/public"
-
-    def subscribe(self) -> list[bytes]:
-        args = [{"channel": channel, "instId": s} for channel in ("books", "trades") for s in self._symbols]
-        return [msgspec.json.encode({"op": "subscribe", "args": args})]
-
-    def resubscribe(self, symbol: str) -> list[bytes]:
-        args = [{"channel": "books", "instId": symbol}]
-        return [msgspec.json.encode({"op": op, "args": args}) for op in ("unsubscribe", "subscribe")]
-
-    def book_url(self, symbol: str) -> str:
-        return f"{self._rest_base}/api/v5/market/books?instId={symbol}&sz=1"
-
-    def top(self, symbol: str, body: bytes) -> tuple[float, float]:
-        try:
-            book = _REST.decode(body).data[0]
-        except (msgspec.MsgspecError, IndexError) as error:
-            raise BadFrame(f"okx books {symbol}: {error}") from error
-        return max((row.price for row in book.bids), default=0.0), min((row.price for row in book.asks), default=0.0)

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct, field
 
 from engine.venues.decoder import Number
+from engine.venues.tickers import Said
 
 N = TypeVar("N")
 NO_SEQUENCE = -2  # recordings before 2023 carry no sequence ids; -1 is the venue's own mark of a snapshot
@@ -62,10 +63,43 @@ class Trades(Struct, Generic[N]):
     data: list[Trade[N]]
 
 
+class Funding(Struct):
+    """`funding-rate`: the rate due at fundingTime, and the settlement after it; the interval is the difference."""
+
+    symbol: str = field(name="instId", default="")
+    rate: Said = field(name="fundingRate", default=None)
+    due: Said = field(name="fundingTime", default=None)
+    rate_after: Said = field(name="nextFundingRate", default=None)
+    due_after: Said = field(name="nextFundingTime", default=None)
+    ts_ms: Said = field(name="ts", default=None)
+
+
+class Mark(Struct):
+    """`mark-price`."""
+
+    symbol: str = field(name="instId", default="")
+    mark: Said = field(name="markPx", default=None)
+    ts_ms: Said = field(name="ts", default=None)
+
+
+class Ticker(Struct):
+    """`tickers`. `volCcy24h` is the quote turnover of spot; of contracts it counts the base asset and is not read."""
+
+    symbol: str = field(name="instId", default="")
+    inst_type: str = field(name="instType", default="")
+    last: Said = None
+    quote_volume: Said = field(name="volCcy24h", default=None)
+    ts_ms: Said = field(name="ts", default=None)
+
+
 class RestBooks(Struct, Generic[N]):
     """GET /api/v5/market/books."""
 
     data: list[BookData[N]]
+
+
+class Rows(Struct, Generic[N]):
+    data: list[N]
 
 
 class Kind(Struct):
@@ -88,4 +122,7 @@ class Decoders(Generic[N]):
 
 
 text_books = msgspec.json.Decoder(Books[TextRow], strict=False)
+fundings = msgspec.json.Decoder(Rows[Funding], strict=False)
+marks = msgspec.json.Decoder(Rows[Mark], strict=False)
+tickers = msgspec.json.Decoder(Rows[Ticker], strict=False)
 kind = msgspec.json.Decoder(Kind)

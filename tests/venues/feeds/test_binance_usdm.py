@@ -6,8 +6,8 @@ from random import Random
 import pytest
 
 from engine.domain.errors import BadFrame, SequenceGap
+from engine.venues.binance_usdm.continuity import ChainGuard
 from engine.venues.binance_usdm.dialect import BinanceUsdmDialect
-from engine.venues.binance_usdm.feed import ChainGuard
 from tests.venues.feeds.ear import Ear, spell
 
 GUARD = [  # why                                             held  joined  (pu, u)     outcome

@@ -7,8 +7,8 @@ from random import Random
 import pytest
 
 from engine.domain.errors import BadFrame, SequenceGap
+from engine.venues.bitget.continuity import SequenceGuard
 from engine.venues.bitget.dialect import BitgetDialect
-from engine.venues.bitget.feed import SequenceGuard
 from tests.venues.feeds.ear import Ear, spell
 
 GUARD = [  # why                                     held  (prev, seq)  outcome
@@ -223,7 +223,7 @@ def test_what_is_asked_of_the_venue():
     frames = dialect.subscribe()
     assert max(map(len, frames)) <= 4_096
     args = [arg for frame in frames for arg in json.loads(frame)["args"]]
-    assert (len(args), args[0]) == (100, {"instType": "USDT-FUTURES", "channel": "books", "instId": "S000USDT"})
+    assert (len(args), args[0]) == (150, {"instType": "USDT-FUTURES", "channel": "books", "instId": "S000USDT"})
     assert [json.loads(frame)["op"] for frame in dialect.resubscribe("S000USDT")] == ["unsubscribe", "subscribe"]
     body = {"code": "00000", "data": {"asks": [[11.0, 1.0]], "bids": [[10.0, 1.0]], "ts": "5"}}
     assert "productType=usdt-futures&symbol=S000USDT" in dialect.book_url("S000USDT")

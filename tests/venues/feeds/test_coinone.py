@@ -118,12 +118,13 @@ def test_a_seller_who_is_the_maker_means_that_the_taker_bought():
     assert Ear("coinone").hear(frame) == ["trade KRW-BTC sell 5x0.5 #1790134177835001"]
 
 
+PAIR = {"quote_currency": "KRW", "target_currency": "BTC"}
 KINDS = [
     ({"response_type": "CONNECTED", "data": {"session_id": "a"}}, "ack"),
     ({"response_type": "SUBSCRIBED", "channel": "ORDERBOOK", "data": {"quote_currency": "KRW"}}, "ack"),
     ({"response_type": "PONG"}, "ack"),
     ({"response_type": "ERROR", "error_code": 160012, "message": "Invalid Topic"}, "ack"),
-    ({"response_type": "DATA", "channel": "TICKER", "data": {}}, "ticker"),
+    ({"response_type": "DATA", "channel": "TICKER", "data": PAIR}, "ticker"),
     ({"response_type": "DATA", "channel": "CHART", "data": {}}, "ignored"),
     ({"r": "DATA", "c": "ORDERBOOK", "d": {}}, "ignored"),  # the SHORT format, which is never asked for
 ]
@@ -147,7 +148,7 @@ def test_what_is_asked_of_the_venue():
     topic = {"quote_currency": "KRW", "target_currency": "BTC"}
     assert [json.loads(frame) for frame in dialect.subscribe()] == [
         {"request_type": "SUBSCRIBE", "channel": channel, "topic": topic, "format": "DEFAULT"}
-        for channel in ("ORDERBOOK", "TRADE")
+        for channel in ("ORDERBOOK", "TRADE", "TICKER")
     ]
     assert [json.loads(frame)["request_type"] for frame in dialect.resubscribe("KRW-BTC")] == [
         "UNSUBSCRIBE",

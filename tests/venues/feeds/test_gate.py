@@ -6,8 +6,8 @@ from random import Random
 import pytest
 
 from engine.domain.errors import BadFrame, SequenceGap
+from engine.venues.gate.continuity import SequenceGuard
 from engine.venues.gate.dialect import GateDialect
-from engine.venues.gate.feed import SequenceGuard
 from tests.venues.feeds.ear import Ear, spell
 
 GUARD = [  # why                                      book at  range       outcome
@@ -198,6 +198,8 @@ def test_what_is_asked_of_the_venue():
         ("futures.obu", 10),
         ("futures.trades", 50),
         ("futures.trades", 10),
+        ("futures.tickers", 50),
+        ("futures.tickers", 10),
     ]
     assert frames[0]["payload"][0] == "ob.S0_USDT.400"
     assert [json.loads(row)["event"] for row in dialect.resubscribe("S1_USDT")] == ["unsubscribe", "subscribe"]

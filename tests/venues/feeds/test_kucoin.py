@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from engine.domain.errors import BadFrame, SequenceGap
-from engine.venues.kucoin.chain import SequenceGuard
+from engine.venues.kucoin.continuity import SequenceGuard
 from engine.venues.kucoin.dialect import KucoinDialect
 from tests.venues.feeds.ear import Ear, spell
 
@@ -201,8 +201,8 @@ KINDS = [
     (topic("/contractMarket/tickerV2:XBTUSDTM", "tickerV2"), "ticker"),
     (topic("/contract/instrument:XBTUSDTM", "mark.index.price"), "ticker"),
     (topic("/contract/instrument:XBTUSDTM", "funding.rate"), "funding"),
-    ({"T": "funding-fee", "d": {}}, "funding"),
-    ({"T": "mark-price", "d": {}}, "ticker"),
+    ({"T": "funding-fee", "d": {"s": "XBTUSDTM"}}, "funding"),
+    ({"T": "mark-price", "d": {"s": "XBTUSDTM"}}, "ticker"),
     (topic("/market/candles:BTC-USDT_1min"), "ignored"),
     (topic("/spotMarket/tradeOrders", "orderChange"), "ignored"),
     ({"T": "positionAll.FUTURES", "d": {}}, "ignored"),

@@ -7,6 +7,7 @@ from engine.domain.market import Levels
 from engine.venues.kucoin import wire
 
 SPOT, FUTURES = "kucoin", "kucoin_futures"
+_MAX_WAITING = 5_000  # a busy symbol sends hundreds of classic changes a second: so many, and no base came
 Rows = list[wire.Row[float]]
 
 
@@ -47,6 +48,15 @@ class Chain:
         self.waiting: list[Diff] = []  # classic only: what came before the base
         self.was_lost = False
         self.is_asked = False
+
+    def wait(self, diff: Diff) -> bool:
+        """Keep a classic change for its base. True: the base must be asked for, or asked for again."""
+        if len(self.waiting) >= _MAX_WAITING:
+            self.waiting.clear()
+            self.is_asked = False
+        self.waiting.append(diff)
+        was_asked, self.is_asked = self.is_asked, True
+        return not was_asked
 
 
 def venue_of(symbol: str) -> str:
