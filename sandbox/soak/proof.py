@@ -120,7 +120,7 @@ class Proof:
                 continue
             naked, net = _result(plan, by_trade[name])
             total, stored_total = total + net, stored_total + row.net_krw
-            if len(plan["legs"]) > 1 and row.state == "closed" and abs(naked * _mark(plan)) > _DUST_KRW:
+            if len(plan["legs"]) > 1 and row.outcome != "dead_letter" and abs(naked * _mark(plan)) > _DUST_KRW:
                 exposed.append(f"{name} {naked} {plan['legs'][0]['base']} ({row.outcome})")
             if abs(net - row.net_krw) > _PNL_KRW:
                 wrong.append(f"{name} {row.net_krw:.2f} instead of {net:.2f}")

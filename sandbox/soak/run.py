@@ -10,13 +10,14 @@ from typing import Any
 
 import aiohttp
 
-from sandbox.soak.storm import LATE_ACCEPTANCE_MS, ORDER_TIMEOUT_MS, Gust, StormConfig, forecast
+from sandbox.soak.storm import COINS, LATE_ACCEPTANCE_MS, ORDER_TIMEOUT_MS, VENUES, Gust, StormConfig, forecast
 from sandbox.stage import OWNER, Stage
 from sandbox.trader import Door, SceneFailed
 
 SETTLE_MARGIN_MS = 500
 _READY_S = 40
 _SETTLE_S = 90
+_TRADE_AGAIN_S = 45
 _MUCH = "1000000000000"
 _ANY_NUMBER = 1_000_000
 _LIMITS = {
@@ -225,16 +226,45 @@ class Soak:
             await self.world("faults", {"venue": venue, "clear": True})
         for source in ("dunamu", "frankfurter"):
             await self.world("fx", {"source": source})
+        self.not_settled = await self._settled()
+        if not self.not_settled:
+            await self._close_dead_letters()
+            await self._trade_again()
         for name in ("spatial", "kimchi", "tether_bot"):
             await self._command(f"/strategies/{name}/mode", {"mode": "off"})
+        self.not_settled = self.not_settled or await self._settled()
+        await self.take_counts()
+
+    async def _settled(self) -> str:
+        """Wait until nothing is under way; "" or what still is."""
         deadline = time.monotonic() + _SETTLE_S
         why = "never asked"
         while time.monotonic() < deadline and why:
             await self._revive()
             why = await self._unsettled()
             await asyncio.sleep(0.3)
-        self.not_settled = why
-        await self.take_counts()
+        return why
+
+    async def _close_dead_letters(self) -> None:
+        """As a person does who has looked at each: their pairs are open again."""
+        for trade in await self.door.get("/dlq"):
+            said = await self._command(f"/dlq/{trade['id']}/close", {"evidence": "seen after the storm"})
+            self.counts["dead_letters_closed"] += bool(said.get("ok"))
+
+    async def _trade_again(self) -> None:
+        """A desk that is whole after a storm but trades no more is not whole."""
+        known = {trade["id"] for trade in await self.door.get("/trades")}
+        deadline = time.monotonic() + _TRADE_AGAIN_S
+        while time.monotonic() < deadline:
+            body = {"venue": self._random.choice(VENUES), "coin": self._random.choice(COINS), "bps": 130, "seconds": 3}
+            await self.world("premium", body)
+            await self._wait(time.monotonic() + 1)
+            trades = await self.door.get("/trades")
+            if any(trade["outcome"] == "balanced" and trade["id"] not in known for trade in trades):
+                self.counts["traded_again"] += 1
+                return
+        newest = [refusal["rule"] for refusal in (await self.door.get("/refusals"))[:20]]
+        self.not_settled = f"no balanced trade within {_TRADE_AGAIN_S} s after the storm; refused by {newest}"
 
     async def _unsettled(self) -> str:
         """What is still under way; "" when everything has ended."""
@@ -245,8 +275,10 @@ class Soak:
                 await self.resume(last)
                 return f"halted at L{status['level']}: {status['level_reason']}"
             venues = [f"{v['venue']}: {v['blocked']}" for v in status["venues"] if not v["ready"]]
-            if venues or status["working_trades"] or status["unknown_orders"]:
-                return f"{venues}, {status['working_trades']} trades, {status['unknown_orders']} unknown orders"
+            if venues or status["unknown_orders"]:
+                return f"{venues}, {status['unknown_orders']} unknown orders"
+            if status["working_trades"] and "auto" not in status["strategies"].values():
+                return f"{status['working_trades']} trades under way"
             books = [v["venue"] for v in status["venues"] if v["books_usable"] < v["books"]]
             return f"books of {books} not usable" if books else ""
         except (aiohttp.ClientError, TimeoutError) as error:
