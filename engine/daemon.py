@@ -91,6 +91,7 @@ class Daemon:
             stack.push_async_callback(engine.dispose)
             writer = Writer(engine, on_problem=self._on_store)
             await writer.open()
+            await writer.end_signals()
             queries = Queries(engine, self._config.time_zone)
             orders = self._build_orders()
             for venue in orders.values():

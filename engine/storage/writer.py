@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from engine.domain.effect import Notice, Record, Reply, StoreSetting
 from engine.domain.errors import StoreUnavailable
 from engine.domain.report import Deed
+from engine.domain.view import OpportunityView
 from engine.storage import models
 from engine.storage.audit import Head, link
 from engine.storage.database import migrate, upsert
@@ -70,6 +71,17 @@ class Writer:
             self.newest_notice = (
                 await sql.execute(sa.select(sa.func.coalesce(sa.func.max(notices.id), 0)))
             ).scalar_one()
+
+    async def end_signals(self) -> None:
+        """Before the first event: what is `live` in the store was so in a process that is gone."""
+        table = models.ArbitrageSignal
+        async with self._engine.connect() as sql:
+            rows = (await sql.execute(sa.select(table.body).where(table.status == "live"))).scalars().all()
+        for body in rows:
+            view = msgspec.json.decode(body, type=OpportunityView)
+            ended = msgspec.structs.replace(view, state="expired", reason="the engine stopped while it was live")
+            row = msgspec.json.encode(ended)
+            self.record(Record(table="signals", key=view.id, wall_ms=view.updated_ms, row=row))
 
     @property
     def newest_deed(self) -> int:
