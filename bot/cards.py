@@ -4,6 +4,7 @@ A card's slot is one message per chat. An opportunity that comes back soon after
 the chat lives on instead of a new one ringing.
 """
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -132,8 +133,7 @@ class Cards:
             return None
         reader = self._reader_of(chat_id)
         if not found.is_live:
-            made = card(reader, found.view, found.trade, None, self._ended_extras(found, chat_id))
-            return None if shown == made else made
+            return self._ended(found, chat_id, reader, shown)
         extras = self._live_extras(found, chat_id, reader)
         plain = card(reader, found.view, None, None, extras)
         if shown is not None and shown.core == plain.core and bool(shown.rows) == self._has_buttons(reader):
@@ -141,7 +141,13 @@ class Cards:
             if still_ms > _RENEW_BEFORE_MS or not self._can_execute(found, reader):
                 return None
         quote = await self._quote(found, chat_id) if self._can_execute(found, reader) else None
+        if not found.is_live:  # it ended while the engine was asked
+            return self._ended(found, chat_id, reader, shown)
         return card(reader, found.view, None, quote, extras)
+
+    def _ended(self, found: Card, chat_id: int, reader: Reader, shown: Content | None) -> Content | None:
+        made = card(reader, found.view, found.trade, None, self._ended_extras(found, chat_id))
+        return None if shown == made else made
 
     def _has_buttons(self, reader: Reader) -> bool:
         return self.engine_up and reader.may("trader")
@@ -184,24 +190,29 @@ class Cards:
 
     async def _quote(self, found: Card, chat_id: int) -> Quote | None:
         """Fresh tokens for both sizes; None when the engine would not quote. The card takes over the quoted view."""
+        async with asyncio.TaskGroup() as tasks:
+            asking = tasks.create_task(self._token(found.view.id, chat_id, Decimal(1)))
+            asking_half = tasks.create_task(self._token(found.view.id, chat_id, _HALF))
+        full, half = asking.result(), asking_half.result()
+        if full is None:
+            return None
+        if found.is_live and full.opportunity.updated_ms >= found.view.updated_ms:
+            found.view = full.opportunity
+        return Quote(
+            full=f"x:{full.token}",
+            full_krw=full.notional_krw,
+            half=f"x:{half.token}" if half else "",
+            half_krw=half.notional_krw if half else Decimal(0),
+            expires_ms=min(full.expires_ms, half.expires_ms) if half else full.expires_ms,
+        )
+
+    async def _token(self, opportunity_id: str, chat_id: int, fraction: Decimal) -> TokenView | None:
         commands = self._door.commands(f"telegram:{chat_id}")
         try:
-            full = await commands.issue_token(found.view.id, chat_id, chat_id)
-            half = await commands.issue_token(found.view.id, chat_id, chat_id, _HALF)
+            made = await commands.issue_token(opportunity_id, chat_id, chat_id, fraction)
         except DoorUnavailable:
             return None
-        if not full.ok:
-            return None
-        token = TokenView.model_validate(full.body)
-        found.view = token.opportunity
-        other = TokenView.model_validate(half.body) if half.ok else None
-        return Quote(
-            full=f"x:{token.token}",
-            full_krw=token.notional_krw,
-            half=f"x:{other.token}" if other else "",
-            half_krw=other.notional_krw if other else Decimal(0),
-            expires_ms=min(token.expires_ms, other.expires_ms) if other else token.expires_ms,
-        )
+        return TokenView.model_validate(made.body) if made.ok else None
 
     async def render_trade(self, chat_id: int, key: str, shown: Content | None) -> Content | None:
         """The outbox's renderer `trade`: a receipt without a card, of a trade that nobody had to confirm."""
