@@ -135,6 +135,47 @@ def test_fixtures_stand_each_for_itself_and_their_blanks_are_filled(play):
     assert play("binance", [wire('{"result":null,"id":|1|}', "ws-public", name="x")])[1]["events"]["ack"] == 1
 
 
+def bybit(conn, price, kind="snapshot", update_id=5, symbol="BTCUSDT"):
+    data = {"s": symbol, "b": [[price, "1"]], "a": [], "u": update_id, "seq": 1}
+    return wire({"topic": f"orderbook.50.{symbol}", "type": kind, "ts": 1, "data": data}, conn)
+
+
+def opened(conn):
+    url = f"wss://stream.bybit.com/v5/public/{conn.removeprefix('ws-')}"
+    return {"dir": "out", "conn": conn, "data": "", "ev": "open", "url": url, "t": 1.0}
+
+
+def test_a_contract_spelled_like_a_spot_market_is_another_market(play):
+    rows = [opened("ws-spot"), opened("ws-linear")]
+    rows += [bybit("ws-spot", "10"), bybit("ws-linear", "20"), bybit("ws-spot", "11", "delta", 6)]
+    rows += [bybit("ws-linear", "30", symbol="SOLUSDT")]
+    status, result = play("bybit", rows)
+    assert (status, result["gaps"]) == (0, 0)
+    assert {name: book["bids"][0][0] for name, book in result["books"].items()} == {
+        "BTCUSDT": "11",
+        "SOLUSDT": "30",  # nobody else is spelled so
+        "bybit_linear:BTCUSDT": "20",
+    }
+    alone = play("bybit_linear", [opened("ws-linear"), bybit("ws-linear", "20")])[1]
+    assert list(alone["books"]) == ["BTCUSDT"]
+
+
+def test_the_path_of_a_rest_base_tells_its_product(play):
+    def change(product, rows):
+        result = {"t": 1, "s": "BTC_USDT", "U": 6, "u": 6, "b": rows, "a": []}
+        return wire({"channel": f"{product}.order_book_update", "event": "update", "result": result})
+
+    def rest(path, rows):
+        body = {"id": 5, "bids": rows, "asks": []}
+        return wire(body, "rest", req=f"GET https://api.gateio.ws/api/v4/{path}=BTC_USDT&with_id=true")
+
+    spot = play("gate", [rest("spot/order_book?currency_pair", [["10", "1"]]), change("spot", [["9", "1"]])])[1]
+    assert spot["books"]["BTC_USDT"]["bids"] == [["10", "1"], ["9", "1"]]
+    row = {"p": "10", "s": 7}
+    futures = [rest("futures/usdt/order_book?contract", [row]), change("futures", [row | {"p": "9"}])]
+    assert play("gate", futures)[1]["books"]["BTC_USDT"]["bids"] == [["10", "7"], ["9", "7"]]
+
+
 def test_a_crossed_book_is_a_gap(play):
     result = play("binance", [diff(100, 101), base(100), diff(102, 102, [["12", "1"]])])[1]
     assert (result["gaps"], result["books"]["BTCUSDT"]["synced"]) == (1, False)
