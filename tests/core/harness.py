@@ -34,20 +34,20 @@ from engine.domain.effect import (
     StoreSetting,
     Submit,
 )
-from engine.domain.money import NS_PER_MS, exact
+from engine.domain.money import NS_PER_MS
 from engine.domain.order import LegRole, OrderRequest, OrderStatus
 from engine.execution.order_state import OrderState
 from engine.execution.trade import Trade
 from engine.risk.latch import allows
 from engine.storage.journal import Entry
 from tests.core.accounts import account
+from tests.core.markets import SEOUL_MS, Markets
 from tests.core.memory_journal import MemoryJournal
-from tests.core.timeline import Crash, Timeline
+from tests.core.timeline import Crash
 from tests.core.venue_model import Outcome, Refused
 
 ROOT = Path(__file__).parent.parent.parent
 OVERLAY = Path(__file__).parent / "overlay.yaml"
-SEOUL_MS = 9 * 3_600_000
 HOP_NS = 5 * NS_PER_MS  # one way between the desk and a venue
 USER = 1001
 
@@ -60,24 +60,22 @@ def configured(overlays: tuple[Path, ...]) -> Config:
     return load(ROOT / "configs", (OVERLAY, *overlays))
 
 
-class Rig(Timeline):
+class Rig(Markets):
     """`ready()` gives a reconciled desk. `outcomes` scripts the placements in the order in which they are sent."""
 
     def __init__(self, *overlays: Path, events: Path | None = None) -> None:
         self.config = configured(overlays)
-        super().__init__()
+        super().__init__({name: account(venue, name) for name, venue in self.config.venues.items()})
         self.log = EventLog(events) if events else None
         self.journal = MemoryJournal()
-        self.loses_tail = True
+        self.loses_tail = True  # of the journal, at a crash
+        self.loses_sweeps = False  # lists of open orders never come
         self.journal_reason = ""  # why it cannot be written; "" while it can
         self.settings: dict[tuple[str, int], bytes] = {}
         self.latch = LatchChanged(level=0, reason="", actor="", wall_ms=0)
-        self.venues = {name: account(venue, name) for name, venue in self.config.venues.items()}
-        self.books: dict[tuple[str, str], tuple[list[tuple[float, float]], list[tuple[float, float]]]] = {}
         self.outcomes: deque[Outcome] = deque()
         self.effects: list[Any] = []  # since the last start
         self.sent: list[OrderRequest] = []  # handed to a socket, ever
-        self.state: State
         self.desk: Desk
         self.lay_out(140_000_000, 100_000, 1_400)
 
@@ -282,6 +280,8 @@ class Rig(Timeline):
 
     def _open_orders(self, effect: FetchOpenOrders) -> None:
         self.effects.append(effect)
+        if self.loses_sweeps:
+            return
         venue, asked_ns = effect.venue, self.now_ns
 
         def back(reports: Any) -> None:
@@ -296,62 +296,6 @@ class Rig(Timeline):
     def _latch(self, effect: LatchChanged) -> None:
         self.effects.append(effect)
         self.latch = effect
-
-    # the world
-
-    def _tick(self) -> None:
-        self.later(100 * NS_PER_MS, self._tick)
-        for name, connected in sorted(self.state.market.connected.items()):
-            if connected:
-                self.handle(ev.FeedAlive(venue=name, seen_ns=self.now_ns))
-        day = (self.wall_ms + SEOUL_MS) // 86_400_000
-        self.handle(ev.Tick(seen_ns=self.now_ns, wall_ms=self.wall_ms, local_day=day))
-
-    def _fx(self) -> None:
-        self.later(30_000 * NS_PER_MS, self._fx)
-        for source, rate in (("a", "1395"), ("b", "1396")):
-            as_of_ms = self.wall_ms
-            self.handle(ev.FxRate(source=source, rate=Decimal(rate), as_of_ms=as_of_ms, seen_ns=self.now_ns))
-
-    def _connect(self, venue: str) -> None:
-        self.handle(ev.FeedState(venue=venue, connected=True, reason="", seen_ns=self.now_ns))
-        rules = tuple(self.venues[venue].instruments.values())
-        self.later(
-            30 * NS_PER_MS,
-            lambda: self.handle(ev.InstrumentsLoaded(venue=venue, instruments=rules, seen_ns=self.now_ns)),
-        )
-        for at, symbol in self.books:
-            if at == venue:
-                self.later(40 * NS_PER_MS, lambda symbol=symbol: self.show_book(venue, symbol))  # type: ignore[misc]
-
-    def show_book(self, venue: str, symbol: str) -> None:
-        bids, asks = self.books[venue, symbol]
-        self.handle(
-            ev.BookSnapshot(
-                venue=venue, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=self.wall_ms, seen_ns=self.now_ns
-            )
-        )
-
-    def set_book(self, venue: str, symbol: str, mid: float, size: float = 0.2, half: float = 0.00001) -> None:
-        """Five levels a side around `mid`; told to a running desk at once."""
-        step = mid * half
-        bids = [(round(mid - step * (1 + 3 * i), 2), size) for i in range(5)]
-        asks = [(round(mid + step * (1 + 3 * i), 2), size) for i in range(5)]
-        self.books[venue, symbol] = (bids, asks)
-        self.venues[venue].tops[symbol] = (exact(bids[0][0]), exact(asks[0][0]))
-        if self.run and self.state.market.connected.get(venue):
-            self.show_book(venue, symbol)
-
-    def show_all(self) -> None:
-        for venue, symbol in self.books:
-            self.show_book(venue, symbol)
-
-    def lay_out(self, krw: float, usdt: float, tether: float) -> None:
-        for venue in ("upbit", "bithumb"):
-            self.set_book(venue, "KRW-BTC", krw)
-            self.set_book(venue, "KRW-USDT", tether, size=50_000, half=0.0004)
-        self.set_book("binance", "BTCUSDT", usdt)
-        self.set_book("okx", "BTC-USDT", usdt)
 
     def premium(self, ratio: float) -> Opportunity:
         """Korea dearer by `ratio`: sells at upbit, buys at binance. The opportunity that follows."""

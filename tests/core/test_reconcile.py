@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from engine.domain.command import AcceptBalances, Mode, SetMode
 from engine.domain.effect import Cancel, OpenLedger
-from engine.domain.event import VenueFailed
+from engine.domain.event import BalancesReported, VenueFailed
 from engine.domain.order import OrderReport, OrderStatus, Side
 from tests.core.harness import Rig
 from tests.core.venue_model import Outcome
@@ -159,3 +159,31 @@ def test_a_failed_read_is_tried_again_soon():
     assert rig.state.venues["upbit"].failing == "balances: 503"
     rig.run_for(2_500)
     assert rig.state.venues["upbit"].failing == ""
+
+
+def test_without_a_list_of_open_orders_a_resting_order_is_not_believed_absent(tether_rig):
+    rig = tether_rig
+    rig.outcomes.append(Outcome(answer="lost", misses=1_000))
+    rig.ask(SetMode(strategy="tether_bot", mode=Mode.AUTO))
+    rig.show_book("upbit", "KRW-USDT")
+    (trade,) = rig.state.trades.values()
+    rig.loses_sweeps = True
+    rig.run_for(60_000)
+    assert str(trade.orders[0].status) == "unknown", "it holds its funds, and changes no total"
+    assert trade.orders[0].clean_misses >= 2
+    rig.loses_sweeps = False
+    rig.run_for(10_000)
+    assert str(trade.orders[0].status) != "unknown"
+
+
+def test_balances_asked_for_before_a_fill_compare_nothing():
+    rig = Rig().ready()
+    before = rig.venues["upbit"].balances()
+    asked_ns = rig.now_ns
+    rig.execute()
+    rig.run_until(lambda: not rig.state.live_trades)
+    for _ in range(3):
+        rig.handle(BalancesReported(venue="upbit", balances=before, asked_ns=asked_ns, seen_ns=rig.now_ns))
+    assert (rig.state.venues["upbit"].mismatches, rig.state.venues["upbit"].blocked) == (0, "")
+    rig.run_for(3_000)
+    assert rig.state.venues["upbit"].ready
