@@ -7,7 +7,7 @@ import gzip
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from decimal import Decimal, localcontext
+from decimal import Decimal, InvalidOperation, localcontext
 from itertools import islice
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -129,6 +129,9 @@ class Player:
             decoder.on_frame(text.encode(), self._seen_ns)
         except BadFrame as error:
             print(f"bad frame: {error}: {text[:200]}", file=sys.stderr)
+        except InvalidOperation as error:  # "NaN" is a Decimal that compares with nothing; live it is refused earlier
+            self.extra.errors += 1
+            print(f"bad frame: {self._venue}: {error}: {text[:200]}", file=sys.stderr)
 
     def _rest(self, line: Line) -> None:
         target = urlsplit(line.req.rpartition(" ")[2])

@@ -1,11 +1,14 @@
-"""What the four native decoders share: their counters and how they ask for help. Pure: no socket, no clock."""
+"""What the native decoders share: their counters and how they ask for help. Pure: no socket, no clock."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-# `float` on the way to the core; `Decimal` where the venue's own digits must come back exactly (`premia frames`).
+# A price or a size: not negative, no infinity, no NaN; checked in C while it is decoded.
+Figure: Any = Annotated[float, Meta(ge=0, le=1e300)]
+
+# `Figure` on the way to the core; `Decimal` where the venue's own digits must come back exactly (`premia frames`).
 # The typed decoders differ in nothing else, so both modes run the same code; in `Decimal` mode prices and sizes in
 # the events are Decimals, which books take as they are.
 Number = type[Any]

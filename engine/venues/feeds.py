@@ -17,7 +17,7 @@ from engine.venues.bithumb.feed import BithumbDecoder, BithumbDialect
 from engine.venues.bybit.dialect import BybitDialect
 from engine.venues.bybit.feed import BybitDecoder
 from engine.venues.coinone.feed import CoinoneDecoder, CoinoneDialect
-from engine.venues.decoder import Ask, Decoder, Number
+from engine.venues.decoder import Ask, Decoder, Figure, Number
 from engine.venues.gate.dialect import GateDialect
 from engine.venues.gate.feed import GateDecoder
 from engine.venues.kucoin.dialect import KucoinDialect
@@ -88,7 +88,7 @@ def native(venue: str) -> Native:
     return _NATIVE[venue]
 
 
-def build_decoder(venue: str, sink: Sink, ask: Ask, number: Number = float) -> Decoder:
+def build_decoder(venue: str, sink: Sink, ask: Ask, number: Number = Figure) -> Decoder:
     """The decoder of one connection. Raises ConfigError for a venue without a native feed."""
     return native(venue).decoder(sink, ask, number)
 

@@ -11,7 +11,7 @@ from engine.domain.order import Side
 from engine.net.ws import Heartbeat
 from engine.venues.binance import wire
 from engine.venues.binance.continuity import Join, SequenceGuard
-from engine.venues.decoder import Ask, Counts, Number
+from engine.venues.decoder import Ask, Counts, Figure, Number
 from engine.venues.protocol import Sink
 
 VENUE = "binance"
@@ -30,7 +30,7 @@ class BinanceDecoder:
     Source: Binance Spot API, "How to manage a local order book correctly".
     """
 
-    def __init__(self, sink: Sink, ask: Ask, number: Number = float) -> None:
+    def __init__(self, sink: Sink, ask: Ask, number: Number = Figure) -> None:
         self.counts = Counts()
         self._sink = sink
         self._ask = ask
@@ -201,8 +201,8 @@ class BinanceDecoder:
 
 
 def _whole(symbol: str, book: wire.PartialBook[float], seen_ns: int) -> BookSnapshot:
-    bids = sorted((row for row in book.bids if row[1]), reverse=True)
-    asks = sorted(row for row in book.asks if row[1])
+    bids = sorted((row for row in book.bids if row[0] and row[1]), reverse=True)
+    asks = sorted(row for row in book.asks if row[0] and row[1])
     return BookSnapshot(venue=VENUE, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=0, seen_ns=seen_ns)
 
 

@@ -10,7 +10,7 @@ from engine.domain.market import Levels
 from engine.domain.order import Side
 from engine.venues.binance_usdm import wire
 from engine.venues.binance_usdm.continuity import ChainGuard, Join
-from engine.venues.decoder import Ask, Counts, Number
+from engine.venues.decoder import Ask, Counts, Figure, Number
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, moment, number
 
@@ -28,7 +28,7 @@ class BinanceUsdmDecoder:
     Source: Binance USD-M Futures API, "How to manage a local order book correctly".
     """
 
-    def __init__(self, sink: Sink, ask: Ask, number: Number = float) -> None:
+    def __init__(self, sink: Sink, ask: Ask, number: Number = Figure) -> None:
         self.counts = Counts()
         self._sink = sink
         self._ask = ask
@@ -138,8 +138,8 @@ class BinanceUsdmDecoder:
             BookSnapshot(
                 venue=VENUE,
                 symbol=symbol,
-                bids=sorted((row for row in bids if row[1]), reverse=True),
-                asks=sorted(row for row in asks if row[1]),
+                bids=sorted((row for row in bids if row[0] and row[1]), reverse=True),
+                asks=sorted(row for row in asks if row[0] and row[1]),
                 venue_ts_ms=ts_ms,
                 seen_ns=seen_ns,
             )

@@ -14,7 +14,7 @@ from engine.domain.order import Side
 from engine.venues.bitget import wire
 from engine.venues.bitget.checksum import TextBook
 from engine.venues.bitget.continuity import FUTURES, SPOT, Chain, SequenceGuard
-from engine.venues.decoder import Ask, Counts, Number
+from engine.venues.decoder import Ask, Counts, Figure, Number
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, moment, number
 
@@ -33,7 +33,7 @@ _TradeFrame = wire.Frame[wire.Trade[float]] | wire.Frame[wire.TradeV3[float]] | 
 class BitgetDecoder:
     """Frames of one connection -> events. `ask` is called when a symbol must be subscribed anew."""
 
-    def __init__(self, sink: Sink, ask: Ask, number: Number = float) -> None:
+    def __init__(self, sink: Sink, ask: Ask, number: Number = Figure) -> None:
         self.counts = Counts()
         self._sink = sink
         self._ask = ask
@@ -101,8 +101,8 @@ class BitgetDecoder:
             BookSnapshot(
                 venue=chain.venue,
                 symbol=chain.symbol,
-                bids=sorted((row for row in book.bids if row[1]), reverse=True),
-                asks=sorted(row for row in book.asks if row[1]),
+                bids=sorted((row for row in book.bids if row[0] and row[1]), reverse=True),
+                asks=sorted(row for row in book.asks if row[0] and row[1]),
                 venue_ts_ms=book.ts_ms,
                 seen_ns=seen_ns,
             )

@@ -11,7 +11,7 @@ from engine.domain.money import NS_PER_S
 from engine.domain.order import Side
 from engine.net.ws import Heartbeat
 from engine.venues.bithumb import wire
-from engine.venues.decoder import Ask, Counts, Number
+from engine.venues.decoder import Ask, Counts, Figure, Number
 from engine.venues.protocol import Sink
 
 VENUE = "bithumb"
@@ -43,7 +43,7 @@ class _Market:
 class BithumbDecoder:
     """Frames of one connection -> events. `ask` is never needed for a gap: the next frame is the whole book."""
 
-    def __init__(self, sink: Sink, ask: Ask, number: Number = float) -> None:
+    def __init__(self, sink: Sink, ask: Ask, number: Number = Figure) -> None:
         self.counts = Counts()
         self._sink = sink
         self._ask = ask

@@ -11,7 +11,7 @@ from engine.domain.errors import BadFrame, SequenceGap
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.order import Side
 from engine.venues.bybit import wire
-from engine.venues.decoder import Ask, Counts, Number
+from engine.venues.decoder import Ask, Counts, Figure, Number
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, moment, number
 
@@ -57,7 +57,7 @@ class _Chain:
 class BybitDecoder:
     """Frames of one connection -> events. `ask` is called when a symbol must be subscribed anew."""
 
-    def __init__(self, sink: Sink, ask: Ask, number: Number = float, venue: str = SPOT) -> None:
+    def __init__(self, sink: Sink, ask: Ask, number: Number = Figure, venue: str = SPOT) -> None:
         self.counts = Counts()
         self._venue = venue
         self._sink = sink
@@ -128,8 +128,8 @@ class BybitDecoder:
             BookSnapshot(
                 venue=self._venue,
                 symbol=book.symbol,
-                bids=sorted((row for row in book.bids if row[1]), reverse=True),
-                asks=sorted(row for row in book.asks if row[1]),
+                bids=sorted((row for row in book.bids if row[0] and row[1]), reverse=True),
+                asks=sorted(row for row in book.asks if row[0] and row[1]),
                 venue_ts_ms=frame.cts or frame.ts,
                 seen_ns=seen_ns,
             )
@@ -221,5 +221,5 @@ def _takes_over(chain: _Chain, frame: wire.Orderbook[float]) -> bool:
 
 def _depth(topic: str) -> int:
     """50 of `orderbook.50.BTCUSDT`; 0 for a book that has no number."""
-    depth = topic.split(".")[1]
+    depth = topic.partition(".")[2].partition(".")[0]
     return int(depth) if depth.isdigit() else 0

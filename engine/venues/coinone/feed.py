@@ -13,7 +13,7 @@ from engine.domain.event import BookLost, BookSnapshot, TradePrint
 from engine.domain.order import Side
 from engine.net.ws import Heartbeat
 from engine.venues.coinone import wire
-from engine.venues.decoder import Ask, Counts, Number
+from engine.venues.decoder import Ask, Counts, Figure, Number
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, number
 
@@ -45,7 +45,7 @@ class IdGuard:
 class CoinoneDecoder:
     """Frames of one connection -> events. `ask` is never needed for a gap: the next frame is the whole book."""
 
-    def __init__(self, sink: Sink, ask: Ask, number: Number = float) -> None:
+    def __init__(self, sink: Sink, ask: Ask, number: Number = Figure) -> None:
         self.counts = Counts()
         self._sink = sink
         self._ask = ask

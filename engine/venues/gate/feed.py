@@ -13,7 +13,7 @@ from engine.domain.errors import BadFrame, SequenceGap
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.market import Levels
 from engine.domain.order import Side
-from engine.venues.decoder import Ask, Counts, Number
+from engine.venues.decoder import Ask, Counts, Figure, Number
 from engine.venues.gate import wire
 from engine.venues.gate.continuity import FUTURES, SPOT, Chain, Changes, Row, SequenceGuard
 from engine.venues.protocol import Sink
@@ -26,11 +26,12 @@ _SYMBOL = re.compile(rb'"(?:s|currency_pair|contract)":\s*"(?:ob\.)?([^"\\.]+)')
 class GateDecoder:
     """Frames of one connection -> events. `ask`: `obu` must be subscribed anew, `order_book_update` needs REST."""
 
-    def __init__(self, sink: Sink, ask: Ask, number: Number = float, venue: str = SPOT) -> None:
+    def __init__(self, sink: Sink, ask: Ask, number: Number = Figure, venue: str = SPOT) -> None:
         self.counts = Counts()
         self._venue = venue
         self._sink = sink
         self._ask = ask
+        self._number = number
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
         self._chains: dict[tuple[str, str], Chain] = {}
         self._tickers = Tickers(sink)
@@ -38,9 +39,7 @@ class GateDecoder:
     def on_frame(self, data: bytes, seen_ns: int) -> None:
         self.counts.frames += 1
         try:
-            if data.find(b'.obu"', 0, 160) > 0:
-                self._on_obu(data, seen_ns)
-            else:
+            if data.find(b'.obu"', 0, 160) < 0 or not self._on_obu(data, seen_ns):
                 self._on_other(data, seen_ns)
         except msgspec.MsgspecError as error:
             self._on_bad(data, error, seen_ns)
@@ -53,14 +52,15 @@ class GateDecoder:
         self.drop(symbol if is_known else "", "bad_frame", seen_ns)
         raise BadFrame(f"gate: {error}") from error
 
-    def _on_obu(self, data: bytes, seen_ns: int) -> None:
+    def _on_obu(self, data: bytes, seen_ns: int) -> bool:
+        """False for a frame without a stream: the answer to a subscribe."""
         changes = self._decoders.obu.decode(data).result
-        if not changes.symbol:
-            self._on_other(data, seen_ns)  # the answer to a subscribe
-            return
+        symbol = changes.symbol.removeprefix("ob.").partition(".")[0]
+        if not symbol:
+            return False
         self.counts.book += 1
         venue = FUTURES if data.find(b'"futures.obu"', 0, 160) > 0 else SPOT
-        chain = self._chain(venue, changes.symbol.split(".")[1])
+        chain = self._chain(venue, symbol)
         if changes.full:
             self._on_base(chain, changes.last, changes.bids or [], changes.asks or [], changes.ts_ms, seen_ns)
         elif chain.guard is not None:
@@ -68,6 +68,7 @@ class GateDecoder:
         elif not chain.is_asked:
             chain.is_asked = True
             self._ask(chain.symbol, "no_snapshot")
+        return True
 
     def _chain(self, venue: str, symbol: str) -> Chain:
         chain = self._chains.get((venue, symbol))
@@ -88,8 +89,8 @@ class GateDecoder:
             BookSnapshot(
                 venue=chain.venue,
                 symbol=chain.symbol,
-                bids=sorted((level for level in _levels(bids) if level[1]), reverse=True),
-                asks=sorted(level for level in _levels(asks) if level[1]),
+                bids=sorted((level for level in _levels(bids) if level[0] and level[1]), reverse=True),
+                asks=sorted(level for level in _levels(asks) if level[0] and level[1]),
                 venue_ts_ms=ts_ms,
                 seen_ns=seen_ns,
             )
@@ -206,7 +207,9 @@ class GateDecoder:
             case "futures", "trades":
                 for row in decoders.futures_trades.decode(result):
                     row.trade_ms = row.trade_ms or row.trade_s * 1_000
-                    self._on_trade(FUTURES, row, abs(row.size), row.size < 0, seen_ns)
+                    size = str(row.size)
+                    qty = msgspec.convert(size.removeprefix("-"), self._number, strict=False)
+                    self._on_trade(FUTURES, row, qty, size.startswith("-"), seen_ns)
             case "spot" | "futures", "tickers":
                 counts.ticker += 1
                 for said in wire.tickers.decode(result) if result.startswith(b"[{") else ():
@@ -215,8 +218,8 @@ class GateDecoder:
                     self._on_ticker(wire.ticker.decode(result), seen_ns)
             case "spot" | "futures", "book_ticker":
                 counts.ticker += 1
-            case "spot" | "futures", "obu":
-                self._on_obu(data, seen_ns)
+            case "spot" | "futures", "obu" if self._on_obu(data, seen_ns):
+                pass
             case _:
                 counts.ignored += 1
 

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Struct, field
 
-from engine.venues.decoder import Number
+from engine.venues.decoder import Figure, Number
 from engine.venues.tickers import Said
 
 N = TypeVar("N")
@@ -56,18 +56,18 @@ class Trade(Struct, Generic[N]):
     side: str
     price: N
     qty: N = field(name="amount")
-    trade_ms: float = field(name="create_time_ms", default=0.0)
+    trade_ms: Figure = field(name="create_time_ms", default=0.0)
 
 
 class FuturesTrade(Struct, Generic[N]):
-    """`futures.trades`. `size` counts contracts and is negative where the taker sold."""
+    """`futures.trades`. `size` counts contracts and is negative where the taker sold: decoded apart from its sign."""
 
     symbol: str = field(name="contract")
     id: int
     price: N
-    size: N
-    trade_ms: float = field(name="create_time_ms", default=0.0)
-    trade_s: float = field(name="create_time", default=0.0)
+    size: str | int | float
+    trade_ms: Figure = field(name="create_time_ms", default=0.0)
+    trade_s: Figure = field(name="create_time", default=0.0)
 
 
 class Ticker(Struct):

@@ -10,7 +10,7 @@ import msgspec
 from engine.domain.errors import BadFrame, SequenceGap
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.order import Side
-from engine.venues.decoder import Ask, Counts, Number
+from engine.venues.decoder import Ask, Counts, Figure, Number
 from engine.venues.kucoin import wire
 from engine.venues.kucoin.continuity import Chain, Diff, Rows, SequenceGuard, levels, venue_of
 from engine.venues.protocol import Sink
@@ -23,7 +23,7 @@ _NS_PER_MS = 1_000_000
 class KucoinDecoder:
     """Frames of one connection -> events. `ask`: Pro symbols must be subscribed anew, classic ones need a REST book."""
 
-    def __init__(self, sink: Sink, ask: Ask, number: Number = float) -> None:
+    def __init__(self, sink: Sink, ask: Ask, number: Number = Figure) -> None:
         self.counts = Counts()
         self._sink = sink
         self._ask = ask

@@ -8,7 +8,7 @@ from engine.domain.errors import BadFrame, SequenceGap
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.market import Levels
 from engine.domain.order import Side
-from engine.venues.decoder import Ask, Counts, Number
+from engine.venues.decoder import Ask, Counts, Figure, Number
 from engine.venues.okx import said, wire
 from engine.venues.okx.checksum import TextBook
 from engine.venues.okx.continuity import Chain, SequenceGuard
@@ -25,7 +25,7 @@ _UPGRADE = "64008"
 class OkxDecoder:
     """Frames of one connection -> events. `ask` is called when a symbol must be subscribed anew."""
 
-    def __init__(self, sink: Sink, ask: Ask, number: Number = float, verify_checksum: bool = True) -> None:
+    def __init__(self, sink: Sink, ask: Ask, number: Number = Figure, verify_checksum: bool = True) -> None:
         self.counts = Counts()
         self._sink = sink
         self._ask = ask
@@ -208,6 +208,6 @@ class OkxDecoder:
 
 
 def _snapshot(symbol: str, book: wire.BookData[wire.Row[float]], seen_ns: int) -> BookSnapshot:
-    bids: Levels = sorted(((row.price, row.size) for row in book.bids if row.size), reverse=True)
-    asks: Levels = sorted((row.price, row.size) for row in book.asks if row.size)
+    bids: Levels = sorted(((row.price, row.size) for row in book.bids if row.price and row.size), reverse=True)
+    asks: Levels = sorted((row.price, row.size) for row in book.asks if row.price and row.size)
     return BookSnapshot(venue=VENUE, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=book.ts_ms, seen_ns=seen_ns)

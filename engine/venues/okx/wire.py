@@ -1,6 +1,6 @@
 """OKX: what is read of its public frames. Source: OKX API v5, WebSocket > Public channels (order book, trades)."""
 
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -44,7 +44,7 @@ class Books(Struct, Generic[N]):
     """One frame of books, books5, books50-l2-tbt or books-l2-tbt; books5 has no `action`."""
 
     arg: Arg
-    data: list[BookData[N]]
+    data: Annotated[list[BookData[N]], msgspec.Meta(min_length=1)]
     action: str = ""
 
 

@@ -9,7 +9,7 @@ from engine.domain.errors import BadFrame
 from engine.domain.event import BookLost, BookSnapshot, TradePrint
 from engine.domain.order import Side
 from engine.net.ws import Heartbeat
-from engine.venues.decoder import Ask, Counts, Number
+from engine.venues.decoder import Ask, Counts, Figure, Number
 from engine.venues.protocol import Sink
 from engine.venues.upbit import wire
 
@@ -40,7 +40,7 @@ class TimeGuard:
 class UpbitDecoder:
     """Frames of one connection -> events. `ask` is never needed for a gap: the next frame is the whole book."""
 
-    def __init__(self, sink: Sink, ask: Ask, number: Number = float) -> None:
+    def __init__(self, sink: Sink, ask: Ask, number: Number = Figure) -> None:
         self.counts = Counts()
         self._sink = sink
         self._ask = ask

@@ -160,6 +160,7 @@ def test_a_malformed_frame_drops_its_book(why, broken):
 
 
 KINDS = [
+    (frame("futures.obu", {}), "ignored"),
     (frame("spot.obu", {"status": "success"}, "subscribe") | {"payload": ["ob.BTC_USDT.400"]}, "ack"),
     (frame("futures.trades", {"status": "success"}, "unsubscribe"), "ack"),
     (frame("spot.tickers", None, "subscribe") | {"error": {"code": 2, "message": "unknown currency pair"}}, "ack"),
