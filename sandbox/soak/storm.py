@@ -93,6 +93,7 @@ def _fault(config: StormConfig, random: Random, venue: str) -> tuple[dict[str, A
         (3, "partial"),
         (2, "reject"),
         (2, "rate_limit"),
+        (1, "ban"),
         (2, "query_lag"),
         (1, "rest_outage"),
         (1, "reject_all"),
@@ -105,7 +106,7 @@ def _fault(config: StormConfig, random: Random, venue: str) -> tuple[dict[str, A
         (1, "ws_refuse"),
     ]
     kind = random.choices([name for _, name in kinds], [weight for weight, _ in kinds])[0]
-    fault: dict[str, Any] = {"kind": kind}
+    fault: dict[str, Any] = {"kind": kind, "count": random.choice((1, 1, 1, 3))}
     match kind:
         case "drop_after" | "drop_before":
             fault["ms"] = random.choice((0, 0, 300, 2 * ORDER_TIMEOUT_MS))
@@ -117,7 +118,7 @@ def _fault(config: StormConfig, random: Random, venue: str) -> tuple[dict[str, A
         case "http_error":
             scope = random.choice(("placement", "placement", "query", "any"))
             fault |= {"status": random.choice((500, 502, 503, 504)), "executed": random.random() < 0.5, "scope": scope}
-        case "rate_limit":
+        case "rate_limit" | "ban":
             fault["scope"] = random.choice(("placement", "query", "any"))
         case "partial":
             fault |= {"ratio": str(Decimal(random.randint(1, 9)) / 10), "count": random.randint(1, 3)}
