@@ -32,8 +32,10 @@ SHARED = Path(os.environ.get("PREMIA_SHARED", REPOSITORY.parent / "shared")) / "
 RECORDED = {
     "binance": ("ws-spot-20240808-btcusdt-346s", "BTCUSDT", "btcusdt@depth"),
     "okx": ("ws-20220513-3sym-12s", "BTC-USDT", '{"arg":{"channel":"books","instId":"BTC-USDT"'),
+    "bybit": ("ws-v5-20260809-btc-sol-44s", "BTCUSDT", '"topic":"orderbook.200.BTCUSDT"'),
     "upbit": ("ws-20210405-10sym-120s", "", '"orderbook"'),
 }
+_CONNECTIONS = {"bybit": "ws-spot"}  # the recording holds the contract of the same spelling on another one
 
 
 class Case(Struct):
@@ -59,7 +61,7 @@ def load_case(venue: str, limit: int) -> Case | None:
             text = line["data"]
             if line["dir"] == "in" and "depth?symbol=" + (code or "-") in line.get("req", ""):
                 case.base = json.loads(text)
-            elif line["dir"] == "in" and line["conn"].startswith("ws") and mark in text[:80]:
+            elif line["dir"] == "in" and line["conn"].startswith(_CONNECTIONS.get(venue, "ws")) and mark in text[:80]:
                 case.frames.append(text)
                 case.codes.append(code or re.findall(r'"(?:cd|code)":"([^"]+)"', text)[0])
     if venue == "binance" and case.base is not None:
@@ -132,7 +134,7 @@ def competitors(case: Case) -> dict[str, tuple[Callable[[], Handle], list[Any]]]
         "ours": (lambda: our_handle(case), [text.encode() for text in case.frames]),
         "ccxt.pro": (fresh_ccxt, frames),
     }
-    if feed_peers.have_cryptofeed():
+    if feed_peers.have_cryptofeed() and case.venue in feed_peers.CRYPTOFEED:
         names = [feed_peers.cryptofeed_symbol(case.venue, code) for code in case.codes]
         found["cryptofeed"] = (
             lambda: feed_peers.cryptofeed_handle(case.venue, case.base, codes),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+CRYPTOFEED = ("binance", "okx", "upbit")  # its Bybit handler wants a connection of its own making
 Handle = Callable[[Any], tuple[float, float]]
 
 
@@ -29,6 +30,7 @@ def ccxt_handle(venue: str, base: dict[str, Any] | None, codes: list[str]) -> Ha
     urls = {
         "binance": "wss://stream.binance.com:9443/stream",
         "okx": "wss://ws.okx.com:8443/ws/v5/public",
+        "bybit": "wss://stream.bybit.com/v5/public/spot",
         "upbit": "wss://api.upbit.com/websocket/v1",
     }
     client = Client(urls[venue], exchange.handle_message, None, None, None, {})
