@@ -1,12 +1,16 @@
 """What the native decoders share: their counters and how they ask for help. Pure: no socket, no clock."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Final, Protocol
 
-from msgspec import Meta, Struct
+from msgspec import Meta, MsgspecError, Struct
 
 # A price or a size: not negative, no infinity, no NaN; checked in C while it is decoded.
 Figure: Any = Annotated[float, Meta(ge=0, le=1e300)]
+
+# What decoding bytes may raise when they are no JSON of the expected shape: also text that is not UTF-8, and nesting
+# without end. Anything else is our own mistake.
+UNREADABLE: Final = (MsgspecError, UnicodeDecodeError, RecursionError)
 
 # `Figure` on the way to the core; `Decimal` where the venue's own digits must come back exactly (`premia frames`).
 # The typed decoders differ in nothing else, so both modes run the same code; in `Decimal` mode prices and sizes in

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from engine.domain.errors import BadFrame, ConfigError, VenueRefused, VenueUnavailable
 from engine.domain.event import FxRate
 from engine.net.http import Http
+from engine.venues.decoder import UNREADABLE
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def decode_frankfurter(body: bytes) -> tuple[Decimal, int]:
         answer = _frankfurter.decode(body)
         as_of = datetime.fromisoformat(answer.date).replace(tzinfo=UTC)
         rate = answer.rates["KRW"]
-    except (msgspec.MsgspecError, ValueError, KeyError) as error:
+    except (*UNREADABLE, ValueError, KeyError) as error:
         raise BadFrame(f"frankfurter: {error!r}") from error
     if answer.base != "USD":
         raise BadFrame(f"frankfurter: base {answer.base}, expected USD")
@@ -58,7 +59,7 @@ def decode_dunamu(body: bytes) -> tuple[Decimal, int]:
     """(KRW per USD, as of in ms UTC). Raises BadFrame. Source: recorded answers; the feed is undocumented."""
     try:
         rows = _dunamu.decode(body)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadFrame(f"dunamu: {error}") from error
     for row in rows:
         if row.code == "FRX.KRWUSD":

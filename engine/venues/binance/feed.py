@@ -11,7 +11,7 @@ from engine.domain.order import Side
 from engine.net.ws import Heartbeat
 from engine.venues.binance import wire
 from engine.venues.binance.continuity import Join, SequenceGuard
-from engine.venues.decoder import Ask, Counts, Figure, Number
+from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.protocol import Sink
 
 VENUE = "binance"
@@ -50,7 +50,7 @@ class BinanceDecoder:
                 counts.ticker += 1
             else:
                 self._on_other(data, seen_ns)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             self._on_bad(data, error, seen_ns)
 
     def _on_bad(self, data: bytes, error: Exception, seen_ns: int) -> None:
@@ -122,7 +122,7 @@ class BinanceDecoder:
     def on_rest_book(self, symbol: str, body: bytes, seen_ns: int) -> None:
         try:
             snapshot = self._decoders.partial.decode(body)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise BadFrame(f"binance depth {symbol}: {error}") from error
         join = self._joins.setdefault(symbol, Join())
         if join.guard is not None:
@@ -241,6 +241,6 @@ class BinanceDialect:
     def top(self, symbol: str, body: bytes) -> tuple[float, float]:
         try:
             book = _REST.decode(body)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise BadFrame(f"binance depth {symbol}: {error}") from error
         return max((row[0] for row in book.bids), default=0.0), min((row[0] for row in book.asks), default=0.0)

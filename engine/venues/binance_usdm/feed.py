@@ -10,7 +10,7 @@ from engine.domain.market import Levels
 from engine.domain.order import Side
 from engine.venues.binance_usdm import wire
 from engine.venues.binance_usdm.continuity import ChainGuard, Join
-from engine.venues.decoder import Ask, Counts, Figure, Number
+from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, moment, number
 
@@ -49,7 +49,7 @@ class BinanceUsdmDecoder:
                 counts.ticker += 1
             else:
                 self._on_other(data, seen_ns)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             self._on_bad(data, error, seen_ns)
 
     def _on_bad(self, data: bytes, error: Exception, seen_ns: int) -> None:
@@ -115,7 +115,7 @@ class BinanceUsdmDecoder:
     def on_rest_book(self, symbol: str, body: bytes, seen_ns: int) -> None:
         try:
             snapshot = self._decoders.rest.decode(body)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise BadFrame(f"{VENUE} depth {symbol}: {error}") from error
         join = self._joins.setdefault(symbol, Join())
         if join.guard is not None:

@@ -6,15 +6,13 @@ Spot and futures spell their symbols alike (BTCUSDT), so each is a venue of its 
 import re
 from collections.abc import Sequence
 
-import msgspec
-
 from engine.domain.errors import BadFrame, SequenceGap
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.order import Side
 from engine.venues.bitget import wire
 from engine.venues.bitget.checksum import TextBook
 from engine.venues.bitget.continuity import FUTURES, SPOT, Chain, SequenceGuard
-from engine.venues.decoder import Ask, Counts, Figure, Number
+from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, moment, number
 
@@ -50,7 +48,7 @@ class BitgetDecoder:
                 self._on_books(frame, frame.arg.inst_id, data, seen_ns)
             else:
                 self._on_other(data, seen_ns)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             self._on_bad(data, error, seen_ns)
 
     def _on_bad(self, data: bytes, error: Exception, seen_ns: int) -> None:

@@ -11,8 +11,9 @@ from engine.domain.money import NS_PER_S
 from engine.domain.order import Side
 from engine.net.ws import Heartbeat
 from engine.venues.bithumb import wire
-from engine.venues.decoder import Ask, Counts, Figure, Number
+from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.protocol import Sink
+from engine.venues.tickers import Tickers, number
 
 VENUE = "bithumb"
 _REST = msgspec.json.Decoder(list[wire.RestOrderbook[float]], strict=False)
@@ -49,6 +50,7 @@ class BithumbDecoder:
         self._ask = ask
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
         self._markets: dict[str, _Market] = {}
+        self._tickers = Tickers(sink)
 
     def on_frame(self, data: bytes, seen_ns: int) -> None:
         self.counts.frames += 1
@@ -61,7 +63,7 @@ class BithumbDecoder:
                 self._on_book(simple.symbol, simple.units, simple.ts_us, seen_ns)
             else:
                 self._on_other(data, seen_ns)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             self._on_bad(data, error, seen_ns)
 
     def _on_bad(self, data: bytes, error: Exception, seen_ns: int) -> None:
@@ -129,7 +131,7 @@ class BithumbDecoder:
     def on_rest_book(self, symbol: str, body: bytes, seen_ns: int) -> None:
         try:
             books = self._decoders.rest.decode(body)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise BadFrame(f"bithumb orderbook {symbol}: {error}") from error
         for book in books:
             if symbol in ("", book.symbol):
@@ -156,6 +158,11 @@ class BithumbDecoder:
             )
         )
 
+    def _on_ticker(self, said: wire.Ticker, seen_ns: int) -> None:
+        last, turnover = number(said.last or said.simple_last), number(said.turnover or said.simple_turnover)
+        symbol, ts_ms = said.symbol or said.simple_symbol, said.ts_ms or said.simple_ts_ms
+        self._tickers.day(VENUE, symbol, last, turnover, ts_ms, seen_ns)
+
     def _on_other(self, data: bytes, seen_ns: int) -> None:
         """Trades, tickers, control frames, the retired socket's frames, and books with other spacing."""
         if data.startswith(b"["):
@@ -179,6 +186,7 @@ class BithumbDecoder:
                 self._on_book(simple.symbol, simple.units, simple.ts_us, seen_ns)
             case "ticker":
                 counts.ticker += 1
+                self._on_ticker(wire.ticker.decode(data), seen_ns)
             case "" if kind.status or kind.error:
                 counts.ack += 1
             case _:
@@ -210,6 +218,7 @@ class BithumbDialect:
         parts = [
             {"ticket": f"premia-{self._rng.getrandbits(64):016x}"},
             {"type": "orderbook", "codes": self._symbols},
+            {"type": "ticker", "codes": self._symbols},
             {"type": "trade", "codes": self._symbols, "isOnlyRealtime": True},
             {"format": "DEFAULT"},
         ]
@@ -225,7 +234,7 @@ class BithumbDialect:
         try:
             # An error rides in HTTP 200 here: an object where a list belongs.
             units = _REST.decode(body)[0].units
-        except (msgspec.MsgspecError, IndexError) as error:
+        except (*UNREADABLE, IndexError) as error:
             raise BadFrame(f"bithumb orderbook {symbol}: {error}") from error
         bids = [unit.bid_price for unit in units if unit.bid_price and unit.bid_size]
         asks = [unit.ask_price for unit in units if unit.ask_price and unit.ask_size]

@@ -13,7 +13,7 @@ from engine.domain.event import BookLost, BookSnapshot, TradePrint
 from engine.domain.order import Side
 from engine.net.ws import Heartbeat
 from engine.venues.coinone import wire
-from engine.venues.decoder import Ask, Counts, Figure, Number
+from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, number
 
@@ -61,7 +61,7 @@ class CoinoneDecoder:
                 self._on_book(self._decoders.orderbook.decode(data).data, seen_ns)
             else:
                 self._on_other(data, seen_ns)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             self._on_bad(data, error, seen_ns)
 
     def _on_bad(self, data: bytes, error: Exception, seen_ns: int) -> None:
@@ -116,7 +116,7 @@ class CoinoneDecoder:
         try:
             # An error rides in HTTP 200, and an unknown path is a page of HTML with 200: neither has these fields.
             self._on_book(self._decoders.rest.decode(body), seen_ns)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise BadFrame(f"coinone orderbook {symbol}: {error}") from error
 
     def _on_trade(self, trade: wire.Trade[float], seen_ns: int) -> None:
@@ -190,7 +190,7 @@ class CoinoneDialect:
     def top(self, symbol: str, body: bytes) -> tuple[float, float]:
         try:
             book = _REST.decode(body)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise BadFrame(f"coinone orderbook {symbol}: {error}") from error
         bids = [row.price for row in book.bids if row.price and row.size]
         asks = [row.price for row in book.asks if row.price and row.size]

@@ -13,7 +13,7 @@ from engine.domain.errors import BadFrame, SequenceGap
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.market import Levels
 from engine.domain.order import Side
-from engine.venues.decoder import Ask, Counts, Figure, Number
+from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.gate import wire
 from engine.venues.gate.continuity import FUTURES, SPOT, Chain, Changes, Row, SequenceGuard
 from engine.venues.protocol import Sink
@@ -41,7 +41,7 @@ class GateDecoder:
         try:
             if data.find(b'.obu"', 0, 160) < 0 or not self._on_obu(data, seen_ns):
                 self._on_other(data, seen_ns)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             self._on_bad(data, error, seen_ns)
 
     def _on_bad(self, data: bytes, error: Exception, seen_ns: int) -> None:
@@ -133,7 +133,7 @@ class GateDecoder:
         is_spot = self._venue == SPOT
         try:
             base = (self._decoders.rest if is_spot else self._decoders.named_rest).decode(body)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise BadFrame(f"{self._venue} order_book {symbol}: {error}") from error
         chain = self._chain(self._venue, symbol)
         if chain.guard is not None or not base.id:

@@ -10,7 +10,7 @@ import msgspec
 from engine.domain.errors import BadFrame, SequenceGap
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.order import Side
-from engine.venues.decoder import Ask, Counts, Figure, Number
+from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.kucoin import wire
 from engine.venues.kucoin.continuity import Chain, Diff, Rows, SequenceGuard, levels, venue_of
 from engine.venues.protocol import Sink
@@ -39,7 +39,7 @@ class KucoinDecoder:
                 self._on_obu(self._decoders.obu.decode(data), seen_ns)
             else:
                 self._on_other(data, seen_ns)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             self._on_bad(data, error, seen_ns)
 
     def _on_bad(self, data: bytes, error: Exception, seen_ns: int) -> None:
@@ -122,7 +122,7 @@ class KucoinDecoder:
     def on_rest_book(self, symbol: str, body: bytes, seen_ns: int) -> None:
         try:
             base = self._decoders.rest.decode(body).data
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise BadFrame(f"kucoin level2 {symbol}: {error}") from error
         chain = self._chains.setdefault(symbol, Chain())
         if chain.guard is not None:

@@ -8,7 +8,7 @@ from engine.domain.errors import BadFrame, SequenceGap
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.market import Levels
 from engine.domain.order import Side
-from engine.venues.decoder import Ask, Counts, Figure, Number
+from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.okx import said, wire
 from engine.venues.okx.checksum import TextBook
 from engine.venues.okx.continuity import Chain, SequenceGuard
@@ -44,7 +44,7 @@ class OkxDecoder:
                 self._on_trades(self._decoders.trades.decode(data), seen_ns)
             else:
                 self._on_other(data, seen_ns)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             self._on_bad(data, error, seen_ns)
 
     def _on_bad(self, data: bytes, error: Exception, seen_ns: int) -> None:

@@ -9,8 +9,9 @@ from engine.domain.errors import BadFrame
 from engine.domain.event import BookLost, BookSnapshot, TradePrint
 from engine.domain.order import Side
 from engine.net.ws import Heartbeat
-from engine.venues.decoder import Ask, Counts, Figure, Number
+from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.protocol import Sink
+from engine.venues.tickers import Tickers, number
 from engine.venues.upbit import wire
 
 VENUE = "upbit"
@@ -46,6 +47,7 @@ class UpbitDecoder:
         self._ask = ask
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
         self._guards: dict[str, TimeGuard] = {}
+        self._tickers = Tickers(sink)
 
     def on_frame(self, data: bytes, seen_ns: int) -> None:
         self.counts.frames += 1
@@ -56,7 +58,7 @@ class UpbitDecoder:
                 self._on_book(self._decoders.orderbook.decode(data), seen_ns)
             else:
                 self._on_other(data, seen_ns)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             self._on_bad(data, error, seen_ns)
 
     def _on_bad(self, data: bytes, error: Exception, seen_ns: int) -> None:
@@ -116,7 +118,7 @@ class UpbitDecoder:
     def on_rest_book(self, symbol: str, body: bytes, seen_ns: int) -> None:
         try:
             books = self._decoders.rest.decode(body)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise BadFrame(f"upbit orderbook {symbol}: {error}") from error
         for book in books:
             if symbol in ("", book.symbol):
@@ -143,6 +145,11 @@ class UpbitDecoder:
             )
         )
 
+    def _on_ticker(self, said: wire.Ticker, seen_ns: int) -> None:
+        last, turnover = number(said.last or said.simple_last), number(said.turnover or said.simple_turnover)
+        symbol, ts_ms = said.symbol or said.simple_symbol, said.ts_ms or said.simple_ts_ms
+        self._tickers.day(VENUE, symbol, last, turnover, ts_ms, seen_ns)
+
     def _on_other(self, data: bytes, seen_ns: int) -> None:
         """Trades, tickers, control frames, and books with other spacing or in the *_LIST formats."""
         if data.startswith(b"["):
@@ -161,6 +168,7 @@ class UpbitDecoder:
                 self._on_book(self._decoders.simple_orderbook.decode(data), seen_ns)
             case "ticker":
                 counts.ticker += 1
+                self._on_ticker(wire.ticker.decode(data), seen_ns)
             case "" if kind.status or kind.error:
                 counts.ack += 1
             case _:
@@ -193,6 +201,7 @@ class UpbitDialect:
         parts = [
             {"ticket": f"premia-{self._rng.getrandbits(64):016x}"},
             {"type": "orderbook", "codes": self._symbols},
+            {"type": "ticker", "codes": self._symbols},
             {"type": "trade", "codes": self._symbols, "is_only_realtime": True},
             {"format": "SIMPLE"},
         ]
@@ -207,7 +216,7 @@ class UpbitDialect:
     def top(self, symbol: str, body: bytes) -> tuple[float, float]:
         try:
             units = _REST.decode(body)[0].units
-        except (msgspec.MsgspecError, IndexError) as error:
+        except (*UNREADABLE, IndexError) as error:
             raise BadFrame(f"upbit orderbook {symbol}: {error}") from error
         bids = [unit.bid_price for unit in units if unit.bid_price and unit.bid_size]
         asks = [unit.ask_price for unit in units if unit.ask_price and unit.ask_size]
