@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct, field
 
 from engine.venues.decoder import Number
+from engine.venues.tickers import Said
 
 N = TypeVar("N")
 
@@ -63,6 +64,19 @@ class SimpleTrade(Struct, Generic[N]):
     trade_id: int | str = field(name="sid", default=0)
 
 
+class Ticker(Struct):
+    """In both spellings at once. `turnover` is of the last 24 hours, in the quote asset."""
+
+    symbol: str = field(name="code", default="")
+    last: Said = field(name="trade_price", default=None)
+    turnover: Said = field(name="acc_trade_price_24h", default=None)
+    ts_ms: int = field(name="timestamp", default=0)
+    simple_symbol: str = field(name="cd", default="")
+    simple_last: Said = field(name="tp", default=None)
+    simple_turnover: Said = field(name="atp24h", default=None)
+    simple_ts_ms: int = field(name="tms", default=0)
+
+
 class RestOrderbook(Struct, Generic[N]):
     """One entry of GET /v1/orderbook: milliseconds here."""
 
@@ -94,5 +108,6 @@ class Decoders(Generic[N]):
         self.rest = msgspec.json.Decoder(list[RestOrderbook[number]], strict=False)  # type: ignore[valid-type]
 
 
+ticker = msgspec.json.Decoder(Ticker, strict=False)
 kind = msgspec.json.Decoder(Kind)
 raws = msgspec.json.Decoder(list[msgspec.Raw])

@@ -10,6 +10,7 @@ from engine.venues.okx import said, wire
 from engine.venues.okx.feed import VENUE
 
 _REST = msgspec.json.Decoder(wire.RestBooks[wire.Row[float]], strict=False)
+_CHANNELS = ("books", "trades", "tickers")
 
 
 class OkxDialect:
@@ -33,7 +34,7 @@ class OkxDialect:
         return f"{self._ws_base}/ws/v5/public"
 
     def subscribe(self) -> list[bytes]:
-        args = [{"channel": channel, "instId": s} for channel in ("books", "trades") for s in self._symbols]
+        args = [{"channel": channel, "instId": s} for channel in _CHANNELS for s in self._symbols]
         swaps = [symbol for symbol in self._symbols if symbol.endswith("-SWAP")]
         args += [{"channel": channel, "instId": s} for channel in said.CHANNELS for s in swaps]
         return [msgspec.json.encode({"op": "subscribe", "args": args})]

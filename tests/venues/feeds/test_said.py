@@ -133,7 +133,16 @@ def test_a_perpetual_by_its_venue(decoder, frame, market, expected):
 
 COINONE = {"quote_currency": "KRW", "target_currency": "BTC", "timestamp": 3, "last": "10", "quote_volume": "5"}
 OKX_TICKER = {"instType": "SPOT", "instId": "BTC-USDT", "last": "10", "volCcy24h": "5", "ts": "3"}
+KRW = {"type": "ticker", "code": "KRW-BTC", "trade_price": 10.0, "acc_trade_price_24h": 5.0, "timestamp": 3}
+KRW |= {"acc_trade_price": 77.0, "acc_trade_volume_24h": 78.0}
 DAYS = [
+    ("upbit", KRW, ("upbit", "KRW-BTC")),
+    (
+        "upbit",
+        {"ty": "ticker", "cd": "KRW-BTC", "tp": 10.0, "atp": 77.0, "atp24h": 5.0, "tms": 3},
+        ("upbit", "KRW-BTC"),
+    ),
+    ("bithumb", KRW, ("bithumb", "KRW-BTC")),
     ("coinone", {"response_type": "DATA", "channel": "TICKER", "data": COINONE}, ("coinone", "KRW-BTC")),
     ("bybit", {"topic": "tickers.BTCUSDT", "data": BYBIT, "ts": 3}, ("bybit", "BTCUSDT")),
     (
