@@ -24,7 +24,7 @@ from engine.core.state import State
 from engine.desk import Desk, EventLog
 from engine.domain.command import Halt
 from engine.domain.effect import LatchChanged, Record, StoreSetting
-from engine.domain.errors import ConfigError, OutcomeUnknown, VenueRefused, VenueUnavailable
+from engine.domain.errors import ConfigError, InvariantBroken, OutcomeUnknown, VenueRefused, VenueUnavailable
 from engine.domain.event import Commanded, InstrumentsLoaded, JournalState, Recovered, Started, Tick
 from engine.domain.money import NS_PER_MS, NS_PER_S
 from engine.net.notify import notify
@@ -114,6 +114,7 @@ class Daemon:
                     self._start_markets(tasks, orders)
                     self._start_house(tasks, server, writer, queries)
                     tasks.create_task(self._stop_on_signal(carrier, writer), name="signals")
+                    tasks.create_task(self._stop_on_failure(), name="core")
             except* Shutdown:
                 log.info("stopping")
             finally:
@@ -289,6 +290,13 @@ class Daemon:
         except TimeoutError:
             log.warning("stopping_late seconds=%d", _LEAVE_S)
         raise Shutdown
+
+    async def _stop_on_failure(self) -> None:
+        """A core that failed is started anew from the journal."""
+        failed = asyncio.Event()
+        self.desk.on_broken = failed.set
+        await failed.wait()
+        raise InvariantBroken("the core failed in a step")
 
     def _latch(self, change: LatchChanged) -> None:
         """Durable at once. If the disk refuses, the level in memory stands, a person is told, and it is tried again."""

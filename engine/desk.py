@@ -76,6 +76,8 @@ class Desk:
         self._stepping = False
         self._listeners: list[Callable[[Notice], None]] = []
         self._reply: Reply | None = None
+        self._broken = False
+        self.on_broken: Callable[[], None] = lambda: None  # ends the process
 
     def wire(self, carry: dict[type, Callable[[Any], None]]) -> None:
         """Name who carries out each kind of effect. Notices and replies are the desk's own."""
@@ -83,15 +85,30 @@ class Desk:
 
     def handle(self, event: Event) -> None:
         """Step the core and carry out what it asks. An event that comes meanwhile waits its turn."""
+        if self._broken:
+            raise InvariantBroken("the core failed in an earlier step: nothing is decided any more")
         self._waiting.append(event)
         if self._stepping:
             return
         self._stepping = True
+        whole = False
         try:
             while self._waiting:
                 self._one(self._waiting.popleft())
+            whole = True
         finally:
             self._stepping = False
+            if not whole:
+                self._break()
+
+    def _break(self) -> None:
+        """State may be half changed: nothing leaves any more, and the process has to end, whoever was calling.
+
+        A socket's callback is called from a library that writes an exception down and goes on.
+        """
+        self._broken, self.level = True, max(self.level, 2)
+        log.critical("core_failed", exc_info=True)
+        self.on_broken()
 
     def _one(self, event: Event) -> None:
         """What was decided is carried out before anyone is told of it: the orders are first on their way."""
