@@ -65,6 +65,8 @@ def main() -> int:
         too_late=not given.in_time,
     )
     if given.keep:
+        if (given.keep / "var").exists():
+            parser.error(f"{given.keep} holds an earlier run: its journal belongs to another world")
         given.keep.mkdir(parents=True, exist_ok=True)
         result = asyncio.run(soak(storm, given.keep))
     else:

@@ -166,10 +166,20 @@ class Soak:
         await asyncio.sleep(self._random.choice((0, 0, 0.002, 0.01, 0.05, 0.3)))
 
     async def _kill(self) -> None:
+        """SIGKILL, sometimes a stop as systemd does it; sometimes once more while the new process reads its journal."""
         await self.take_counts()
-        await self._stage.engine.kill()
+        if self._random.random() < 0.2:
+            self.counts["stopped"] += 1
+            await self._stage.engine.stop()
+        else:
+            await self._stage.engine.kill()
         await asyncio.sleep(self._random.uniform(0.1, 1.5))
         await self._stage.engine.start()
+        if self._random.random() < 0.3:
+            self.counts["killed_at_start"] += 1
+            await asyncio.sleep(self._random.uniform(0.2, 5))
+            await self._stage.engine.kill()
+            await self._stage.engine.start()
         await self._ready()
 
     async def take_counts(self) -> None:
