@@ -16,7 +16,9 @@ from sandbox.trader import Door, Message, Phone, SceneFailed, button
 _EXECUTE = "체결"
 _PREMIUM_BPS = 130
 _RECORDED_BOOKS = 4 + 7  # the seeded four, and most of the ten recorded codes; some are silent for minutes
-_TRIES = 3
+_TRIES = 4
+_WIDER_BPS = 50
+_LOOK_AGAIN_S = 3
 _PATIENCE_S = 70  # a chat takes twenty messages a minute: after a busy one an answer may wait for the next
 _SETTLED = ("closed", "dead_letter")
 
@@ -99,11 +101,11 @@ class Scene:
     async def fault(self, venue: str, **fault: object) -> None:
         await self.world("faults", {"venue": venue, "fault": fault})
 
-    async def card(self, coin: str, timeout_s: float = 45) -> Message:
+    async def card(self, coin: str, timeout_s: float = 45, bps: int = _PREMIUM_BPS) -> Message:
         """Open a premium on Upbit against Binance and wait for its card, buttons and all."""
         await self.phone.refresh()
         after = max(self.phone.messages, default=0)
-        await self.world("premium", {"venue": "upbit", "coin": coin, "bps": _PREMIUM_BPS, "seconds": 40})
+        await self.world("premium", {"venue": "upbit", "coin": coin, "bps": bps, "seconds": 40})
 
         def fresh() -> Message | None:
             for message in sorted(self.phone.messages.values(), key=lambda item: -item["id"]):
@@ -129,8 +131,9 @@ class Scene:
         A price that moved between card and tap is refused, as it must be; then a person looks again, and so does this.
         """
         refusal = ""
-        for _ in range(_TRIES):
-            message = await self.card(coin)
+        for turn in range(_TRIES):
+            # On a recorded path the market may run against the premium: each look asks for a wider one.
+            message = await self.card(coin, bps=_PREMIUM_BPS + turn * _WIDER_BPS)
             known = {trade["id"] for trade in await self.door.get("/trades")}
             if before_tap is not None:
                 await before_tap()
@@ -140,6 +143,7 @@ class Scene:
             refusal = await self.phone.answer_of(query)
             if any(trade["id"] not in known for trade in await self.door.get("/trades")):
                 return message
+            await asyncio.sleep(_LOOK_AGAIN_S)
         raise SceneFailed(f"{_TRIES} taps for {coin} were refused, the last one with {refusal!r}")
 
     async def receipt(self, message: Message, pattern: str, timeout_s: float = 60) -> Message:
