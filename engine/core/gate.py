@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from engine.core import placing, rates
-from engine.core.state import Opportunity, State
+from engine.core.state import Opportunity, State, VenueState
 from engine.domain.effect import Severity
 from engine.domain.market import FeeSide
 from engine.domain.money import BPS, NS_PER_MS, NS_PER_S, ZERO, exact
@@ -130,7 +130,7 @@ def seen(state: State, leg: PlannedLeg) -> Seen:
     pays, needed = cost(state, leg)
     return Seen(
         ready=held_venue.ready,
-        blocked=held_venue.blocked,
+        blocked=held_venue.blocked or resting(state, held_venue),
         unusable=state.market.why_unusable(leg.venue, leg.symbol, state.now_ns),
         age_ms=state.market.age_ms(leg.venue, leg.symbol, state.now_ns),
         best_bid=quote.bid if quote else 0.0,
@@ -142,6 +142,12 @@ def seen(state: State, leg: PlannedLeg) -> Seen:
         available=free(state, leg.venue, pays),
         unknown_orders=unknown_at(state, leg),
     )
+
+
+def resting(state: State, venue: VenueState) -> str:
+    """Why no new trade begins at a venue that an order of ours could not reach a moment ago."""
+    left_ns = venue.rests_until_ns - state.now_ns
+    return f"an order could not leave for it, {left_ns / NS_PER_S:.1f} s of rest are left" if left_ns > 0 else ""
 
 
 def cost(state: State, leg: PlannedLeg) -> tuple[str, Decimal]:

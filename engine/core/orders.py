@@ -15,11 +15,12 @@ from engine.domain.event import (
     OrderReported,
     OrderSent,
 )
-from engine.domain.money import NS_PER_MS, ZERO
+from engine.domain.money import NS_PER_MS, NS_PER_S, ZERO
 from engine.domain.order import OrderReport, OrderStatus, Side, TimeInForce, TradeState
 from engine.execution.order_state import OrderState, fold, move
 from engine.execution.trade import Trade
 
+_REST_NS = 2 * NS_PER_S
 _ENDS_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
 
 
@@ -146,6 +147,9 @@ def on_not_sent(state: State, event: OrderNotSent) -> None:
         return
     order.reason = event.reason
     move(order, OrderStatus.NOT_PLACED)
+    if order.never_left and event.reason.startswith("nothing left"):
+        # An empty rate budget, or nobody there: a second leg would find the same, and leave its partner naked.
+        state.venues[order.request.venue].rests_until_ns = state.now_ns + _REST_NS
     after(state, trade, order, was)
 
 

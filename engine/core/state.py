@@ -110,6 +110,7 @@ class VenueState(Struct, kw_only=True):
     balances_asked_ns: int = 0
     touched_ns: int = 0  # newest order event: a comparison older than it is void
     next_check_ns: int = 0
+    rests_until_ns: int = 0  # an order of ours could not leave for it: no new trade until then
     foreign: list[str] = field(default_factory=list)  # venue ids of open orders that are not ours
     failing: str = ""  # newest private call failure, "" after a success
 

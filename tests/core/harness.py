@@ -197,7 +197,10 @@ class Rig(Markets):
         outcome = self.outcomes.popleft() if self.outcomes else Outcome()
         self.sent.append(order)
         if outcome.answer == "unavailable":
-            self.later(HOP_NS, lambda: self.tell(ev.OrderNotSent(cid=order.cid, reason="refused", seen_ns=self.now_ns)))
+            self.later(
+                HOP_NS,
+                lambda: self.tell(ev.OrderNotSent(cid=order.cid, reason="nothing left: refused", seen_ns=self.now_ns)),
+            )
             return
         answers: list[Any] = []
         if outcome.answer != "lost" or outcome.reaches:

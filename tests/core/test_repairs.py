@@ -67,3 +67,16 @@ def test_what_the_unwinding_venue_will_not_take_is_closed_at_the_other():
     assert (last.venue, last.role, last.qty) == ("upbit", LegRole.UNWIND, rest)
     assert trade.outcome == "unwound"
     assert rig.ledger_difference() == {}
+
+
+def test_a_venue_that_no_order_can_leave_for_rests_before_the_next_trade():
+    """Found by a soak: after one HTTP 429 five more pairs went out within 0.3 s, each with a leg that could not leave."""
+    rig = Rig().ready()
+    rig.execute(UNSENT, Outcome())
+    rig.run_for(100)
+    refused = rig.tap(rig.token(rig.premium(0.015)))
+    assert (refused.rule, "rest" in refused.text) == ("venue_blocked", True)
+    rig.settle()
+    rig.run_for(2_000)
+    rig.show_all()
+    assert rig.tap(rig.token(rig.premium(0.02))).ok
