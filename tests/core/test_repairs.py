@@ -70,7 +70,7 @@ def test_what_the_unwinding_venue_will_not_take_is_closed_at_the_other():
 
 
 def test_a_venue_that_no_order_can_leave_for_rests_before_the_next_trade():
-    """Found by a soak: after one HTTP 429 five more pairs went out within 0.3 s, each with a leg that could not leave."""
+    """Found by a soak: after one HTTP 429 five more pairs went out within 0.3 s, one leg of each stayed here."""
     rig = Rig().ready()
     rig.execute(UNSENT, Outcome())
     rig.run_for(100)
