@@ -7,12 +7,13 @@ RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 BENCH := .venv/.bench
 
-.PHONY: help setup demo test check bench lock
+.PHONY: help setup demo test check bench soak lock
 help:
 	@echo 'make demo    the whole product on this machine: engine, bot and a sandbox of the outside world'
 	@echo '             (ARGS="--headless --json" plays a scripted trader)'
 	@echo 'make test    all tests (ARGS="tests/test_plan.py -k arrows" for some)'
 	@echo 'make check   what CI runs: ruff, mypy --strict, all tests'
+	@echo 'make soak    faults, kills and halts against the real engine (ARGS="--seconds 120 --seed 3 --json")'
 	@echo 'make bench   the benchmarks, against their peers (one of them is compiled: needs a C compiler)'
 	@echo 'make setup   .venv as an installed desk needs it, nothing started'
 	@echo 'make lock    resolve the locks again (ARGS=--upgrade for newer versions)'
@@ -34,6 +35,10 @@ setup: $(RUNTIME)
 
 demo: $(RUNTIME)
 	@$(BIN)/python -m sandbox.demo $(ARGS)
+
+# Random faults, kills and halts against the real engine, then the proof that nothing was lost or doubled.
+soak: $(RUNTIME)
+	@$(BIN)/python -m sandbox.soak $(ARGS)
 
 test: $(DEV)
 	@$(BIN)/python -m pytest $(ARGS)
