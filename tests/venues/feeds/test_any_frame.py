@@ -60,7 +60,7 @@ def spoil(text, rng):
 def test_spoilt_frames_are_taken_or_refused(shared, venue):
     rng = Random(20)
     frames = sample(shared, FOLDERS[venue])
-    told = []
+    told: list[object] = []
     decoder = build_decoder(venue, told.append, lambda symbol, reason: None)
     refused = 0
     for number in range(_SAMPLE):

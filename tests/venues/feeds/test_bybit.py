@@ -2,6 +2,7 @@
 
 import json
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -98,7 +99,7 @@ def test_the_deepest_book_of_a_symbol_is_its_book():
 
 
 def test_spot_and_linear_are_two_venues():
-    told = []
+    told: list[Any] = []
     for venue in ("bybit", "bybit_linear"):
         decoder = build_decoder(venue, told.append, lambda symbol, reason: None)
         decoder.on_frame(spell(book("snapshot", 1, [["10", "1"]], [["11", "2"]])), 1)

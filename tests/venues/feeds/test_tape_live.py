@@ -110,7 +110,11 @@ async def test_a_feed_on_a_socket_ends_in_the_books_of_a_plain_replay(
         async with running(venue, ws_base, rest_base, tuple(symbols.values()), patience=CALM) as (feed, listener):
             await until(lambda: listener.all_synced(tuple(symbols.values())))
             for symbol, sides in books.items():
-                await until(lambda s=symbol, sides=sides: [list(side) for side in listener.levels(s, 9_999)] == sides)
+
+                def stands(symbol: str = symbol, sides: object = sides) -> bool:
+                    return [list(side) for side in listener.levels(symbol, 9_999)] == sides
+
+                await until(stands)
             counters = feed.counters()
     assert tape.paths[0].startswith(address)
     assert (counters["errors"], counters["gaps"], counters["reconnects"]) == (0, 0, 0)
