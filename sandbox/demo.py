@@ -14,7 +14,8 @@ import aiohttp
 from sandbox.scene import Scene
 from sandbox.stage import Daemon, Stage, StageConfig
 from sandbox.tape.recorded import BINANCE_FILE, UPBIT_CODES, UPBIT_FILE
-from sandbox.world import KRW_MARKETS, WorldConfig
+from sandbox.venues.opening import KRW_MARKETS
+from sandbox.world import WorldConfig
 
 _RESTART_S = 1.0
 # A scripted trader may take its time, yet cards must not run out of sight: fewer of them, and a resting tether order.

@@ -16,27 +16,16 @@ from msgspec import Struct, field
 from sandbox.control import control_routes
 from sandbox.faults import VenueFaults
 from sandbox.fx import FxSources
-from sandbox.tape.events import BookTick, DepthTick, FxTick, PrintTick, RawTick, Tape, TapeEvent
+from sandbox.tape.events import BookTick, DepthTick, FxTick, PerpTick, PrintTick, RawTick, Tape, TapeEvent
 from sandbox.tape.recorded import UPBIT_CODES, RecordedTape, UpbitTape, recordings
 from sandbox.tape.seeded import SeededTape
-from sandbox.venues import rules
 from sandbox.venues.auth import Credential
-from sandbox.venues.binance.feed import BinanceFeed
-from sandbox.venues.binance.rest import Binance
-from sandbox.venues.bithumb.frames import BithumbFrames
-from sandbox.venues.bithumb.rest import Bithumb
 from sandbox.venues.door import Dialect, build_app
 from sandbox.venues.floor import Floor
-from sandbox.venues.okx.feed import OkxFeed
-from sandbox.venues.okx.rest import Okx
+from sandbox.venues.opening import HOUSES, TRADED, House, Taste
 from sandbox.venues.sockets import Sockets
-from sandbox.venues.ticketed import TicketedFeed
-from sandbox.venues.upbit.frames import UpbitFrames
-from sandbox.venues.upbit.rest import Upbit
 
 log = logging.getLogger(__name__)
-VENUES = ("upbit", "bithumb", "binance", "okx")
-KRW_MARKETS = ("KRW-BTC", "KRW-ETH", "KRW-XRP", "KRW-USDT")
 _COINS = {"BTC": Decimal("0.4"), "ETH": Decimal(6), "XRP": Decimal(20_000)}
 _KOREAN_FUNDS = {"KRW": Decimal(30_000_000), **_COINS, "USDT": Decimal(10_000)}
 _GLOBAL_FUNDS = {"USDT": Decimal(30_000), **_COINS}
@@ -49,6 +38,7 @@ class WorldConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     episodes: bool = True  # False: no premium but those asked for over HTTP
     tape_path: Path | None = None  # the recording, or the folder that holds it
     speed: float = 1.0
+    houses: tuple[str, ...] = TRADED  # which servers stand: names of sandbox.venues.opening
     port_base: int = 0  # 0: any free ports; else consecutive from here
     host: str = "127.0.0.1"
     account: str = "trader"
@@ -75,8 +65,8 @@ class World:
         self.credentials: dict[str, Credential] = {}
         self.fx = FxSources(self.clock, Decimal("1380.00"))
         self._dialects: dict[str, Dialect] = {}
-        for venue in VENUES:
-            self._open_venue(venue)
+        for house in self.config.houses:
+            self._open_house(house, HOUSES[house])
         self.tape: Tape = self._load_tape()
         for venue, symbols in self.tape.recorded.items():
             self.floors[venue].recorded |= symbols
@@ -89,7 +79,7 @@ class World:
             apps["control"] = _plain_app(control_routes(self))
             for i, (name, app) in enumerate(apps.items()):
                 port = await self._listen(opened, app, self.config.port_base + i if self.config.port_base else 0)
-                self.urls[name] = _urls(name, f"{self.config.host}:{port}")
+                self._addressed(name, f"{self.config.host}:{port}")
             self._stack = opened.pop_all()
         self._apply(self.tape.advance(self.clock()))  # every book stands before the first client comes
         self.player = asyncio.create_task(self._play(), name="tape")
@@ -112,30 +102,34 @@ class World:
         """Money from outside the desk; negative takes away."""
         self.floors[venue].ledger.deposit(self.config.account, asset, amount)
 
-    def _open_venue(self, venue: str) -> None:
+    def _open_house(self, name: str, house: House) -> None:
         faults = VenueFaults(self.clock)
-        floor = Floor(self._rules(venue), faults, self.clock)
         sockets = Sockets()
         faults.on_sockets = sockets.strike
-        self.floors[venue] = floor
-        self.sockets[venue] = sockets
-        self._dialects[venue] = _dialect(venue, floor, sockets)
-        credential = _credential(venue, self.config)
-        default = _GLOBAL_FUNDS if venue in ("binance", "okx") else _KOREAN_FUNDS
-        floor.open_account(credential, self.config.funds.get(venue, default))
-        self.credentials[venue] = credential
+        floors = [Floor(rules, faults, self.clock) for rules in house.rules(self._taste())]
+        for floor in floors:
+            venue = floor.rules.venue
+            self.floors[venue], self.sockets[venue] = floor, sockets
+        self._dialects[name] = house.open(floors, sockets)
+        if house.trades:
+            credential = _credential(name, self.config, house)
+            default = _KOREAN_FUNDS if "KRW" in house.money else _GLOBAL_FUNDS
+            floors[0].open_account(credential, self.config.funds.get(name, default))
+            self.credentials[name] = credential
 
-    def _rules(self, venue: str) -> rules.VenueRules:
-        match venue:
-            case "upbit":
-                more = UPBIT_CODES if self.config.tape == "upbit-20210405" else ()
-                return rules.upbit((*KRW_MARKETS, *more))
-            case "bithumb":
-                return rules.bithumb(KRW_MARKETS, self.config.bithumb_fee)
-            case "binance":
-                return rules.binance()
-            case _:
-                return rules.okx()
+    def _taste(self) -> Taste:
+        more = UPBIT_CODES if self.config.tape == "upbit-20210405" else ()
+        return Taste(upbit_codes=more, bithumb_fee=self.config.bithumb_fee)
+
+    def _addressed(self, name: str, address: str) -> None:
+        """Each venue of a house has its own entry: the house's REST address and its sockets by name."""
+        rest = {"rest": f"http://{address}"}
+        house = HOUSES.get(name)
+        if house is None:
+            self.urls[name] = rest
+            return
+        for venue in house.venues:
+            self.urls[venue] = rest | {key: f"ws://{address}{path}" for key, path in house.sockets(venue).items()}
 
     def _load_tape(self) -> Tape:
         venue_rules = {venue: floor.rules for venue, floor in self.floors.items()}
@@ -174,42 +168,19 @@ class World:
                     self.floors[event.venue].show_raw(event.frame)
                 case DepthTick():
                     self.floors[event.venue].show_depth(event.symbol, event.update_id, event.bids, event.asks)
+                case PerpTick():
+                    self.floors[event.venue].show_perp(event.state)
                 case FxTick():
                     self.fx.show(event.usdkrw)
 
 
-def _dialect(venue: str, floor: Floor, sockets: Sockets) -> Dialect:
-    match venue:
-        case "upbit":
-            return Upbit(floor, TicketedFeed(floor, sockets, UpbitFrames()))
-        case "bithumb":
-            return Bithumb(floor, TicketedFeed(floor, sockets, BithumbFrames()))
-        case "okx":
-            return Okx(floor, OkxFeed(floor, sockets))
-        case _:
-            return Binance(floor, BinanceFeed(floor, sockets))
-
-
-def _credential(venue: str, config: WorldConfig) -> Credential:
+def _credential(venue: str, config: WorldConfig, house: House) -> Credential:
     """Keys that a seed always gives: worth nothing outside this sandbox."""
     seed = f"{config.seed}/{venue}/{config.account}"
     key, secret, phrase = (
         hashlib.sha256(f"{seed}/{part}".encode()).hexdigest() for part in ("key", "secret", "phrase")
     )
-    return Credential(config.account, key[:40], secret[:40], phrase[:16] if venue == "okx" else "")
-
-
-def _urls(name: str, address: str) -> dict[str, str]:
-    rest = {"rest": f"http://{address}"}
-    match name:
-        case "upbit" | "bithumb":
-            return rest | {"ws": f"ws://{address}/websocket/v1"}
-        case "binance":
-            return rest | {"ws": f"ws://{address}/ws", "stream": f"ws://{address}/stream"}
-        case "okx":
-            return rest | {"ws": f"ws://{address}/ws/v5/public"}
-        case _:
-            return rest
+    return Credential(config.account, key[:40], secret[:40], phrase[:16] if house.needs_passphrase else "")
 
 
 def _plain_app(routes: list[web.RouteDef]) -> web.Application:

@@ -68,7 +68,8 @@ class BookMaker:
 
     def _draw(self, i: int, mid: float) -> Decimal:
         notional = self._shape.top_notional * (0.6 + 0.2 * i) * self._random.lognormvariate(0, 0.6)
-        return self._round(notional / mid)
+        contract = float(self._rules.perp.contract) if self._rules.perp else 1.0
+        return self._round(notional / mid / contract)
 
     def _round(self, qty: float) -> Decimal:
         lot = self._rules.lot

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from sandbox.venues.floor import RawFrame
+from sandbox.venues.floor import PerpState, RawFrame
 from sandbox.venues.liquidity import Levels
 from sandbox.venues.orders import Print
 
@@ -41,11 +41,18 @@ class DepthTick(Struct, frozen=True):
     asks: dict[Decimal, Decimal]
 
 
+class PerpTick(Struct, frozen=True):
+    """What a perpetual's venue says of it now."""
+
+    venue: str
+    state: PerpState
+
+
 class FxTick(Struct, frozen=True):
     usdkrw: Decimal
 
 
-TapeEvent = BookTick | PrintTick | RawTick | DepthTick | FxTick
+TapeEvent = BookTick | PrintTick | RawTick | DepthTick | PerpTick | FxTick
 
 
 class Tape(Protocol):

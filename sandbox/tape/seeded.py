@@ -6,11 +6,13 @@ from decimal import Decimal
 from random import Random
 
 from sandbox.tape.book import BookMaker, Shape
-from sandbox.tape.events import BookTick, FxTick, PrintTick, TapeEvent
+from sandbox.tape.events import BookTick, FxTick, PerpTick, PrintTick, TapeEvent
+from sandbox.tape.funding import FundingPath
 from sandbox.tape.premium import Bump, Bumps, Wander
 from sandbox.venues.rules import MarketRules, VenueRules
 
 SLOT_MS = 20
+_PERP_EVERY = 5  # rounds between two words about funding: every half second
 SLOTS = 5  # each market speaks once per 100 ms, in its own slot: venues do not speak in chorus
 COINS: dict[str, tuple[float, float]] = {"BTC": (68_000.0, 0.25), "ETH": (3_500.0, 0.35), "XRP": (2.2, 0.45)}
 KOREAN = ("upbit", "bithumb")
@@ -59,15 +61,18 @@ class SeededTape:
         self._bumps = Bumps(stream("episodes"), tuple(COINS), random_episodes=episodes)
         self._basis: dict[tuple[str, str], Wander] = {}
         self._makers: dict[tuple[str, str], BookMaker] = {}
+        self._funding: dict[tuple[str, str], FundingPath] = {}
         self._slots: dict[int, list[tuple[str, MarketRules]]] = {slot: [] for slot in range(SLOTS)}
         everything = [(v, rules) for v, venue in venues.items() for rules in venue.markets.values()]
         markets = [(v, rules) for v, rules in everything if (v, rules.symbol) not in skip]
         for i, (venue, rules) in enumerate(markets):
-            korean = venue in KOREAN
+            korean = rules.quote == "KRW"
             self._slots[i % SLOTS].append((venue, rules))
             self._basis[venue, rules.base] = Wander(stream(f"basis {venue} {rules.base}"), 3e-4 if korean else 5e-5, 8)
             shape = _SHAPES[korean, rules.base]
             self._makers[venue, rules.symbol] = BookMaker(rules, shape, stream(f"book {venue} {rules.symbol}"))
+            if rules.perp is not None:
+                self._funding[venue, rules.symbol] = FundingPath(rules, stream(f"funding {venue} {rules.symbol}"))
 
     def advance(self, at_ms: int) -> list[TapeEvent]:
         events: list[TapeEvent] = []
@@ -111,6 +116,10 @@ class SeededTape:
             trade = maker.trade(bids, asks, rules.symbol, at_ms)
             if trade is not None:
                 events.append(PrintTick(venue, trade))
+            if rules.perp is not None and self._slot // SLOTS % _PERP_EVERY == 0:
+                index = Decimal(repr(self._dollars(rules.base)))
+                mid = (bids[0][0] + asks[0][0]) / 2
+                events.append(PerpTick(venue, self._funding[venue, rules.symbol].state(mid, index, at_ms)))
         return events
 
     def _step(self, dt_seconds: float) -> None:
@@ -124,7 +133,11 @@ class SeededTape:
         tether = self._fx.value * (1 + self.tether_premium)
         if rules.base == "USDT":
             return tether * shift
-        dollars = self.anchors.get(rules.base)
-        if dollars is None:
-            dollars = COINS[rules.base][0] * math.exp(self._coins[rules.base].value + self._jitter[rules.base].value)
-        return dollars * shift * (tether if rules.quote == "KRW" else 1.0)
+        return self._dollars(rules.base) * shift * (tether if rules.quote == "KRW" else 1.0)
+
+    def _dollars(self, coin: str) -> float:
+        """The coin's price abroad, before any venue's own displacement."""
+        anchored = self.anchors.get(coin)
+        if anchored is not None:
+            return anchored
+        return COINS[coin][0] * math.exp(self._coins[coin].value + self._jitter[coin].value)

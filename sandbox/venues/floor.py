@@ -49,6 +49,24 @@ class RawFrame(Struct, frozen=True):
     text: str
 
 
+class PerpState(Struct, frozen=True, kw_only=True):
+    """One perpetual at one moment. Rates are fractions per interval; a positive one is paid by the longs."""
+
+    symbol: str
+    mark: Decimal
+    index: Decimal
+    funding_rate: Decimal  # of the settlement at `next_ms`, as far as the venue can tell
+    predicted_rate: Decimal  # of the one after it
+    settled_rate: Decimal  # of the last one; what was charged
+    interval_ms: int
+    next_ms: int  # UTC
+    at_ms: int
+
+
+class PerpListener(Protocol):
+    def perp(self, state: PerpState) -> None: ...
+
+
 Side = dict[Decimal, Decimal]  # price -> size, unordered
 
 
@@ -73,7 +91,9 @@ class Floor:
         self.exchange = Exchange(rules, self.ledger)
         self.keys: dict[str, Credential] = {}
         self.recorded: set[str] = set()  # symbols whose frames come from a recording: not rendered again
+        self.perps: dict[str, PerpState] = {}  # newest of every perpetual
         self._listeners: list[Listener] = []
+        self._perp_listeners: list[PerpListener] = []
 
     def open_account(self, credential: Credential, funds: dict[str, Decimal]) -> None:
         self.keys[credential.key] = credential
@@ -83,7 +103,15 @@ class Floor:
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
+    def listen_perps(self, listener: PerpListener) -> None:
+        self._perp_listeners.append(listener)
+
     # the tape's side
+
+    def show_perp(self, state: PerpState) -> None:
+        self.perps[state.symbol] = state
+        for listener in self._perp_listeners:
+            listener.perp(state)
 
     def show_book(self, symbol: str, bids: Levels, asks: Levels, at_ms: int) -> None:
         self.exchange.show_book(symbol, bids, asks, at_ms)

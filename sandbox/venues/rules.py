@@ -40,6 +40,13 @@ class Band(Struct, frozen=True):
     tick: Decimal
 
 
+class Perp(Struct, frozen=True, kw_only=True):
+    """What makes a market a linear perpetual. Sizes in its book count contracts."""
+
+    contract: Decimal = Decimal(1)  # base per contract
+    interval_ms: int = 28_800_000  # of funding
+
+
 class MarketRules(Struct, frozen=True, kw_only=True):
     """One market; `symbol` is the venue's own spelling, `bands` highest first."""
 
@@ -51,6 +58,7 @@ class MarketRules(Struct, frozen=True, kw_only=True):
     min_qty: Decimal
     min_notional: Decimal
     max_notional: Decimal
+    perp: Perp | None = None  # None: a spot market
 
     def tick_at(self, price: Decimal) -> Decimal:
         return next((band.tick for band in self.bands if price >= band.from_price), self.bands[-1].tick)

@@ -13,7 +13,8 @@ from sandbox.tape.recorded import BINANCE_FILE, UPBIT_FILE, RecordedTape, UpbitT
 from sandbox.tape.recording import RecordingMissing
 from sandbox.tape.seeded import SeededTape
 from sandbox.venues import rules
-from sandbox.world import KRW_MARKETS, World, WorldConfig
+from sandbox.venues.opening import KRW_MARKETS
+from sandbox.world import World, WorldConfig
 from tests.sandbox_venues.listening import binance_apply, decode, listening, rest_book
 
 START_MS = 1_795_132_800_000

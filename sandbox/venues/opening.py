@@ -1,0 +1,81 @@
+"""Which servers there are. A new venue is its own folder and one entry below."""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+
+from msgspec import Struct
+
+from sandbox.venues import rules
+from sandbox.venues.binance.feed import BinanceFeed
+from sandbox.venues.binance.rest import Binance
+from sandbox.venues.bithumb.frames import BithumbFrames
+from sandbox.venues.bithumb.rest import Bithumb
+from sandbox.venues.door import Dialect
+from sandbox.venues.floor import Floor
+from sandbox.venues.okx.feed import OkxFeed
+from sandbox.venues.okx.rest import Okx
+from sandbox.venues.rules import VenueRules
+from sandbox.venues.sockets import Sockets
+from sandbox.venues.ticketed import TicketedFeed
+from sandbox.venues.upbit.frames import UpbitFrames
+from sandbox.venues.upbit.rest import Upbit
+
+KRW_MARKETS = ("KRW-BTC", "KRW-ETH", "KRW-XRP", "KRW-USDT")
+
+
+class Taste(Struct, frozen=True, kw_only=True):
+    """What a world may want differently of its venues."""
+
+    upbit_codes: tuple[str, ...] = ()  # more markets than the four of the desk
+    bithumb_fee: Decimal = Decimal("0.0004")
+
+
+class House(Struct, frozen=True, kw_only=True):
+    """One server: one address, one or more venues (a product each: `bybit` and `bybit_linear`)."""
+
+    venues: tuple[str, ...]  # as the engine names them, in the order of `rules`
+    rules: Callable[[Taste], Sequence[VenueRules]]
+    open: Callable[[Sequence[Floor], Sockets], Dialect]
+    paths: Mapping[str, Mapping[str, str]]  # venue -> name of a socket -> its path; "ws" is the public one
+    trades: bool = False  # it serves orders, too: the world opens an account
+    needs_passphrase: bool = False
+    money: tuple[str, ...] = ("USDT",)
+
+    def sockets(self, venue: str) -> Mapping[str, str]:
+        return self.paths.get(venue, {})
+
+
+HOUSES: dict[str, House] = {
+    "upbit": House(
+        venues=("upbit",),
+        rules=lambda taste: (rules.upbit((*KRW_MARKETS, *taste.upbit_codes)),),
+        open=lambda floors, sockets: Upbit(floors[0], TicketedFeed(floors[0], sockets, UpbitFrames())),
+        paths={"upbit": {"ws": "/websocket/v1"}},
+        trades=True,
+        money=("KRW",),
+    ),
+    "bithumb": House(
+        venues=("bithumb",),
+        rules=lambda taste: (rules.bithumb(KRW_MARKETS, taste.bithumb_fee),),
+        open=lambda floors, sockets: Bithumb(floors[0], TicketedFeed(floors[0], sockets, BithumbFrames())),
+        paths={"bithumb": {"ws": "/websocket/v1"}},
+        trades=True,
+        money=("KRW",),
+    ),
+    "binance": House(
+        venues=("binance",),
+        rules=lambda _: (rules.binance(),),
+        open=lambda floors, sockets: Binance(floors[0], BinanceFeed(floors[0], sockets)),
+        paths={"binance": {"ws": "/ws", "stream": "/stream"}},
+        trades=True,
+    ),
+    "okx": House(
+        venues=("okx",),
+        rules=lambda _: (rules.okx(),),
+        open=lambda floors, sockets: Okx(floors[0], OkxFeed(floors[0], sockets)),
+        paths={"okx": {"ws": "/ws/v5/public"}},
+        trades=True,
+        needs_passphrase=True,
+    ),
+}
+TRADED = tuple(name for name, house in HOUSES.items() if house.trades)
