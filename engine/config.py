@@ -27,6 +27,7 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """One venue. Base URLs are where the venue is; rules here are used where the venue's own answer lacks them."""
 
     enabled: bool = True
+    trade: bool = True  # False: its market is watched, with no key and no orders
     rest_base: str
     ws_base: str
     symbols: tuple[str, ...]  # the venue's own spelling

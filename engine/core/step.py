@@ -62,6 +62,14 @@ def _on_market(
     state.market.take(event)
 
 
+def _on_wallets(state: State, event: ev.WalletsReported) -> None:
+    state.market.wallets.take(event)
+
+
+def _on_warnings(state: State, event: ev.WarningsReported) -> None:
+    state.market.wallets.warn(event)
+
+
 def _on_feed_state(state: State, event: ev.FeedState) -> None:
     before = state.market.connected.get(event.venue)
     state.market.take(event)
@@ -158,6 +166,8 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.FeedState: _on_feed_state,
     ev.FxRate: _on_market,
     ev.InstrumentsLoaded: reconcile.on_instruments,
+    ev.WalletsReported: _on_wallets,
+    ev.WarningsReported: _on_warnings,
     ev.OrderSent: orders.on_sent,
     ev.OrderNotSent: orders.on_not_sent,
     ev.OrderReported: orders.on_reported,

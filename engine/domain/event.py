@@ -5,7 +5,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from engine.domain.command import Command
-from engine.domain.market import Balance, Instrument, Levels
+from engine.domain.market import Balance, Instrument, Levels, MarketWarning, Wallet
 from engine.domain.order import OrderReport, OrderRequest, Side, TradePlan
 
 
@@ -105,6 +105,23 @@ class FxRate(Struct, frozen=True, kw_only=True, tag=True):
     source: str
     rate: Decimal
     as_of_ms: int  # the source's own time, wall clock UTC
+    seen_ns: int
+
+
+class WalletsReported(Struct, frozen=True, kw_only=True, tag=True):
+    """Everything that a venue says of its deposits and withdrawals; replaces what it said before."""
+
+    venue: str
+    wallets: tuple[Wallet, ...]
+    source: str  # the endpoint's name, for people
+    seen_ns: int
+
+
+class WarningsReported(Struct, frozen=True, kw_only=True, tag=True):
+    """Every warning that a venue shows on its markets; replaces what it said before."""
+
+    venue: str
+    warnings: tuple[MarketWarning, ...]
     seen_ns: int
 
 
@@ -280,6 +297,8 @@ Event = (
     MarketEvent
     | OrderEvent
     | InstrumentsLoaded
+    | WalletsReported
+    | WarningsReported
     | BalancesReported
     | OpenOrdersReported
     | VenueFailed

@@ -20,6 +20,7 @@ from engine.domain.money import BPS, NS_PER_MS, NS_PER_S
 from engine.market.book import Book
 from engine.market.fx import Fx, FxRules, FxView
 from engine.market.walk import median
+from engine.market.wallets import Wallets
 
 _MEDIAN_WINDOW_NS = 60 * NS_PER_S
 
@@ -66,6 +67,7 @@ class Market:
         self.day_tickers: dict[tuple[str, str], DayTicker] = {}
         self.instruments: dict[tuple[str, str], Instrument] = {}
         self.fx = Fx(fx_rules)
+        self.wallets = Wallets()
         self.connected: dict[str, bool] = {}
         self.wall_ms = 0
         self._symbols: dict[tuple[str, str, str], str] = {}
