@@ -1,0 +1,228 @@
+"""Where the journal's rows become durable: one SQLite file, its own thread, one transaction per call."""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from engine.domain.errors import InvariantBroken
+from engine.storage.latch import sync_directory
+from engine.storage.lease import Lease
+
+GENESIS = bytes(32)
+_BUSY_MS = 250  # nobody else should write here; a foreign lock that lasts longer is a failure
+_CHECKPOINT_ROWS = 2_000  # when idle; the WAL is then written again from its start
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    seq INTEGER PRIMARY KEY, run INTEGER NOT NULL, kind TEXT NOT NULL, wall_ms INTEGER NOT NULL,
+    mono_ns INTEGER NOT NULL, payload BLOB NOT NULL, hash BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS probe (one INTEGER PRIMARY KEY CHECK (one = 1), filler BLOB NOT NULL);
+"""
+
+Done = Callable[[str], None]  # "" when it is durable, else why it is not; called in the loop's thread
+
+
+class Row(NamedTuple):
+    """One entry as it lies in the file; its hash chains it to the row before."""
+
+    seq: int
+    run: int  # which life of the process wrote it
+    kind: str
+    wall_ms: int
+    mono_ns: int  # of that life's own clock
+    payload: bytes
+    hash: bytes
+
+
+class Head(NamedTuple):
+    """The newest entry: its seq and hash."""
+
+    seq: int
+    hash: bytes
+
+
+class DiskDamaged(Exception):
+    """The file cannot be read on; the text says why."""
+
+
+class Disk(Protocol):
+    """What the journal asks of a disk. One write is under way at a time; nothing here blocks but `flush`."""
+
+    def head(self) -> Head: ...
+
+    def ends(self) -> dict[int, int]:
+        """Every run's last monotonic time. Raises DiskDamaged."""
+        ...
+
+    def rows(self) -> Iterator[Row]:
+        """All of them by seq. Raises DiskDamaged."""
+        ...
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None: ...
+
+    def write(self, rows: Sequence[Row], done: Done) -> None:
+        """All rows and the new head in one transaction."""
+        ...
+
+    def probe(self, done: Done) -> None:
+        """Whether a write of some size goes through again; `head` is read anew when it does."""
+        ...
+
+    def flush(self) -> None:
+        """Wait for what is under way and call its `done` now."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class SqliteDisk:
+    """Raises ConfigError when another engine holds `path`, InvariantBroken when it cannot be opened."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lease = Lease.take(path.with_name(path.name + ".lock"))
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], None], Done] | None] = queue.SimpleQueue()
+        self._finished: deque[tuple[Done, str]] = deque()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._thread: threading.Thread | None = None
+        self._dead = ""  # why no job is done any more
+        self._unsaved_rows = 0
+        try:
+            self._sql = _connect(path)
+            self._head = _head(self._sql)
+        except sqlite3.Error as error:
+            self._lease.release()
+            raise InvariantBroken(f"journal {path}: cannot be opened: {error}") from error
+
+    def head(self) -> Head:
+        return self._head
+
+    def ends(self) -> dict[int, int]:
+        try:
+            return {
+                int(run): int(last)
+                for run, last in self._sql.execute("SELECT run, max(mono_ns) FROM entries GROUP BY run")
+            }
+        except sqlite3.Error as error:
+            raise DiskDamaged(str(error)) from error
+
+    def rows(self) -> Iterator[Row]:
+        try:
+            for row in self._sql.execute(
+                "SELECT seq, run, kind, wall_ms, mono_ns, CAST(payload AS BLOB), hash FROM entries ORDER BY seq"
+            ):
+                yield Row(*row)
+        except sqlite3.Error as error:
+            raise DiskDamaged(str(error)) from error
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
+        self._thread.start()
+
+    def write(self, rows: Sequence[Row], done: Done) -> None:
+        head = Head(rows[-1].seq, rows[-1].hash)
+
+        def insert() -> None:
+            self._sql.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._sql.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?)", head)
+            self._unsaved_rows += len(rows)
+
+        self._put(insert, done)
+
+    def probe(self, done: Done) -> None:
+        def fill() -> None:
+            # As large as a busy group: a disk with a last free page must not pass for a healthy one.
+            self._sql.execute("INSERT OR REPLACE INTO probe VALUES (1, zeroblob(65536))")
+            # A COMMIT that failed may have reached the disk all the same: go on from what is there.
+            self._head = _head(self._sql)
+
+        self._put(fill, done)
+
+    def flush(self) -> None:
+        self._idle.wait()
+        self._deliver()
+
+    def close(self) -> None:
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join()
+            self._thread = None
+        self._sql.close()
+        self._lease.release()
+
+    def _put(self, change: Callable[[], None], done: Done) -> None:
+        self._idle.clear()
+        self._jobs.put((change, done))
+        if self._dead:  # it may have died with the job in its queue
+            self._finished.append((done, self._dead))
+            self._idle.set()
+            self._loop.call_soon(self._deliver)
+
+    def _deliver(self) -> None:
+        while self._finished:
+            done, reason = self._finished.popleft()
+            done(reason)
+
+    # From here on: the disk's own thread.
+
+    def _work(self) -> None:
+        done: Done | None = None
+        try:
+            while (job := self._jobs.get()) is not None:
+                change, done = job
+                self._end(done, self._attempt(change))
+                done = None
+                self._checkpoint()
+        finally:
+            self._dead = "the journal's thread has ended"
+            if done is not None:
+                self._end(done, self._dead)
+
+    def _end(self, done: Done, reason: str) -> None:
+        self._finished.append((done, reason))
+        self._idle.set()
+        self._loop.call_soon_threadsafe(self._deliver)
+
+    def _attempt(self, change: Callable[[], None]) -> str:
+        """One durable transaction; why it failed."""
+        try:
+            self._sql.execute("BEGIN IMMEDIATE")
+            change()
+            self._sql.execute("COMMIT")
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):  # a failed COMMIT may have rolled back already
+                self._sql.execute("ROLLBACK")
+            return f"journal {self._path}: {error}"
+        return ""
+
+    def _checkpoint(self) -> None:
+        if self._unsaved_rows >= _CHECKPOINT_ROWS and self._jobs.empty():
+            self._unsaved_rows = 0
+            with suppress(sqlite3.Error):  # the rows are durable in the WAL; if the disk fails, the next commit says so
+                self._sql.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    is_new = not path.exists()
+    sql = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1_000)
+    sql.execute("PRAGMA journal_mode = WAL")
+    sql.execute("PRAGMA synchronous = FULL")
+    sql.execute("PRAGMA wal_autocheckpoint = 0")
+    sql.executescript(_SCHEMA)
+    if is_new:
+        sync_directory(path.parent)
+    return sql
+
+
+def _head(sql: sqlite3.Connection) -> Head:
+    """A journal without entries has no head yet."""
+    row = sql.execute("SELECT seq, hash FROM head").fetchone()
+    return Head(int(row[0]), bytes(row[1])) if row is not None else Head(0, GENESIS)
