@@ -21,6 +21,7 @@ from engine.domain.effect import FetchBalances, FetchOpenOrders, LatchChanged, L
 from engine.domain.market import Balance, FeeSide, Instrument
 from engine.domain.money import TickBand
 from engine.storage.journal import Entry
+from engine.storage.latch import FileLatch
 from engine.storage.writer import Writer
 from engine.venues.feeds import build_decoder
 from engine.venues.registry import build_orders
@@ -91,7 +92,7 @@ class OurSide:
         self.venues = {name: build_orders(name, config.venues[name], _KEYS) for name in ("binance", "okx")}
         self.submitted_ns = 0
         self._writer = writer
-        carry = Carrier(self.desk, journal, self.venues, tasks, latch, time.monotonic_ns).effects()
+        carry = Carrier(self.desk, journal, self.venues, tasks, FileLatch(latch), time.monotonic_ns).effects()
 
         def submit(effect: Submit) -> None:
             self.submitted_ns = time.monotonic_ns()

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 
 from engine.desk import Desk
 from engine.domain.command import Halt
@@ -27,7 +26,7 @@ from engine.domain.money import NS_PER_MS
 from engine.domain.order import OrderRequest
 from engine.risk.latch import allows
 from engine.storage.journal import Entry, Journal
-from engine.storage.latch import hand_halted
+from engine.storage.latch import LatchStore
 from engine.venues.protocol import Orders
 
 log = logging.getLogger(__name__)
@@ -62,14 +61,14 @@ class Carrier:
         journal: Journal,
         orders: Mapping[str, Orders],
         tasks: asyncio.TaskGroup,
-        latch_path: Path,
+        latch: LatchStore,
         mono_ns: Callable[[], int],
     ) -> None:
         self._desk = desk
         self._journal = journal
         self._orders = orders
         self._tasks = tasks
-        self._latch_path = latch_path
+        self._latch = latch
         self._mono_ns = mono_ns
         self.latencies = Latencies()
 
@@ -117,7 +116,7 @@ class Carrier:
 
     async def _place(self, order: OrderRequest, effect: Submit) -> None:
         """The last look at the latch stands directly before the send: no await between them."""
-        if hand_halted(self._latch_path) and self._desk.level < 2:
+        if self._latch.hand_halted() and self._desk.level < 2:
             self._desk.ask(f"hand-halt-{self._mono_ns()}", "file", "owner", Halt(level=2, reason="file HALT"))
         sent_ns = self._mono_ns()
         if not allows(self._desk.level, order.role, finishes=effect.plan is None):

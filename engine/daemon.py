@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
@@ -16,22 +16,19 @@ from zoneinfo import ZoneInfo
 import msgspec
 import uvloop
 
-from engine.assemble import core_config
-from engine.carrier import Carrier
 from engine.config import Config, load, secret, venue_credential
 from engine.control.server import ControlServer
-from engine.core.state import State
-from engine.desk import Desk, EventLog
-from engine.domain.command import Halt
-from engine.domain.effect import LatchChanged, Record, StoreSetting
+from engine.desk import EventLog
+from engine.domain.effect import Record, StoreSetting
 from engine.domain.errors import ConfigError, InvariantBroken, OutcomeUnknown, VenueRefused, VenueUnavailable
-from engine.domain.event import Commanded, InstrumentsLoaded, JournalState, Recovered, Started, Tick
-from engine.domain.money import NS_PER_MS, NS_PER_S
+from engine.domain.event import InstrumentsLoaded
+from engine.domain.money import NS_PER_MS
 from engine.net.notify import notify
 from engine.schedule import Schedule
+from engine.shell import Clock, Shell
 from engine.storage import database, models
 from engine.storage.journal import Journal
-from engine.storage.latch import HAND_HALT, hand_halted, read_latch, write_latch
+from engine.storage.latch import FileLatch
 from engine.storage.queries import Queries
 from engine.storage.rollup import roll_up, snapshot
 from engine.storage.rows import exchange_row
@@ -67,29 +64,26 @@ class Daemon:
         self._zone = ZoneInfo(config.time_zone)
         self._data = Path(config.data_dir)
         self._data.mkdir(parents=True, exist_ok=True)
-        self._latch_path = self._data / "latch.json"
         self._credentials = {
             name: venue_credential(name, name in NEEDS_PASSPHRASE)
             for name, venue in config.venues.items()
             if venue.enabled
         }
-        self._problems: dict[str, str] = {}
-        self._unwritten: LatchChanged | None = None  # the newest latch, while the disk refuses it
-        self._worst_lag_ns = 0
         self._skew_ms: dict[str, int] = {}  # venue's clock minus ours, newest reading
         events = EventLog(self._data / "events.jsonl") if config.record_events else None
         self._events = events
-        self.desk = Desk(State(core_config(config)), time.monotonic_ns, self._metrics, events)
-        self._carrier: Carrier | None = None
+        clock = Clock(mono_ns=time.monotonic_ns, wall_ms=_wall_ms)
+        self._shell = Shell(config, clock, FileLatch(self._data / "latch.json"), self._metrics, events)
+        self.desk = self._shell.desk
 
     async def run(self) -> None:
         """Everything from the journal to the last socket; ends with Shutdown inside, cleanly."""
         async with AsyncExitStack() as stack:
-            journal = Journal(self._data / "journal.db", on_state=self._on_journal)
+            journal = Journal(self._data / "journal.db", on_state=self._shell.on_journal)
             stack.callback(journal.close)
             engine = database.create(database.sqlite_url(self._data / "premia.db"))
             stack.push_async_callback(engine.dispose)
-            writer = Writer(engine, on_problem=self._on_store)
+            writer = Writer(engine, on_problem=lambda problem: self._shell.problem("store", problem))
             await writer.open()
             await writer.end_signals()
             queries = Queries(engine, self._config.time_zone)
@@ -98,22 +92,21 @@ class Daemon:
                 stack.push_async_callback(venue.close)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    carrier = Carrier(self.desk, journal, orders, tasks, self._latch_path, time.monotonic_ns)
-                    self._carrier = carrier
-                    self.desk.wire(
+                    self._shell.wire(
+                        journal,
+                        orders,
+                        tasks,
                         {
-                            **carrier.effects(),
                             Record: writer.record,
                             StoreSetting: lambda effect: writer.setting(effect).add_done_callback(_taken_note),
-                            LatchChanged: self._latch,
-                        }
+                        },
                     )
                     tasks.create_task(writer.run(), name="store")
                     server = self._door(writer, queries)  # it listens to the desk from the first event on
-                    await self._recover(journal, queries)
+                    self._shell.recover(journal, await queries.settings(time.monotonic_ns()))
                     self._start_markets(tasks, orders)
                     self._start_house(tasks, server, writer, queries)
-                    tasks.create_task(self._stop_on_signal(carrier, writer), name="signals")
+                    tasks.create_task(self._stop_on_signal(writer), name="signals")
                     tasks.create_task(self._stop_on_failure(), name="core")
             except* Shutdown:
                 log.info("stopping")
@@ -124,34 +117,6 @@ class Daemon:
 
     def _build_orders(self) -> Mapping[str, Orders]:
         return {name: build_orders(name, self._config.venues[name], key) for name, key in self._credentials.items()}
-
-    async def _recover(self, journal: Journal, queries: Queries) -> None:
-        """Crash or fresh start, one path: settings, journal, latch; then the core asks the venues."""
-        now_ns, now = time.monotonic_ns(), datetime.now(UTC)
-        offset_ms = int((now.astimezone(self._zone).utcoffset() or timedelta()).total_seconds() * 1_000)
-        self.desk.handle(
-            Started(
-                instance=self._config.instance,
-                seed=self._config.seed,
-                wall_ms=int(now.timestamp() * 1_000),
-                utc_offset_ms=offset_ms,
-                seen_ns=now_ns,
-            )
-        )
-        for setting in await queries.settings(now_ns):
-            self.desk.handle(setting)
-        count = 0
-        for event in journal.read_all(now_ns):
-            if not isinstance(event, LatchChanged | Commanded):
-                self.desk.handle(event)
-                count += 1
-        journal.start(asyncio.get_running_loop())
-        log.info("journal_read entries=%d ms=%.0f", count, journal.open_ms)
-        latch = read_latch(self._latch_path)
-        if latch.level > self.desk.state.level:
-            reason = f"{latch.reason} (latch of {latch.actor})"
-            self.desk.ask(f"latch-{now_ns}", "latch", "owner", Halt(level=latch.level, reason=reason))
-        self.desk.handle(Recovered(seen_ns=time.monotonic_ns()))
 
     def _start_markets(self, tasks: asyncio.TaskGroup, orders: Mapping[str, Orders]) -> None:
         seed = Random(self._config.seed)
@@ -243,52 +208,22 @@ class Daemon:
         return top
 
     async def _ticks(self) -> None:
-        """Time passes every 100 ms. The watchdog is fed once a second, while the core steps and the loop answers."""
-        fed_ns = 0
         gc.collect()
         gc.freeze()  # what exists after start stays: no full collection walks it again (an 11 ms pause otherwise)
-        while True:
-            due_ns = time.monotonic_ns() + int(_TICK_S * NS_PER_S)
-            now_ns = time.monotonic_ns()
-            self.desk.handle(Tick(seen_ns=now_ns, wall_ms=_wall_ms(), local_day=self._local_day()))
-            if now_ns - fed_ns >= NS_PER_S:
-                fed_ns = now_ns
-                if self._worst_lag_ns < _LAG_LIMIT_NS:
-                    notify("WATCHDOG=1")
-                self._worst_lag_ns = 0
-                self._obey_hand()
-                if self._unwritten is not None:
-                    self._latch(self._unwritten)
-            await asyncio.sleep(_TICK_S)
-            self._worst_lag_ns = max(self._worst_lag_ns, time.monotonic_ns() - due_ns)
-
-    def _obey_hand(self) -> None:
-        """A file named HALT in the data directory stops the desk, also while nothing is being sent."""
-        if self.desk.level < 2 and hand_halted(self._latch_path):
-            halt = Halt(level=2, reason=f"file {HAND_HALT} in {self._data}")
-            self.desk.ask(f"hand-{time.monotonic_ns()}", "file", "owner", halt)
-
-    def _local_day(self) -> int:
-        return (datetime.now(self._zone).replace(tzinfo=None) - _EPOCH) // _DAY
+        await self._shell.run_ticks(_still_alive)
 
     async def _flush_events(self, events: EventLog) -> None:
         while True:
             events.flush()
             await asyncio.sleep(1)
 
-    async def _stop_on_signal(self, carrier: Carrier, writer: Writer) -> None:
-        """A stop leaves nothing resting at a venue and nothing unwritten; both within the supervisor's patience."""
+    async def _stop_on_signal(self, writer: Writer) -> None:
         asked = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, asked.set)
         await asked.wait()
-        try:
-            async with asyncio.timeout(_LEAVE_S):
-                await carrier.cancel_resting()
-                await writer.flush()
-        except TimeoutError:
-            log.warning("stopping_late seconds=%d", _LEAVE_S)
+        await self._shell.leave(writer.flush)
         raise Shutdown
 
     async def _stop_on_failure(self) -> None:
@@ -298,48 +233,23 @@ class Daemon:
         await failed.wait()
         raise InvariantBroken("the core failed in a step")
 
-    def _latch(self, change: LatchChanged) -> None:
-        """Durable at once. If the disk refuses, the level in memory stands, a person is told, and it is tried again."""
-        try:
-            write_latch(self._latch_path, change)
-        except OSError as error:
-            if self._unwritten is None:
-                log.error("latch_unwritable level=%d error=%s", change.level, error)
-            self._unwritten = change
-            self._problem("latch", f"latch file: {error.strerror}")
-        else:
-            self._unwritten = None
-            if "latch" in self._problems:
-                self._problem("latch", "")
-
-    def _on_journal(self, state: JournalState) -> None:
-        self._problem("journal", "" if state.writable else state.reason)
-
-    def _on_store(self, problem: str) -> None:
-        self._problem("store", problem)
-
-    def _problem(self, what: str, text: str) -> None:
-        """The journal, the store and the latch must all be writable, else trading halts."""
-        if text:
-            self._problems[what] = text
-        else:
-            self._problems.pop(what, None)
-        reason = "; ".join(self._problems.values())
-        self.desk.handle(JournalState(writable=not reason, reason=reason, seen_ns=time.monotonic_ns()))
-
     def _metrics(self) -> dict[str, object]:
         """Live metrics (R133): counts, latencies in µs, loop lag, memory."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        latencies = self._carrier.latencies.summary() if self._carrier else {}
+        latencies = self._shell.carrier.latencies.summary() if self._shell.carrier else {}
         return {
             **latencies,
-            "loop_lag_us": self._worst_lag_ns // 1_000,
+            "loop_lag_us": self._shell.worst_lag_ns // 1_000,
             "rss_mb": usage.ru_maxrss // 1024,
             "cpu_s": round(usage.ru_utime + usage.ru_stime, 1),
             "clock_skew_ms": dict(self._skew_ms),
             "steps": self.desk.state.steps,
             "counts": dict(self.desk.state.counts),
         }
+
+
+def _still_alive() -> None:
+    notify("WATCHDOG=1")
 
 
 def _taken_note(done: "asyncio.Future[int]") -> None:

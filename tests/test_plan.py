@@ -41,6 +41,10 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     "engine.control": ("engine.domain",),
     "engine.desk": ("engine.domain", "engine.core"),
     "engine.carrier": ("engine.domain", "engine.desk", "engine.risk", "engine.storage", "engine.venues"),
+    "engine.shell": (
+        *("engine.assemble", "engine.carrier", "engine.config", "engine.core", "engine.desk"),
+        *("engine.domain", "engine.storage", "engine.venues"),
+    ),
     "engine.assemble": ("engine.config", "engine.domain", "engine.core", "engine.market", *DECIDING),
     "engine.replay": ("engine.assemble", "engine.config", "engine.core", "engine.domain"),
     "engine.doctor": (

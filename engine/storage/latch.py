@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -18,6 +19,34 @@ class Latch(Struct, frozen=True, kw_only=True):
     reason: str = ""
     actor: str = ""
     wall_ms: int = 0
+
+
+class LatchStore(Protocol):
+    """Where the level outlives the process."""
+
+    def read(self) -> Latch: ...
+
+    def write(self, change: LatchChanged) -> None:
+        """Durable when this returns. Raises OSError: then the level in memory must stand."""
+        ...
+
+    def hand_halted(self) -> bool: ...
+
+
+class FileLatch:
+    """A LatchStore made of one small file, and of the file HALT beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> Latch:
+        return read_latch(self._path)
+
+    def write(self, change: LatchChanged) -> None:
+        write_latch(self._path, change)
+
+    def hand_halted(self) -> bool:
+        return hand_halted(self._path)
 
 
 def hand_halted(path: Path) -> bool:

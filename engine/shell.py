@@ -1,0 +1,167 @@
+"""The trading half of the daemon under any clock: start from the journal, time, orders, latch. No socket, no thread."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from engine.assemble import core_config
+from engine.carrier import Carrier
+from engine.config import Config
+from engine.core.state import State
+from engine.desk import Desk, EventLog
+from engine.domain.command import Halt
+from engine.domain.effect import LatchChanged
+from engine.domain.event import Commanded, JournalState, Recovered, SettingStored, Started, Tick
+from engine.domain.money import NS_PER_MS, NS_PER_S
+from engine.storage.journal import Journal
+from engine.storage.latch import LatchStore
+from engine.venues.protocol import Orders
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 0.1
+_LAG_LIMIT_NS = 250 * NS_PER_MS  # the supervisor is told only while the loop answers within this
+_LEAVE_S = 5
+_DAY = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1)
+
+
+class Clock(Struct, frozen=True, kw_only=True):
+    """Where time comes from. `asyncio.sleep` follows the loop; the loop and this must agree."""
+
+    mono_ns: Callable[[], int]
+    wall_ms: Callable[[], int]  # UTC
+
+
+class Shell:
+    """Life: construct → `wire` → `recover` → `run_ticks` in a task. `desk` is the one door all the while."""
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        latch: LatchStore,
+        meter: Callable[[], dict[str, object]],
+        events: EventLog | None = None,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._latch_store = latch
+        self._zone = ZoneInfo(config.time_zone)
+        self._problems: dict[str, str] = {}
+        self._unwritten: LatchChanged | None = None  # the newest latch, while the disk refuses it
+        self.worst_lag_ns = 0
+        self.desk = Desk(State(core_config(config)), clock.mono_ns, meter, events)
+        self.carrier: Carrier | None = None
+
+    def wire(
+        self,
+        journal: Journal,
+        orders: Mapping[str, Orders],
+        tasks: asyncio.TaskGroup,
+        carry: dict[type, Callable[[Any], None]],
+    ) -> Carrier:
+        """Say who carries out what: orders and the latch here, `carry` the rest."""
+        carrier = Carrier(self.desk, journal, orders, tasks, self._latch_store, self._clock.mono_ns)
+        self.carrier = carrier
+        self.desk.wire({**carrier.effects(), **carry, LatchChanged: self._latch})
+        return carrier
+
+    def recover(self, journal: Journal, settings: Iterable[SettingStored]) -> None:
+        """Crash or fresh start, one path: settings, journal, latch; then the core asks the venues."""
+        now_ns, wall_ms = self._clock.mono_ns(), self._clock.wall_ms()
+        now = datetime.fromtimestamp(wall_ms / 1_000, UTC)
+        offset_ms = int((now.astimezone(self._zone).utcoffset() or timedelta()).total_seconds() * 1_000)
+        self.desk.handle(
+            Started(
+                instance=self._config.instance,
+                seed=self._config.seed,
+                wall_ms=wall_ms,
+                utc_offset_ms=offset_ms,
+                seen_ns=now_ns,
+            )
+        )
+        for setting in settings:
+            self.desk.handle(setting)
+        count = 0
+        for event in journal.read_all(now_ns):
+            if not isinstance(event, LatchChanged | Commanded):
+                self.desk.handle(event)
+                count += 1
+        journal.start(asyncio.get_running_loop())
+        log.info("journal_read entries=%d ms=%.0f", count, journal.open_ms)
+        latch = self._latch_store.read()
+        if latch.level > self.desk.state.level:
+            reason = f"{latch.reason} (latch of {latch.actor})"
+            self.desk.ask(f"latch-{now_ns}", "latch", "owner", Halt(level=latch.level, reason=reason))
+        self.desk.handle(Recovered(seen_ns=self._clock.mono_ns()))
+
+    async def run_ticks(self, alive: Callable[[], None]) -> None:
+        """Time passes every 100 ms. `alive` is called once a second, while the core steps and the loop answers."""
+        fed_ns = 0
+        while True:
+            now_ns = self._clock.mono_ns()
+            due_ns = now_ns + int(_TICK_S * NS_PER_S)
+            wall_ms = self._clock.wall_ms()
+            self.desk.handle(Tick(seen_ns=now_ns, wall_ms=wall_ms, local_day=self._local_day(wall_ms)))
+            if now_ns - fed_ns >= NS_PER_S:
+                fed_ns = now_ns
+                if self.worst_lag_ns < _LAG_LIMIT_NS:
+                    alive()
+                self.worst_lag_ns = 0
+                self._obey_hand()
+                if self._unwritten is not None:
+                    self._latch(self._unwritten)
+            await asyncio.sleep(_TICK_S)
+            self.worst_lag_ns = max(self.worst_lag_ns, self._clock.mono_ns() - due_ns)
+
+    async def leave(self, flush: Callable[[], Any]) -> None:
+        """A stop leaves nothing resting at a venue and nothing unwritten; both within the supervisor's patience."""
+        try:
+            async with asyncio.timeout(_LEAVE_S):
+                if self.carrier is not None:
+                    await self.carrier.cancel_resting()
+                await flush()
+        except TimeoutError:
+            log.warning("stopping_late seconds=%d", _LEAVE_S)
+
+    def on_journal(self, state: JournalState) -> None:
+        self.problem("journal", "" if state.writable else state.reason)
+
+    def problem(self, what: str, text: str) -> None:
+        """The journal, the store and the latch must all be writable, else trading halts."""
+        if text:
+            self._problems[what] = text
+        else:
+            self._problems.pop(what, None)
+        reason = "; ".join(self._problems.values())
+        self.desk.handle(JournalState(writable=not reason, reason=reason, seen_ns=self._clock.mono_ns()))
+
+    def _latch(self, change: LatchChanged) -> None:
+        """Durable at once. If the disk refuses, the level in memory stands, a person is told, and it is tried again."""
+        try:
+            self._latch_store.write(change)
+        except OSError as error:
+            if self._unwritten is None:
+                log.error("latch_unwritable level=%d error=%s", change.level, error)
+            self._unwritten = change
+            self.problem("latch", f"latch file: {error.strerror}")
+        else:
+            self._unwritten = None
+            if "latch" in self._problems:
+                self.problem("latch", "")
+
+    def _obey_hand(self) -> None:
+        """A file named HALT in the data directory stops the desk, also while nothing is being sent."""
+        if self.desk.level < 2 and self._latch_store.hand_halted():
+            halt = Halt(level=2, reason="file HALT in the data directory")
+            self.desk.ask(f"hand-{self._clock.mono_ns()}", "file", "owner", halt)
+
+    def _local_day(self, wall_ms: int) -> int:
+        local = datetime.fromtimestamp(wall_ms / 1_000, self._zone)
+        return (local.replace(tzinfo=None) - _EPOCH) // _DAY
