@@ -3,10 +3,9 @@
 Line format and the counting rules: docs/frames.md.
 """
 
-import gzip
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation, localcontext
 from itertools import islice
 from pathlib import Path
@@ -18,6 +17,7 @@ from msgspec import Struct
 from engine.domain.errors import BadFrame, ConfigError
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.market.book import Book
+from engine.recordings import CutShort, Line, read_lines
 from engine.venues.decoder import Counts, Decoder
 from engine.venues.feeds import build_decoder, native
 from engine.venues.protocol import FeedEvent
@@ -30,19 +30,6 @@ _PLACEHOLDER = re.compile(r"\|(\d+)\|")  # in fixtures: a value that the client 
 _KINDS = ("book", "trade", "ticker", "funding", "ack", "ignored")
 
 
-class Line(Struct):
-    """One line of a recording."""
-
-    dir: str
-    conn: str
-    data: str
-    t: float | None = None
-    ev: str = ""
-    url: str = ""  # with `ev`: the address of the socket
-    req: str = ""
-    name: str = ""  # fixtures only: lines of one name are one exchange of messages
-
-
 class Traded(Struct):
     count: int = 0
     base_qty: Decimal = Decimal(0)
@@ -50,21 +37,6 @@ class Traded(Struct):
 
 
 Market = tuple[str, str]  # venue, symbol
-
-_line = msgspec.json.Decoder(Line)
-
-
-def read_lines(path: Path) -> Iterator[Line]:
-    """Raises ConfigError, naming file and line."""
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            for number, text in enumerate(file, 1):
-                try:
-                    yield _line.decode(text)
-                except msgspec.MsgspecError as error:
-                    raise ConfigError(f"{path}:{number}: {error}") from error
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from error
 
 
 class Player:
@@ -80,6 +52,7 @@ class Player:
         self._name = ""
         self._seen_ns = 0
         self.extra = Counts()  # what no decoder saw
+        self.cut = 0  # files that ended in the middle of a line
         self._books: dict[Market, Book] = {}
         self._trades: dict[Market, Traded] = {}
         self._asked: set[str] = set()
@@ -93,16 +66,23 @@ class Player:
 
     def play(self, path: Path) -> None:
         self._opened = {}
-        for line in read_lines(path):
-            if line.t is not None:
-                self._seen_ns = int(line.t * _NS_PER_S)
-            if line.dir == "out":
-                if line.ev == "open":
-                    self._open(line.conn, line.url)
-            elif line.conn.startswith("ws"):
-                self._frame(line)
-            else:
-                self._rest(line)
+        try:
+            for line in read_lines(path):
+                self._play(line)
+        except CutShort as cut:
+            self.cut += 1
+            print(cut, file=sys.stderr)
+
+    def _play(self, line: Line) -> None:
+        if line.t is not None:
+            self._seen_ns = int(line.t * _NS_PER_S)
+        if line.dir == "out":
+            if line.ev == "open":
+                self._open(line.conn, line.url)
+        elif line.conn.startswith("ws"):
+            self._frame(line)
+        else:
+            self._rest(line)
 
     def _open(self, connection: str, url: str) -> None:
         """A connection made again loses what it knew; another recording's connection is simply another one."""
@@ -126,7 +106,7 @@ class Player:
             return
         decoder = self._opened.get(line.conn, self._decoder)
         try:
-            decoder.on_frame(text.encode(), self._seen_ns)
+            decoder.on_frame(line.payload() if line.b64 else text.encode(), self._seen_ns)
         except BadFrame as error:
             print(f"bad frame: {error}: {text[:200]}", file=sys.stderr)
         except InvalidOperation as error:  # "NaN" is a Decimal that compares with nothing; live it is refused earlier
@@ -204,6 +184,7 @@ class Player:
             resyncs=sum(part.resyncs for part in counts),
             books={symbol: _book_view(book) for symbol, book in sorted(self.books.items())},
             trades={symbol: _trade_view(traded) for symbol, traded in sorted(self.trades.items())},
+            cut=self.cut,
         )
 
 
@@ -222,7 +203,7 @@ class TradeView(Struct):
     last_price: str
 
 
-class Result(Struct):
+class Result(Struct, omit_defaults=True):
     """What `--json` prints."""
 
     venue: str
@@ -233,6 +214,7 @@ class Result(Struct):
     resyncs: int
     books: dict[str, BookView]
     trades: dict[str, TradeView]
+    cut: int = 0  # named only where a file ended in the middle of a line
 
 
 def _plain(value: object) -> str:
@@ -252,7 +234,7 @@ def _trade_view(traded: Traded) -> TradeView:
 
 
 def run(venue: str, files: list[Path], as_json: bool) -> int:
-    """Exit status: 1 when a frame of the current dialect could not be decoded, 2 when the files cannot be played."""
+    """Exit status: 1 when a current frame could not be decoded, 2 when a file is no recording or is cut short."""
     try:
         with localcontext() as context:
             context.prec = 60  # sums of quantities stay exact
@@ -265,4 +247,6 @@ def run(venue: str, files: list[Path], as_json: bool) -> int:
         return 2
     text = msgspec.json.encode(result)
     print((text if as_json else msgspec.json.format(text, indent=2)).decode())
+    if result.cut:
+        return 2
     return 1 if result.errors else 0

@@ -51,7 +51,9 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
         *("engine.assemble", "engine.config", "engine.domain"),
         *("engine.net", "engine.storage", "engine.venues"),
     ),
-    "engine.frames": ("engine.domain", "engine.market", "engine.venues"),
+    "engine.recordings": ("engine.domain",),
+    "engine.frames": ("engine.domain", "engine.market", "engine.recordings", "engine.venues"),
+    "engine.capture": ("engine.config", "engine.domain", "engine.market", "engine.venues"),
     # wiring
     "engine.daemon": ("engine",),
     "engine.__main__": ("engine",),

@@ -8,7 +8,7 @@ import pytest
 
 from engine.domain.errors import BadFrame
 from engine.domain.event import BookDelta, BookSnapshot
-from engine.frames import read_lines
+from engine.recordings import read_lines
 from engine.venues.feeds import VENUES, build_decoder
 
 FOLDERS = {venue: venue.removesuffix("_linear").removesuffix("_futures") for venue in VENUES}

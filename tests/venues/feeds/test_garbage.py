@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from engine.domain.errors import BadFrame
-from engine.frames import read_lines
+from engine.recordings import read_lines
 from engine.venues.feeds import build_decoder
 from engine.venues.fx import decode_dunamu, decode_frankfurter
 

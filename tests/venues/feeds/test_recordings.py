@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from engine.domain.event import TradePrint
-from engine.frames import Player, read_lines
+from engine.frames import Player
 from engine.market.book import Book
+from engine.recordings import read_lines
 from engine.venues.feeds import VENUES, build_decoder
 from tests.venues.feeds.plain_replay import Plain
 

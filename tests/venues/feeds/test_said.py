@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from engine.domain.event import DayTicker, PerpState
-from engine.frames import read_lines
+from engine.recordings import read_lines
 from engine.venues.feeds import build_decoder
 from engine.venues.tickers import moment, number
 from tests.venues.feeds.ear import Ear

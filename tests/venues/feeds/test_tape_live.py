@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import WSMsgType, web
 
-from engine.frames import read_lines
+from engine.recordings import read_lines
 from engine.venues.stream import Patience
 from tests.venues.feeds.plain_replay import Plain
 from tests.venues.feeds.rig import running
