@@ -88,15 +88,18 @@ class FeedAlive(Struct, frozen=True, kw_only=True, tag=True):
 
     venue: str
     seen_ns: int
+    line: str = ""  # which of the venue's connections; "" where it has one alone
 
 
 class FeedState(Struct, frozen=True, kw_only=True, tag=True):
-    """A venue's data socket came or went."""
+    """A venue's market data came or went; or, while it is there, which of its connections carries which books."""
 
     venue: str
     connected: bool
     reason: str
     seen_ns: int
+    line: str = ""
+    symbols: tuple[str, ...] = ()  # from now on proved alive by `line`
 
 
 class FxRate(Struct, frozen=True, kw_only=True, tag=True):

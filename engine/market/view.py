@@ -60,7 +60,8 @@ class Market:
         self._venues = venues
         self._books: dict[tuple[str, str], Book] = {}
         self._mids: dict[tuple[str, str], deque[tuple[int, float]]] = {}
-        self._alive_ns: dict[str, int] = {}
+        self._alive_ns: dict[str, int] = {}  # by venue, or by connection where it names one
+        self._line_of: dict[tuple[str, str], str] = {}
         self._lost: dict[tuple[str, str], str] = {}
         self.last_trade: dict[tuple[str, str], TradePrint] = {}
         self.perps: dict[tuple[str, str], PerpState] = {}
@@ -151,9 +152,11 @@ class Market:
             case DayTicker():
                 self.day_tickers[event.venue, event.symbol] = event
             case FeedAlive():
-                self._alive_ns[event.venue] = event.seen_ns
+                self._alive_ns[event.line or event.venue] = event.seen_ns
             case FeedState():
                 self.connected[event.venue] = event.connected
+                for symbol in event.symbols:
+                    self._line_of[event.venue, symbol] = event.line
                 if not event.connected:
                     self._drop_venue(event.venue)
             case FxRate():
@@ -192,7 +195,8 @@ class Market:
         book = self._books.get((venue, symbol))
         if book is None:
             return float("inf")
-        return (now_ns - max(book.seen_ns, self._alive_ns.get(venue, 0))) / NS_PER_MS
+        alive_ns = self._alive_ns.get(self._line_of.get((venue, symbol), venue), 0)
+        return (now_ns - max(book.seen_ns, alive_ns)) / NS_PER_MS
 
     def quote(self, venue: str, symbol: str) -> Quote | None:
         """Top of a synced two-sided book, of any age; None where there is none."""

@@ -160,3 +160,19 @@ def test_a_pair_is_found_by_its_coin():
     assert made.symbol("upbit", "BTC", "KRW") == "KRW-BTC"
     assert made.symbol("upbit", "BTC", "USDT") == ""
     assert made.symbol("bithumb", "BTC", "KRW") == ""
+
+
+def test_a_books_proof_of_life_is_its_own_connections():
+    made = market()
+    for symbol in ("KRW-BTC", "KRW-ETH"):
+        bids, asks = [(100.0, 1.0)], [(101.0, 1.0)]
+        made.take_snapshot(
+            BookSnapshot(
+                venue="upbit", symbol=symbol, bids=bids, asks=asks, venue_ts_ms=0, seen_ns=NOW_NS - 60_000 * NS_PER_MS
+            )
+        )
+        line = f"upbit-{symbol}"
+        made.take(FeedState(venue="upbit", connected=True, reason="up", seen_ns=0, line=line, symbols=(symbol,)))
+    made.take(FeedAlive(venue="upbit", seen_ns=NOW_NS, line="upbit-KRW-ETH"))
+    assert made.why_unusable("upbit", "KRW-ETH", NOW_NS) == ""
+    assert made.why_unusable("upbit", "KRW-BTC", NOW_NS) == "stale"
