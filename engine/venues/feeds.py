@@ -26,6 +26,7 @@ from engine.venues.okx.dialect import OkxDialect
 from engine.venues.okx.feed import OkxDecoder
 from engine.venues.protocol import Feed, Sink
 from engine.venues.stream import Dialect, Patience, Stream, TopOf
+from engine.venues.tap import Tap, tapped
 from engine.venues.upbit.feed import UpbitDecoder, UpbitDialect
 
 
@@ -105,16 +106,23 @@ def build_feed(
     top_of: TopOf,
     bad_frames: Path | None = None,
     patience: Patience | None = None,
+    tap: Tap | None = None,
 ) -> Feed:
     """One venue's public market data, not yet running.
 
     `top_of(symbol)` is the best bid and ask of the book that the sink's events built, None where it is not trusted.
-    `bad_frames` is the file that keeps the last hundred frames that could not be decoded. Raises ConfigError.
+    `bad_frames` is the file that keeps the last hundred frames that could not be decoded. `tap` is shown every frame
+    and every REST base before it is decoded. Raises ConfigError.
     """
+    dialect = native(venue).dialect(ws_base.rstrip("/"), rest_base.rstrip("/"), symbols, rng)
+
+    def make(deliver: Sink, ask: Ask) -> Decoder:
+        return build_decoder(venue, deliver, ask)
+
     return Stream(
-        dialect=native(venue).dialect(ws_base.rstrip("/"), rest_base.rstrip("/"), symbols, rng),
+        dialect=dialect,
         symbols=symbols,
-        make_decoder=lambda deliver, ask: build_decoder(venue, deliver, ask),
+        make_decoder=make if tap is None else tapped(make, tap, dialect.url(), dialect.book_url),
         sink=sink,
         clock_ns=clock_ns,
         rng=rng,
