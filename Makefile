@@ -1,19 +1,20 @@
 # Every target sets up .venv by itself from the hash-pinned locks (.ci/venv does it).
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-PYTHON_CODE := $(wildcard engine bot sandbox bench tests)
+PYTHON_CODE := $(wildcard engine bot sandbox chaos bench tests)
 BENCHES := $(notdir $(basename $(wildcard bench/feed.py bench/tick_to_order.py bench/journal.py)))
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 BENCH := .venv/.bench
 
-.PHONY: help setup demo test check bench soak lock
+.PHONY: help setup demo test check bench soak chaos lock
 help:
 	@echo 'make demo    the whole product on this machine: engine, bot and a sandbox of the outside world'
 	@echo '             (ARGS="--headless --json" plays a scripted trader)'
 	@echo 'make test    all tests (ARGS="tests/test_plan.py -k arrows" for some)'
 	@echo 'make check   what CI runs: ruff, mypy --strict, all tests'
 	@echo 'make soak    faults, kills and halts against the real engine (ARGS="--seconds 120 --seed 3 --json")'
+	@echo 'make chaos   the desk under a seeded clock in a world of faults (SEEDS=100 HOURS=2 JOBS=2 FIRST=1)'
 	@echo 'make bench   the benchmarks, against their peers (one of them is compiled: needs a C compiler)'
 	@echo 'make setup   .venv as an installed desk needs it, nothing started'
 	@echo 'make lock    resolve the locks again (ARGS=--upgrade for newer versions)'
@@ -39,6 +40,14 @@ demo: $(RUNTIME)
 # Random faults, kills and halts against the real engine, then the proof that nothing was lost or doubled.
 soak: $(RUNTIME)
 	@$(BIN)/python -m sandbox.soak $(ARGS)
+
+# Each seed replays: what breaks prints the line that shows it again.
+SEEDS ?= 100
+HOURS ?= 2
+JOBS ?= 2
+FIRST ?= 1
+chaos: $(RUNTIME)
+	@$(BIN)/python -m chaos --seeds $(SEEDS) --hours $(HOURS) --jobs $(JOBS) --first $(FIRST)
 
 test: $(DEV)
 	@$(BIN)/python -m pytest $(ARGS)

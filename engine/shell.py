@@ -25,8 +25,10 @@ from engine.venues.protocol import Orders
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.1
+_IDLE_TICK_S = 1.0  # while nothing comes in and nothing is under way
 _LAG_LIMIT_NS = 250 * NS_PER_MS  # the supervisor is told only while the loop answers within this
 _LEAVE_S = 5
+_QUARTER_MS = 900_000  # midnight lies on a quarter of an hour UTC in every zone: the zone is asked once in each
 _DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1)
 
@@ -56,6 +58,7 @@ class Shell:
         self._problems: dict[str, str] = {}
         self._unwritten: LatchChanged | None = None  # the newest latch, while the disk refuses it
         self.worst_lag_ns = 0
+        self._quarter = self._day = 0
         self.desk = Desk(State(core_config(config)), clock.mono_ns, meter, events)
         self.carrier: Carrier | None = None
 
@@ -103,10 +106,11 @@ class Shell:
 
     async def run_ticks(self, alive: Callable[[], None]) -> None:
         """Time passes every 100 ms. `alive` is called once a second, while the core steps and the loop answers."""
-        fed_ns = 0
+        fed_ns = steps = 0
         while True:
             now_ns = self._clock.mono_ns()
-            due_ns = now_ns + int(_TICK_S * NS_PER_S)
+            wait_s = _IDLE_TICK_S if self.desk.state.steps == steps and self._is_idle() else _TICK_S
+            due_ns = now_ns + int(wait_s * NS_PER_S)
             wall_ms = self._clock.wall_ms()
             self.desk.handle(Tick(seen_ns=now_ns, wall_ms=wall_ms, local_day=self._local_day(wall_ms)))
             if now_ns - fed_ns >= NS_PER_S:
@@ -117,8 +121,14 @@ class Shell:
                 self._obey_hand()
                 if self._unwritten is not None:
                     self._latch(self._unwritten)
-            await asyncio.sleep(_TICK_S)
+            steps = self.desk.state.steps
+            await asyncio.sleep(wait_s)
             self.worst_lag_ns = max(self.worst_lag_ns, self._clock.mono_ns() - due_ns)
+
+    def _is_idle(self) -> bool:
+        """No trade, no card, no question is open: nothing falls due within a second."""
+        state = self.desk.state
+        return not (state.live_trades or state.by_key or state.tokens)
 
     async def leave(self, flush: Callable[[], Any]) -> None:
         """A stop leaves nothing resting at a venue and nothing unwritten; both within the supervisor's patience."""
@@ -163,5 +173,8 @@ class Shell:
             self.desk.ask(f"hand-{self._clock.mono_ns()}", "file", "owner", halt)
 
     def _local_day(self, wall_ms: int) -> int:
-        local = datetime.fromtimestamp(wall_ms / 1_000, self._zone)
-        return (local.replace(tzinfo=None) - _EPOCH) // _DAY
+        quarter = wall_ms // _QUARTER_MS
+        if quarter != self._quarter:
+            local = datetime.fromtimestamp(wall_ms / 1_000, self._zone)
+            self._quarter, self._day = quarter, (local.replace(tzinfo=None) - _EPOCH) // _DAY
+        return self._day

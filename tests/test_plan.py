@@ -19,7 +19,7 @@ from tests.source_rules import (
 )
 
 REPOSITORY = Path(__file__).parent.parent
-HOUSES = ("engine", "bot", "sandbox", "bench", "tests")
+HOUSES = ("engine", "bot", "sandbox", "chaos", "bench", "tests")
 
 DECIDING = ("engine.strategies", "engine.execution", "engine.risk")
 MAY_IMPORT: dict[str, Sequence[str]] = {
@@ -61,8 +61,9 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     # the neighbours
     "bot": ("engine.control.client", "engine.control.messages"),
     "sandbox": ("engine.domain",),
+    "chaos": ("engine", "sandbox"),
     "bench": ("engine", "bot", "sandbox"),
-    "tests": ("engine", "bot", "sandbox", "bench"),
+    "tests": ("engine", "bot", "sandbox", "chaos", "bench"),
 }
 
 # The tops of the processes: each may turn what nobody expected into one log line and an exit.
@@ -70,6 +71,7 @@ PROCESS_TOPS = {
     "engine": ("engine.__main__", "engine.daemon"),
     "bot": ("bot.__main__", "bot.app"),
     "sandbox": ("sandbox.__main__", "sandbox.demo"),
+    "chaos": ("chaos.run",),
     "bench": (),
 }
 

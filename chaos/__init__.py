@@ -1,0 +1,1 @@
+"""The real desk under a seeded clock, in a world of faults: reliability.md §2."""

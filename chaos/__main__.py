@@ -1,0 +1,79 @@
+"""`make chaos SEEDS=n JOBS=2`: seeds, virtual hours, faults, violations; the last line is one JSON object."""
+
+import argparse
+import json
+import logging
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+
+from chaos.run import Result, run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="chaos", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--hours", type=float, default=1.0, help="virtual hours per seed")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--log", action="store_true", help="show the engine's own log")
+    asked = parser.parse_args()
+    if not asked.log:
+        logging.disable(logging.CRITICAL)
+    results = list(_results(asked))
+    print(json.dumps(_summary(results)))
+    return 1 if any(result.violations for result in results) else 0
+
+
+def _results(asked: argparse.Namespace) -> Iterable[Result]:
+    seeds = range(asked.first, asked.first + asked.seeds)
+    if asked.jobs <= 1:
+        found = (run(seed, asked.hours) for seed in seeds)
+        for result in found:
+            _tell(result, asked)
+            yield result
+        return
+    with ProcessPoolExecutor(asked.jobs) as pool:
+        for result in pool.map(run, seeds, [asked.hours] * len(seeds)):
+            _tell(result, asked)
+            yield result
+
+
+def _tell(result: Result, asked: argparse.Namespace) -> None:
+    if asked.json and not result.violations:
+        return
+    end = "held" if not result.violations else "BROKEN"
+    print(
+        f"seed {result.seed}: {result.hours} h in {result.wall_s} s, {result.counts.get('venue orders', 0)} orders, "
+        f"trace {result.trace}, {end}",
+        file=sys.stderr,
+    )
+    for violation in result.violations:
+        print(f"  {violation}", file=sys.stderr)
+    if result.violations:
+        print(
+            f"  again: python -m chaos --first {result.seed} --seeds 1 --hours {asked.hours} --jobs 1", file=sys.stderr
+        )
+
+
+def _summary(results: list[Result]) -> dict[str, object]:
+    counts: Counter[str] = Counter()
+    for result in results:
+        counts.update(result.counts)
+    return {
+        "seeds": len(results),
+        "virtual_hours": round(sum(result.hours for result in results), 2),
+        "wall_s": round(sum(result.wall_s for result in results), 1),
+        "orders": counts["venue orders"],
+        "faults": {name: count for name, count in sorted(counts.items()) if "." in name},
+        "violations": sum(len(result.violations) for result in results),
+        "slowest_flat_ms": max((result.slowest_flat_ms for result in results), default=0),
+        "most_naked_krw": max((result.most_naked_krw for result in results), default=0),
+        "slowest_settled_s": max((result.settled_s for result in results), default=0),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""One venue's matching engine and money, owned by the world: it goes on while the desk's process is dead."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from msgspec import Struct
+
+from engine.domain.errors import VenueRefused
+from engine.domain.market import Balance, FeeSide, Instrument
+from engine.domain.money import TickBand
+from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, TimeInForce
+from engine.domain.order import Side as EngineSide
+from sandbox.venues import orders as venue
+from sandbox.venues.ledger import Ledger
+from sandbox.venues.liquidity import Levels
+from sandbox.venues.matching import Exchange
+from sandbox.venues.rules import FeeFrom, MarketRules, VenueRules
+
+ACCOUNT = "desk"
+STRANGER = "stranger"  # somebody else with the same keys: no client ids of ours
+_TIFS = {
+    TimeInForce.GTC: venue.Tif.GTC,
+    TimeInForce.IOC: venue.Tif.IOC,
+    TimeInForce.FOK: venue.Tif.FOK,
+    TimeInForce.POST_ONLY: venue.Tif.POST_ONLY,
+}
+
+
+class Arrival(Struct, frozen=True, kw_only=True):
+    """An order as the venue got it."""
+
+    venue: str
+    request: OrderRequest
+    at_ms: int
+
+
+class Bank:
+    """`on_arrival` hears of every order before it is executed."""
+
+    def __init__(
+        self,
+        rules: VenueRules,
+        funds: dict[str, Decimal],
+        clock_ms: Callable[[], int],
+        on_arrival: Callable[[Arrival], None],
+    ) -> None:
+        self.name = rules.venue
+        self.rules = rules
+        self.ledger = Ledger()
+        self.exchange = Exchange(rules, self.ledger)
+        self.clock_ms = clock_ms
+        self._on_arrival = on_arrival
+        for asset, amount in funds.items():
+            self.ledger.deposit(ACCOUNT, asset, amount)
+        self.funds = dict(funds)
+        self._history: list[tuple[int, tuple[Balance, ...]]] = []
+
+    def show(self, symbol: str, bids: Levels, asks: Levels) -> None:
+        self.exchange.show_book(symbol, bids, asks, self.clock_ms())
+        self.exchange.prints.clear()
+
+    def place(self, request: OrderRequest, ratio: Decimal) -> OrderReport:
+        """Raises VenueRefused."""
+        now_ms = self.clock_ms()
+        self._on_arrival(Arrival(venue=self.name, request=request, at_ms=now_ms))
+        wanted = venue.OrderRequest(
+            account=ACCOUNT,
+            symbol=request.symbol,
+            side=venue.Side.BUY if request.side is EngineSide.BUY else venue.Side.SELL,
+            kind=venue.Kind.LIMIT,
+            tif=_TIFS[request.tif],
+            price=request.price,
+            qty=request.qty,
+            client_id=request.cid,
+            take_ratio=ratio,
+        )
+        try:
+            order = self.exchange.place(wanted, now_ms)
+        except venue.Refused as error:
+            raise VenueRefused(error.reason.value, error.detail) from error
+        self.exchange.prints.clear()
+        self._remember()
+        return self.report(order)
+
+    def cancel(self, cid: str) -> None:
+        """Raises VenueRefused."""
+        try:
+            order = self.exchange.find(ACCOUNT, client_id=cid)
+            self.exchange.cancel(order, self.clock_ms())
+        except venue.Refused as error:
+            raise VenueRefused(error.reason.value, error.detail) from error
+        self._remember()
+
+    def find(self, cid: str, lag_ms: int) -> OrderReport | None:
+        """None where there is none, or none that queries show yet."""
+        try:
+            order = self.exchange.find(ACCOUNT, client_id=cid)
+        except venue.Refused:
+            return None
+        return self.report(order) if self.clock_ms() - order.created_ms >= lag_ms else None
+
+    def open_orders(self) -> tuple[OrderReport, ...]:
+        return tuple(self.report(order) for order in self.exchange.open_orders(ACCOUNT))
+
+    def balances(self) -> tuple[Balance, ...]:
+        held = self.ledger.balances(ACCOUNT)
+        return tuple(Balance(asset, b.free, b.total) for asset, b in sorted(held.items()) if b.total)
+
+    def balances_before(self, at_ms: int) -> tuple[Balance, ...]:
+        """What a lagging answer of that time says."""
+        older = [balances for when, balances in self._history if when <= at_ms]
+        return older[-1] if older else self.balances()
+
+    def _remember(self) -> None:
+        self._history = [*self._history[-50:], (self.clock_ms(), self.balances())]
+
+    def report(self, order: venue.Order) -> OrderReport:
+        ended = {venue.State.OPEN: OrderStatus.OPEN, venue.State.FILLED: OrderStatus.FILLED}
+        return OrderReport(
+            cid=order.client_id,
+            venue=self.name,
+            symbol=order.symbol,
+            side=EngineSide.BUY if order.side is venue.Side.BUY else EngineSide.SELL,
+            status=ended.get(order.state, OrderStatus.CANCELLED),
+            venue_order_id=str(order.id),
+            filled_qty=order.filled,
+            filled_quote=order.funds,
+            fees=(Fee(order.fee_asset, order.fee),) if order.fee else (),
+            venue_ts_ms=order.updated_ms,
+        )
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        return tuple(self._instrument(market) for market in self.rules.markets.values())
+
+    def _instrument(self, market: MarketRules) -> Instrument:
+        bands = sorted((band.from_price, band.tick) for band in market.bands)
+        return Instrument(
+            venue=self.name,
+            symbol=market.symbol,
+            base=market.base,
+            quote=market.quote,
+            ticks=tuple(TickBand(start, tick) for start, tick in bands),
+            qty_step=market.lot,
+            min_qty=market.min_qty,
+            min_notional=market.min_notional,
+            maker_fee_bps=self.rules.maker_fee * 10_000,
+            taker_fee_bps=self.rules.taker_fee * 10_000,
+            fee_side=FeeSide.QUOTE if self.rules.fee_from is FeeFrom.QUOTE else FeeSide.RECEIVED,
+            source="venue",
+        )

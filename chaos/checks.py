@@ -1,0 +1,150 @@
+"""What must hold at every moment and at the end. A breach is one line; nothing here changes anything."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from chaos.bank import ACCOUNT, Arrival, Bank
+from engine.core.state import State
+from engine.core.trades import is_dust
+from engine.domain.order import LegRole, OrderRequest, Side, TradeState
+from engine.execution import trade as life
+from engine.storage.disk import Row
+
+ZERO = Decimal(0)
+_DUST_KRW = Decimal(20_000)
+
+
+class Checks:
+    """Fed by the disk, the network and the venues; read by nobody but the run."""
+
+    def __init__(self, most_naked_krw: Decimal) -> None:
+        self.violations: list[str] = []
+        self.durable: set[str] = set()  # client ids with an intent on disk
+        self.arrived: dict[str, Arrival] = {}
+        self.sent: dict[str, int] = {}
+        self.slowest_flat_ms = 0
+        self.most_naked_krw = ZERO
+        self._cap = most_naked_krw
+        self._naked_since: dict[str, int] = {}
+        self._by_trade: dict[str, list[Arrival]] = defaultdict(list)
+        self._fresh: set[str] = set()  # trades that an order has arrived of since the last look
+
+    def breach(self, law: str, text: str) -> None:
+        if len(self.violations) < 20:
+            self.violations.append(f"{law}: {text}")
+
+    def on_durable(self, row: Row) -> None:
+        if row.kind == "intent":
+            entry = msgspec.json.decode(row.payload)
+            self.durable |= {order["cid"] for order in entry["orders"]}
+
+    def on_send(self, order: OrderRequest, state: State, latch_level: int) -> None:
+        """The last moment at which the desk could have stopped it."""
+        self.sent[order.cid] = self.sent.get(order.cid, 0) + 1
+        if self.sent[order.cid] > 1:
+            self.breach("sent once", f"{order.cid} was sent {self.sent[order.cid]} times")
+        if order.cid not in self.durable:
+            self.breach("durable before send", f"{order.cid} left without an intent on disk")
+        level = max(state.level, latch_level)
+        reduces = order.role in (LegRole.UNWIND, LegRole.FLATTEN)
+        if level == 2 or (level >= 3 and not reduces):
+            self.breach("no send while latched", f"{order.cid} ({order.role}) left at L{level}")
+        held = state.venues.get(order.venue)
+        if order.role is LegRole.ENTRY and (held is None or not held.opened or not held.rules_known):
+            self.breach("no send while unreconciled", f"{order.cid} left for {order.venue}")
+
+    def on_arrival(self, arrival: Arrival) -> None:
+        cid = arrival.request.cid
+        if cid in self.arrived:
+            self.breach("one venue order per intent", f"{cid} arrived twice")
+        self.arrived[cid] = arrival
+        self._by_trade[arrival.request.trade_id].append(arrival)
+        self._fresh.add(arrival.request.trade_id)
+
+    def look(self, state: State | None, banks: Mapping[str, Bank], now_ms: int, marks: Mapping[str, Decimal]) -> None:
+        """Exposure of every trade by the venues' own records; called once a second while something is under way."""
+        due = set(self._naked_since) | self._fresh | (set(state.live_trades) if state is not None else set())
+        self._fresh.clear()
+        for trade_id in sorted(due):
+            self._weigh(trade_id, state, banks, now_ms, marks["BTC"])
+
+    def _weigh(self, trade_id: str, state: State | None, banks: Mapping[str, Bank], now_ms: int, mark: Decimal) -> None:
+        krw = abs(sum((self._signed(a, banks[a.venue]) for a in self._by_trade[trade_id]), ZERO)) * mark
+        known = state.trades.get(trade_id) if state is not None else None
+        if krw <= _DUST_KRW or (known is not None and known.state is TradeState.DEAD_LETTER):
+            self._end_naked(trade_id, now_ms)
+            return
+        self._naked_since.setdefault(trade_id, now_ms)
+        self.most_naked_krw = max(self.most_naked_krw, krw)
+        if krw > self._cap:
+            self.breach("unhedged notional", f"{trade_id} stands open with {krw:.0f} KRW")
+
+    def _signed(self, arrival: Arrival, bank: Bank) -> Decimal:
+        """What the order brought of the coin, by the venue's own record."""
+        request = arrival.request
+        if bank.rules.markets[request.symbol].base != "BTC":
+            return ZERO
+        report = bank.find(request.cid, 0)
+        if report is None:
+            return ZERO
+        fee = sum((fee.amount for fee in report.fees if fee.asset == "BTC"), ZERO)
+        return report.filled_qty - fee if request.side is Side.BUY else -report.filled_qty
+
+    def _end_naked(self, trade_id: str, now_ms: int) -> None:
+        since = self._naked_since.pop(trade_id, None)
+        if since is not None:
+            self.slowest_flat_ms = max(self.slowest_flat_ms, now_ms - since)
+
+    def money(self, banks: Mapping[str, Bank]) -> None:
+        """At each venue the sum over all accounts is what was paid in."""
+        for bank in banks.values():
+            for asset in {**bank.funds, "BTC": 0, "USDT": 0}:
+                total, paid_in = bank.ledger.total(asset), bank.funds.get(asset, ZERO)
+                if total != paid_in:
+                    self.breach("conservation", f"{bank.name} {asset}: {total} instead of {paid_in}")
+            for asset, balance in bank.ledger.balances(ACCOUNT).items():
+                if balance.free < 0 or balance.held < 0:
+                    self.breach("conservation", f"{bank.name} {asset}: {balance}")
+
+    def at_rest(self, state: State, banks: Mapping[str, Bank]) -> None:
+        """After the faults: flat, ready, nothing open, the ledger equal to the venues."""
+        for name, held in sorted(state.venues.items()):
+            if not held.ready:
+                self.breach("liveness", f"{name} is not ready: {held.blocked or held.failing or 'no word'}")
+        for trade in state.live_trades.values():
+            if trade.state is not TradeState.DEAD_LETTER:
+                statuses = [(order.request.venue, str(order.status)) for order in trade.orders]
+                self.breach("liveness", f"trade {trade.plan.trade_id} is still {trade.state}: {statuses}")
+        for name, bank in banks.items():
+            if bank.open_orders():
+                self.breach("orphans", f"{name} still holds {[r.cid for r in bank.open_orders()]}")
+            ledger = state.ledger.assets(name)
+            for asset, balance in bank.ledger.balances(ACCOUNT).items():
+                if balance.total != ledger.get(asset, ZERO):
+                    self.breach("ledger", f"{name} {asset}: {balance.total} there, {ledger.get(asset, ZERO)} here")
+                if state.reservations.total(name, asset):
+                    self.breach("reservations", f"{name} {asset}: {state.reservations.total(name, asset)} is held")
+        for trade in state.trades.values():
+            naked = life.exposure(trade)
+            if trade.state is TradeState.CLOSED and not is_dust(state, trade, naked):
+                self.breach("flat", f"trade {trade.plan.trade_id} is closed with {naked} open")
+
+
+def fingerprint(state: State, durable: set[str]) -> dict[str, Any]:
+    """What a restart must not change. What never became durable never left, and is nobody's loss."""
+    orders = {key: order for key, (_, order) in sorted(state.orders.items()) if key in durable}
+    trades = {order.request.trade_id: state.trades[order.request.trade_id] for order in orders.values()}
+    return {
+        "ledger": {
+            name: {asset: str(amount) for asset, amount in state.ledger.assets(name).items() if amount}
+            for name in sorted(state.venues)
+        },
+        "trades": {key: (str(t.state), t.outcome, str(life.exposure(t))) for key, t in sorted(trades.items())},
+        "orders": {key: str(order.status) for key, order in orders.items()},
+        "blocked": dict(sorted(state.blocked_keys.items())),
+        "level": state.level,
+    }

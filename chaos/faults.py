@@ -1,0 +1,67 @@
+"""What may happen to one request or to one venue for a while. Drawn from a seed; every draw is counted."""
+
+from collections import Counter
+from random import Random
+
+from msgspec import Struct
+
+# How a placement goes: weight while the weather is bad, name.
+_PLACEMENTS: tuple[tuple[int, str], ...] = (
+    (6, "lost_request"),  # never arrives
+    (6, "lost_reply"),  # executed, nobody hears
+    (5, "late"),  # arrives after our time-out
+    (3, "very_late"),  # arrives when nobody expects it any more; a venue with request expiry refuses it
+    (4, "error_executed"),  # a page of HTML instead of an answer, executed all the same
+    (4, "error_not_executed"),
+    (4, "partial"),
+    (3, "ack_only"),  # OPEN in the reply although it has ended
+    (3, "refused"),
+    (2, "no_connection"),
+    (2, "rate_limited"),
+    (1, "banned"),
+)
+_QUERIES: tuple[tuple[int, str], ...] = (
+    (4, "lost"),
+    (3, "slow"),
+    (2, "error"),
+    (1, "rate_limited"),
+)
+
+
+class Weather(Struct):
+    """What holds at one venue now."""
+
+    badness: float = 0.01  # chance that a request goes wrong
+    lag_ms: int = 0  # an order cannot be looked up until it is so old
+    away: bool = False  # maintenance: every call fails before it does anything
+    zero_balances: bool = False  # answers without any balance
+    stale_balances: bool = False  # answers of some seconds ago
+
+
+class Fates:
+    """Draws the fate of each request of one venue."""
+
+    def __init__(self, random: Random, counts: Counter[str]) -> None:
+        self._random = random
+        self._counts = counts
+        self.weather = Weather()
+
+    def placement(self) -> str:
+        return self._draw(_PLACEMENTS, "place")
+
+    def query(self) -> str:
+        return self._draw(_QUERIES, "query")
+
+    def _draw(self, menu: tuple[tuple[int, str], ...], what: str) -> str:
+        if self.weather.away:
+            self._counts[f"{what}.away"] += 1
+            return "no_connection"
+        if self._random.random() >= self.weather.badness:
+            return "fine"
+        fate = self._random.choices([name for _, name in menu], [weight for weight, _ in menu])[0]
+        self._counts[f"{what}.{fate}"] += 1
+        return fate
+
+    def out_s(self) -> float:
+        """One way, without a fault."""
+        return self._random.uniform(0.002, 0.04)

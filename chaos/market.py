@@ -1,0 +1,80 @@
+"""Prices of one coin at four venues: long quiet stretches, and episodes in which a premium opens and books move."""
+
+import math
+from collections.abc import Callable
+from decimal import ROUND_FLOOR, Decimal
+from random import Random
+
+from chaos.bank import Bank
+from engine.domain import event as ev
+from sandbox.venues.liquidity import Levels
+from sandbox.venues.rules import MarketRules
+
+LEVELS = 4
+_DOLLARS, _FX = 68_000.0, 1_390.0
+_HALF_SPREAD = {"KRW": 0.0001, "USDT": 0.00002}
+_TOP = {"KRW": 9_000_000.0, "USDT": 25_000.0}  # quote asset at the first level
+
+
+class Market:
+    """`tell` hands events to the desk that runs now; the venues' own books move whether one runs or not."""
+
+    def __init__(self, random: Random, banks: dict[str, Bank], tell: Callable[[ev.Event], None]) -> None:
+        self._random = random
+        self._banks = banks
+        self._tell = tell
+        self._walk = 0.0  # of the coin's price, logarithmic
+        self._tether = 0.01
+        self.premiums: dict[str, float] = {}
+        self.dark: set[str] = set()  # venues whose socket is down
+        self.crossed: set[str] = set()  # venues that show a crossed book
+
+    def mid(self, venue: str, rules: MarketRules) -> float:
+        tether = _FX * (1 + self._tether)
+        if rules.base == "USDT":
+            return tether * (1 + self.premiums.get(f"{venue}:USDT", 0.0))
+        dollars = _DOLLARS * math.exp(self._walk) * (1 + self.premiums.get(venue, 0.0))
+        return dollars * (tether if rules.quote == "KRW" else 1.0)
+
+    def step(self, dt_s: float) -> None:
+        """Time passes for prices: about 60 % a year of the coin, 30 bp an hour of the tether."""
+        self._walk += self._random.gauss(0, 0.00011 * math.sqrt(dt_s))
+        self._tether += self._random.gauss(0, 0.00005 * math.sqrt(dt_s)) - 0.001 * (self._tether - 0.01)
+
+    def show_all(self, now_ns: int, wall_ms: int) -> None:
+        """A whole round: every market of every venue, in an order of chance."""
+        markets = [(bank, rules) for bank in self._banks.values() for rules in bank.rules.markets.values()]
+        self._random.shuffle(markets)
+        for bank, rules in markets:
+            bids, asks = self._book(self.mid(bank.name, rules), rules)
+            bank.show(rules.symbol, bids, asks)
+            if bank.name not in self.dark:
+                self._tell(self._event(bank, rules.symbol, now_ns, wall_ms))
+
+    def show_one(self, venue: str, now_ns: int, wall_ms: int) -> None:
+        """A feed that has just connected brings every book whole."""
+        for symbol in self._banks[venue].rules.markets:
+            self._tell(self._event(self._banks[venue], symbol, now_ns, wall_ms))
+
+    def _event(self, bank: Bank, symbol: str, now_ns: int, wall_ms: int) -> ev.BookSnapshot:
+        bids, asks = ([(float(price), float(qty)) for price, qty in side] for side in bank.exchange.book(symbol))
+        if bank.name in self.crossed and bids and asks:
+            bids = [(asks[0][0] * 1.01, 1.0), *bids]
+        return ev.BookSnapshot(
+            venue=bank.name, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=wall_ms, seen_ns=now_ns
+        )
+
+    def _book(self, mid: float, rules: MarketRules) -> tuple[Levels, Levels]:
+        tick = rules.tick_at(Decimal(repr(mid)))
+        half = max(mid * _HALF_SPREAD[rules.quote], float(tick) / 2)
+        bid = (Decimal(repr(mid - half)) / tick).to_integral_value(ROUND_FLOOR) * tick
+        ask = max(bid + tick, -((-Decimal(repr(mid + half))) // tick) * tick)
+        gap = max(tick, (Decimal(repr(mid * 0.0001)) / tick).to_integral_value(ROUND_FLOOR) * tick)
+        bids = tuple((bid - gap * i, self._size(mid, rules, i)) for i in range(LEVELS))
+        asks = tuple((ask + gap * i, self._size(mid, rules, i)) for i in range(LEVELS))
+        return bids, asks
+
+    def _size(self, mid: float, rules: MarketRules, i: int) -> Decimal:
+        wanted = _TOP[rules.quote] * (0.4 + 0.4 * i) * self._random.lognormvariate(0, 0.8) / mid
+        lots = (Decimal(repr(wanted)) / rules.lot).to_integral_value(ROUND_FLOOR)
+        return max(rules.min_qty, lots * rules.lot)

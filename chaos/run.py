@@ -1,0 +1,160 @@
+"""One seed from the first start to the last restart: storm, calm, proof."""
+
+import asyncio
+import time
+from typing import Any
+
+from msgspec import Struct
+
+from chaos.checks import fingerprint
+from chaos.storm import Storm
+from chaos.world import Seams, World
+from engine.domain.command import CloseDeadLetter
+from engine.domain.money import NS_PER_S
+from engine.domain.order import TradeState
+
+_CALM_S = 240.0  # within it a desk without faults must be flat and ready
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """What one seed amounts to."""
+
+    seed: int
+    hours: float  # virtual
+    wall_s: float
+    trace: str
+    violations: list[str]
+    counts: dict[str, int]
+    slowest_flat_ms: int
+    most_naked_krw: int
+    settled_s: float  # after the faults stopped
+
+
+def run(seed: int, hours: float, seams: Seams = Seams()) -> Result:
+    """Never raises for what the desk does: that is a violation."""
+    began = time.perf_counter()
+    world = World(seed, seams)
+    asyncio.set_event_loop(world.loop)
+    try:
+        settled_s = world.loop.run_until_complete(_named(_play(world, hours)))
+    except Exception as error:  # the simulation itself, or a deadlock: the seed tells all
+        world.checks.breach("the simulation ended", repr(error)[:500])
+        settled_s = -1.0
+    finally:
+        _close(world)
+    counts = dict(sorted(world.counts.items()))
+    return Result(
+        seed=seed,
+        hours=round(world.loop.now_ns / NS_PER_S / 3_600, 3),
+        wall_s=round(time.perf_counter() - began, 2),
+        trace=world.trace,
+        violations=world.checks.violations,
+        counts=counts,
+        slowest_flat_ms=world.checks.slowest_flat_ms,
+        most_naked_krw=int(world.checks.most_naked_krw),
+        settled_s=round(settled_s, 1),
+    )
+
+
+async def _named(work: Any) -> float:
+    task = asyncio.current_task()
+    if task is not None:
+        task.set_name("world")
+    return float(await work)
+
+
+async def _play(world: World, hours: float) -> float:
+    storm = Storm(world)
+    world.start()
+    await storm.rounds(8)
+    await storm.play(hours * 3_600)
+    settled_s = await _calm(world, storm)
+    if not world.checks.violations and world.shell is not None:
+        world.checks.at_rest(world.shell.desk.state, world.banks)
+        world.checks.money(world.banks)
+        await _restart_twice(world, storm)
+    return settled_s
+
+
+async def _calm(world: World, storm: Storm) -> float:
+    """No fault is left; the desk is resumed; everything must come to its end."""
+    world.kill_in = -1
+    world.platter.full = world.platter.hand_halted = False
+    world.market.crossed.clear()
+    for fates in world.fates.values():
+        fates.weather.badness, fates.weather.lag_ms = 0.0, 0
+        fates.weather.away = fates.weather.zero_balances = fates.weather.stale_balances = False
+    began_s = world.loop.time()
+    await storm.rounds(61)  # the last spells end by themselves
+    while world.loop.time() - began_s < _CALM_S:
+        await storm.rounds(2)
+        why = _unsettled(world)
+        if not why:
+            return world.loop.time() - began_s
+        if world.shell is not None and world.shell.desk.level:
+            await storm.resume()
+        _close_dead_letters(world, storm)
+    world.checks.breach("liveness", f"not at rest {_CALM_S:.0f} s after the faults: {_unsettled(world)}")
+    return _CALM_S
+
+
+def _unsettled(world: World) -> str:
+    if world.shell is None:
+        return "no process"
+    state = world.shell.desk.state
+    if state.level:
+        return f"halted at L{state.level}: {state.level_reason}"
+    waiting = [f"{n}: {v.blocked or v.failing or 'not ready'}" for n, v in state.venues.items() if not v.ready]
+    live = [t.plan.trade_id for t in state.live_trades.values() if t.state is not TradeState.DEAD_LETTER]
+    return "; ".join([*waiting, *live, *state.blocked_keys.values()])
+
+
+def _close_dead_letters(world: World, storm: Storm) -> None:
+    if world.shell is None:
+        return
+    for trade_id in list(world.shell.desk.state.blocked_keys.values()):
+        world.counts["dead letters"] += storm.ask(CloseDeadLetter(trade_id=trade_id, evidence="seen after the storm"))
+
+
+async def _restart_twice(world: World, storm: Storm) -> None:
+    """Restart ∘ restart = restart, and a restart changes nothing that is settled."""
+    seen = []
+    for _ in range(3):
+        if world.shell is not None:
+            seen.append(fingerprint(world.shell.desk.state, world.checks.durable))
+        world.kill()
+        await asyncio.sleep(0.5)
+        world.start()
+        await _ready(world, storm)
+    for name in seen[0]:
+        if not seen[0][name] == seen[1][name] == seen[2][name]:
+            world.checks.breach("restart", f"{name} changed: {_difference(seen, name)}")
+
+
+def _difference(seen: list[dict[str, Any]], name: str) -> str:
+    first, last = seen[0][name], seen[-1][name]
+    if not isinstance(first, dict):
+        return f"{first} -> {last}"
+    changed = [key for key in {**first, **last} if first.get(key) != last.get(key)]
+    return "; ".join(f"{key}: {first.get(key)} -> {last.get(key)}" for key in changed[:3])[:400]
+
+
+async def _ready(world: World, storm: Storm) -> None:
+    """Books still, so that nothing new is traded: only the venues are asked."""
+    deadline_s = world.loop.time() + 30
+    while world.loop.time() < deadline_s:
+        await asyncio.sleep(0.5)
+        if world.shell is not None and all(held.ready for held in world.shell.desk.state.venues.values()):
+            return
+    world.checks.breach("liveness", "not reconciled 30 s after a restart without faults")
+
+
+def _close(world: World) -> None:
+    """End what still runs, so that nothing of it leaks into the next seed."""
+    for task in asyncio.all_tasks(world.loop):
+        task.cancel()
+    if world.life is not None:
+        world.life.dead = True
+    world.loop.call_later(0.001, world.loop.stop)
+    world.loop.run_forever()
+    world.loop.close()

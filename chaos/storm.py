@@ -1,0 +1,216 @@
+"""What goes wrong and when: drawn from the seed while time passes. Every spell of bad weather has an end."""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+from chaos.world import Killed, World
+from engine.domain.command import Command, Halt, ResumeConfirm, ResumeRequest
+from engine.domain.event import FeedAlive
+
+_ROUND_S = 0.25  # between two rounds of books in an episode
+_MINUTE_S = 60.0
+
+
+class Storm:
+    """Plays `hours` of virtual time on a world. The tasks of the world carry its name, so that a kill spares them."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._random = world.stream("storm")
+
+    async def play(self, seconds: float) -> None:
+        """Episodes of premium and books, faults over and between them; a process that dies is started again."""
+        end_s = self._world.loop.time() + seconds
+        while self._world.loop.time() < end_s:
+            self._gust()
+            await self._episode()
+            await self.recover()
+            await self._quiet(self._random.uniform(60, 900))
+
+    async def _episode(self) -> None:
+        world, random = self._world, self._random
+        name = random.choice((*world.banks, *world.banks, "upbit:USDT", "bithumb:USDT"))
+        world.market.premiums[name] = random.choice((-1, 1)) * random.uniform(0.004, 0.016)
+        world.counts["episodes"] += 1
+        await self.rounds(random.uniform(2, 7))
+        world.market.premiums.pop(name, None)
+        await self.rounds(random.uniform(0.5, 3))
+
+    async def recover(self) -> None:
+        """A person resumes a desk that halted, once its reasons are gone."""
+        world = self._world
+        for _ in range(3):
+            if world.shell is None or not world.shell.desk.level or world.platter.hand_halted:
+                return
+            await self.rounds(1.5)
+            if await self.resume():
+                world.counts["resumed"] += 1
+
+    async def rounds(self, seconds: float) -> None:
+        """Books of every venue, four times a second, and the proofs of life that real feeds give."""
+        world = self._world
+        end_s = world.loop.time() + seconds
+        world.show_fx()
+        while world.loop.time() < end_s:
+            self._revive()
+            world.market.step(_ROUND_S)
+            world.market.show_all(world.mono_ns(), world.venue_ms())
+            self.alive()
+            await asyncio.sleep(_ROUND_S)
+            self._look()
+        self.alive()
+
+    def alive(self) -> None:
+        world = self._world
+        for name in world.banks:
+            if name not in world.market.dark:
+                world.tell(FeedAlive(venue=name, seen_ns=world.mono_ns()))
+
+    async def _quiet(self, seconds: float) -> None:
+        """Nothing is shown. What is under way goes on."""
+        world = self._world
+        end_s = world.loop.time() + seconds
+        while (left_s := end_s - world.loop.time()) > 0:
+            self._revive()
+            busy = world.shell is None or bool(world.shell.desk.state.live_trades)
+            await asyncio.sleep(min(left_s, 0.5 if busy else 10.0))
+            if busy:
+                self._look()
+        world.market.step(seconds)
+
+    def _look(self) -> None:
+        world = self._world
+        state = world.shell.desk.state if world.shell is not None else None
+        world.checks.look(state, world.banks, world.venue_ms(), world.marks())
+
+    def _revive(self) -> None:
+        """The supervisor: a process that is gone is started again after a while."""
+        world = self._world
+        if world.life is None:
+            world.start()
+
+    # faults
+
+    def _gust(self) -> None:
+        """One or two things go wrong, each for a while."""
+        for _ in range(self._random.choice((0, 1, 1, 2, 3))):
+            name, work = self._random.choices(self._menu(), [weight for weight, _, _ in self._menu_weights()])[0]
+            self._world.counts[f"spell.{name}"] += 1
+            work(self._random)
+
+    def _menu(self) -> list[tuple[str, Callable[[Random], None]]]:
+        return [(name, work) for _, name, work in self._menu_weights()]
+
+    def _menu_weights(self) -> list[tuple[int, str, Callable[[Random], None]]]:
+        return [
+            (10, "bad network", self._bad_network),
+            (4, "slow queries", self._slow_queries),
+            (3, "maintenance", self._maintenance),
+            (3, "feed lost", self._feed_lost),
+            (2, "crossed book", self._crossed),
+            (2, "zero balances", self._zero_balances),
+            (2, "stale balances", self._stale_balances),
+            (2, "disk full", self._disk_full),
+            (2, "clock jump", self._clock_jump),
+            (4, "kill at a point", self._kill_at_point),
+            (3, "kill", self._kill),
+            (1, "halt by hand", self._halt_by_hand),
+            (1, "halt by command", self._halt_by_command),
+        ]
+
+    def _venue(self) -> str:
+        return self._random.choice(tuple(self._world.banks))
+
+    def _spell(self, on: Callable[[], None], off: Callable[[], None], least_s: float, most_s: float) -> None:
+        on()
+        self._world.later(self._random.uniform(least_s, most_s), off)
+
+    def _bad_network(self, random: Random) -> None:
+        for _ in range(2):
+            self._degrade(self._venue(), random.choice((0.1, 0.3, 0.6, 0.9)))
+
+    def _degrade(self, name: str, badness: float) -> None:
+        weather = self._world.fates[name].weather
+        self._spell(lambda: setattr(weather, "badness", badness), lambda: setattr(weather, "badness", 0.01), 5, 40)
+
+    def _slow_queries(self, random: Random) -> None:
+        weather = self._world.fates[self._venue()].weather
+        lag_ms = random.choice((300, 1_500, 4_000))
+        self._spell(lambda: setattr(weather, "lag_ms", lag_ms), lambda: setattr(weather, "lag_ms", 0), 5, 60)
+
+    def _maintenance(self, _: Random) -> None:
+        name = self._venue()
+        weather = self._world.fates[name].weather
+        self._spell(lambda: setattr(weather, "away", True), lambda: setattr(weather, "away", False), 2, 60)
+
+    def _feed_lost(self, _: Random) -> None:
+        world, name = self._world, self._venue()
+
+        def off() -> None:
+            world.market.dark.discard(name)
+            world.connect(name)
+
+        world.market.dark.add(name)
+        world.disconnect(name)
+        world.later(self._random.uniform(0.5, 30), off)
+
+    def _crossed(self, _: Random) -> None:
+        world, name = self._world, self._venue()
+        self._spell(lambda: world.market.crossed.add(name), lambda: world.market.crossed.discard(name), 0.3, 5)
+
+    def _zero_balances(self, _: Random) -> None:
+        weather = self._world.fates[self._venue()].weather
+        self._spell(
+            lambda: setattr(weather, "zero_balances", True), lambda: setattr(weather, "zero_balances", False), 1, 40
+        )
+
+    def _stale_balances(self, _: Random) -> None:
+        weather = self._world.fates[self._venue()].weather
+        self._spell(
+            lambda: setattr(weather, "stale_balances", True), lambda: setattr(weather, "stale_balances", False), 1, 40
+        )
+
+    def _disk_full(self, _: Random) -> None:
+        platter = self._world.platter
+        self._spell(lambda: setattr(platter, "full", True), lambda: setattr(platter, "full", False), 0.5, 20)
+
+    def _clock_jump(self, random: Random) -> None:
+        self._world.jump_wall(random.choice((-600_000, -5_000, -700, 700, 5_000, 600_000)))
+
+    def _kill_at_point(self, random: Random) -> None:
+        self._world.kill_in = random.randint(0, 12)
+
+    def _kill(self, random: Random) -> None:
+        world = self._world
+        world.later(random.uniform(0, 12), lambda: world.kill() if world.life is not None else None)
+
+    def _halt_by_hand(self, random: Random) -> None:
+        world = self._world
+        world.platter.hand_halted = True
+        world.later(random.uniform(2, 20), self._take_hand_back)
+
+    def _take_hand_back(self) -> None:
+        self._world.platter.hand_halted = False
+
+    def _halt_by_command(self, random: Random) -> None:
+        self.ask(Halt(level=random.choice((1, 2, 3)), reason="chaos"))
+
+    def ask(self, command: Command) -> bool:
+        """A person's word at the door; False where nobody listens or it is refused."""
+        world = self._world
+        if world.shell is None:
+            return False
+        world.counts["commands"] += 1
+        try:
+            return world.shell.desk.ask(f"q{world.counts['commands']}", "telegram:1", "owner", command).ok
+        except Killed:
+            return False
+
+    async def resume(self) -> bool:
+        """Both steps, as a person takes them."""
+        token = f"r{self._world.counts['commands']}"
+        if not self.ask(ResumeRequest(token=token)):
+            return False
+        await self.rounds(0.3)
+        return self.ask(ResumeConfirm(token=token))

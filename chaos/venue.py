@@ -1,0 +1,177 @@
+"""The engine's `Orders` over a network that delays, loses and lies as the seed says; one object per life and venue."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from random import Random
+from typing import TypeVar
+
+from chaos.bank import Bank
+from chaos.disk import Life
+from chaos.faults import Fates
+from engine.domain.errors import OrderNotFound, OutcomeUnknown, RateLimited, VenueRefused, VenueUnavailable
+from engine.domain.market import Balance, Instrument
+from engine.domain.order import OrderReport, OrderRequest, OrderStatus
+
+T = TypeVar("T")
+TIMEOUT_S = 1.5  # of every call
+LATE_ACCEPTANCE_MS = 3_000  # what the desk is told of venues without a request expiry
+SETTLE_MARGIN_MS = 1_000
+_BAN_S = 20.0
+
+
+class SimVenue:
+    """`expires`: the venue refuses a request that is older than our time-out (Binance, OKX)."""
+
+    def __init__(
+        self,
+        bank: Bank,
+        fates: Fates,
+        life: Life,
+        random: Random,
+        later: Callable[[float, Callable[[], None]], None],
+        on_send: Callable[[OrderRequest], None],
+        *,
+        expires: bool,
+    ) -> None:
+        self.venue = bank.name
+        self.late_acceptance_ms = SETTLE_MARGIN_MS + (0 if expires else LATE_ACCEPTANCE_MS)
+        self._bank = bank
+        self._fates = fates
+        self._life = life
+        self._random = random
+        self._later = later
+        self._on_send = on_send
+        self._expires = expires
+
+    async def place(self, order: OrderRequest) -> OrderReport:
+        fate = self._fates.placement()
+        if fate == "no_connection":
+            await asyncio.sleep(0.001)
+            raise VenueUnavailable("connection refused")
+        self._life.point("before the send")
+        self._on_send(order)
+        answer: asyncio.Future[OrderReport] = asyncio.get_running_loop().create_future()
+        if fate != "lost_request":
+            self._later(self._arrival_s(fate), lambda: self._arrive(order, fate, answer))
+        self._life.point("after the send")
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await answer
+        except TimeoutError:
+            raise OutcomeUnknown(f"no answer within {TIMEOUT_S} s") from None
+
+    def _arrival_s(self, fate: str) -> float:
+        if fate == "late":
+            return self._random.uniform(TIMEOUT_S, TIMEOUT_S + LATE_ACCEPTANCE_MS / 1_000 - 0.2)
+        if fate == "very_late":
+            return self._random.uniform(6, 60)
+        return self._fates.out_s()
+
+    def _arrive(self, order: OrderRequest, fate: str, answer: "asyncio.Future[OrderReport]") -> None:
+        """At the venue. From here on the desk's process may be dead: what happens, happens."""
+        late = fate in ("late", "very_late")
+        error: Exception | None = None
+        report: OrderReport | None = None
+        if self._fates.weather.away:
+            error = OutcomeUnknown("HTTP 503: maintenance")
+        elif late and self._expires:
+            error = VenueRefused("expired", "the request is too old")
+        elif fate == "refused":
+            error = VenueRefused("on_request", "refused on request")
+        elif fate in ("rate_limited", "banned"):
+            error = RateLimited("too many requests", _BAN_S if fate == "banned" else 1.0)
+        elif fate == "error_not_executed":
+            error = OutcomeUnknown("HTTP 502: <html>")
+        else:
+            ratio = Decimal(self._random.randint(1, 9)) / 10 if fate == "partial" else Decimal(1)
+            try:
+                report = self._bank.place(order, ratio)
+            except VenueRefused as refused:
+                error = refused
+            if fate == "error_executed":
+                error, report = OutcomeUnknown("HTTP 504: <html>"), None
+            elif fate == "ack_only" and report is not None:
+                report = _acknowledged(report)
+        if fate != "lost_reply":
+            self._later(self._fates.out_s(), lambda: self._reply(answer, report, error))
+
+    def _reply(
+        self, answer: "asyncio.Future[OrderReport]", report: OrderReport | None, error: Exception | None
+    ) -> None:
+        if self._life.dead or answer.done():
+            return
+        if error is not None:
+            answer.set_exception(error)
+        elif report is not None:
+            answer.set_result(report)
+
+    async def cancel(self, symbol: str, cid: str, venue_order_id: str) -> None:
+        await self._ask(lambda: self._bank.cancel(cid))
+
+    async def look_up(self, symbol: str, cid: str) -> OrderReport:
+        found = await self._ask(lambda: self._bank.find(cid, self._fates.weather.lag_ms))
+        if found is None:
+            raise OrderNotFound(cid)
+        return found
+
+    async def open_orders(self) -> Sequence[OrderReport]:
+        return await self._ask(self._bank.open_orders)
+
+    async def balances(self) -> Sequence[Balance]:
+        return await self._ask(self._seen_balances)
+
+    def _seen_balances(self) -> tuple[Balance, ...]:
+        weather = self._fates.weather
+        if weather.zero_balances:
+            return ()
+        if weather.stale_balances:
+            return self._bank.balances_before(self._bank.clock_ms() - self._random.randint(500, 8_000))
+        return self._bank.balances()
+
+    async def instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
+        known = await self._ask(self._bank.instruments)
+        return [rules for rules in known if rules.symbol in symbols]
+
+    async def server_time_ms(self) -> int:
+        return await self._ask(self._bank.clock_ms)
+
+    async def warm(self) -> None:
+        await self._ask(lambda: None)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    async def _ask(self, work: Callable[[], T]) -> T:
+        """One query there and back. Raises VenueUnavailable, VenueRefused."""
+        fate = self._fates.query()
+        if fate == "no_connection":
+            await asyncio.sleep(0.001)
+            raise VenueUnavailable("connection refused")
+        await asyncio.sleep(self._fates.out_s())
+        if fate == "lost":
+            await asyncio.sleep(TIMEOUT_S)
+            raise VenueUnavailable(f"no answer within {TIMEOUT_S} s")
+        if fate == "rate_limited":
+            raise RateLimited("too many requests", 1.0)
+        if fate == "error":
+            raise VenueUnavailable("HTTP 503: <html>")
+        said = work()
+        await asyncio.sleep(self._random.uniform(0.5, TIMEOUT_S) if fate == "slow" else self._fates.out_s())
+        return said
+
+
+def _acknowledged(report: OrderReport) -> OrderReport:
+    """The venue's first word: it has the order. How it ended is told to who asks."""
+    return OrderReport(
+        cid=report.cid,
+        venue=report.venue,
+        symbol=report.symbol,
+        side=report.side,
+        status=OrderStatus.OPEN,
+        venue_order_id=report.venue_order_id,
+        filled_qty=Decimal(0),
+        filled_quote=Decimal(0),
+        fees=(),
+        venue_ts_ms=report.venue_ts_ms,
+    )

@@ -1,0 +1,272 @@
+"""One simulated world: four venues, a disk, a market, and the process of the desk that lives and dies in it."""
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from msgspec import Struct
+
+from chaos.bank import Arrival, Bank
+from chaos.checks import Checks
+from chaos.disk import Life, Platter, SimDisk, SimLatch
+from chaos.faults import Fates
+from chaos.loop import SimLoop
+from chaos.market import Market
+from chaos.venue import SimVenue
+from engine.config import Config, load
+from engine.domain import event as ev
+from engine.domain.effect import Record, StoreSetting
+from engine.domain.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
+from engine.domain.money import NS_PER_MS
+from engine.domain.order import OrderRequest
+from engine.shell import Clock, Shell
+from engine.storage.disk import Disk
+from engine.storage.journal import Journal
+from engine.venues.protocol import Orders
+from sandbox.venues import rules
+
+_ROOT = Path(__file__).parent.parent
+_BOOT_WALL_MS = 1_795_500_000_000  # a Tuesday in November 2026, 15:00 in Seoul
+_EXPIRING = ("binance", "okx")
+_MOST_NAKED_KRW = Decimal(3_000_000)  # one trade's largest leg and what a late one may add
+_FUNDS = {
+    "upbit": {"KRW": Decimal(3_000_000_000), "BTC": Decimal(40), "USDT": Decimal(900_000)},
+    "bithumb": {"KRW": Decimal(3_000_000_000), "BTC": Decimal(40), "USDT": Decimal(900_000)},
+    "binance": {"USDT": Decimal(3_000_000), "BTC": Decimal(40)},
+    "okx": {"USDT": Decimal(3_000_000), "BTC": Decimal(40)},
+}
+
+
+class Killed(BaseException):
+    """The process is gone, at this very line."""
+
+
+@cache
+def configuration() -> Config:
+    return load(_ROOT / "configs", (Path(__file__).parent / "desk.yaml",))
+
+
+class Seams(Struct, frozen=True, kw_only=True):
+    """What stands between the product and the world. A careless one of each must make a check fail."""
+
+    disk: Callable[[Platter, Life, Callable[[float, Callable[[], None]], None]], Disk] = SimDisk
+    latch: type[SimLatch] = SimLatch
+    orders: Callable[[SimVenue], Orders] = lambda venue: venue
+
+
+class World:
+    """Everything of it runs on `loop`; `seed` decides all. `trace` is the hash of what happened."""
+
+    def __init__(self, seed: int, seams: Seams = Seams()) -> None:
+        self.seed = seed
+        self._seams = seams
+        self.loop = SimLoop(self.stream("loop"))
+        self.loop.set_exception_handler(self._in_a_callback)
+        self.counts: Counter[str] = Counter()
+        self.checks = Checks(_MOST_NAKED_KRW)
+        self._trace = hashlib.sha256()
+        self._skew_ms = 0  # of the wall clock, after jumps
+        self._network = self.stream("network")
+        self.platter = Platter(self.stream("disk"), self.checks.on_durable)
+        self.banks = {found.venue: self._bank(found) for found in _markets()}
+        self.fates = {name: Fates(self.stream(f"fates {name}"), self.counts) for name in self.banks}
+        self.market = Market(self.stream("market"), self.banks, self.tell)
+        self.life: Life | None = None
+        self.shell: Shell | None = None
+        self._process: asyncio.Task[None] | None = None
+        self.kill_in = -1  # points until the process dies; negative: it does not
+        self.lives = 0
+
+    def stream(self, name: str) -> Random:
+        """One part's draws never move another's."""
+        return Random(f"{self.seed}/{name}")
+
+    # time
+
+    def mono_ns(self) -> int:
+        return self.loop.now_ns
+
+    def wall_ms(self) -> int:
+        return _BOOT_WALL_MS + self.loop.now_ns // NS_PER_MS + self._skew_ms
+
+    def jump_wall(self, ms: int) -> None:
+        self._skew_ms += ms
+
+    def venue_ms(self) -> int:
+        """The venues' clocks are right."""
+        return _BOOT_WALL_MS + self.loop.now_ns // NS_PER_MS
+
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
+        """The world's own work: it outlives every process."""
+        self.loop.call_later(seconds, work)
+
+    def note(self, *what: object) -> None:
+        """One thing that happened, into the trace."""
+        self._trace.update(repr((self.loop.now_ns, *what)).encode())
+
+    @property
+    def trace(self) -> str:
+        return self._trace.hexdigest()[:16]
+
+    # the desk's process
+
+    def point(self, where: str) -> None:
+        """A place where the process may die. Raises Killed."""
+        if self.kill_in > 0:
+            self.kill_in -= 1
+        elif self.kill_in == 0:
+            self.kill_in = -1
+            self.counts[f"kill.{where}"] += 1
+            self._bury()
+            raise Killed
+
+    def start(self) -> None:
+        self.lives += 1
+        life = Life(self.lives, self.point)
+        self.life = life
+        self.note("start", self.lives)
+        self._process = self.loop.create_task(self._run(life), name=f"life {self.lives}")
+
+    def kill(self) -> None:
+        self.counts["kill.any time"] += 1
+        self._bury()
+
+    def _bury(self) -> None:
+        if self.life is not None:
+            self.note("killed", self.life.number)
+            self.life.dead = True
+        self.life, self.shell = None, None
+        mine = asyncio.current_task(self.loop) if self.loop.is_running() else None
+        for task in asyncio.all_tasks(self.loop):
+            if task is not mine and task.get_name() != "world":
+                task.cancel()
+
+    async def _run(self, life: Life) -> None:
+        """One life, from its start to whatever ends it."""
+        try:
+            await self._live(life)
+        except BaseExceptionGroup as group:
+            rest = group.split((Killed, asyncio.CancelledError))[1]
+            if rest is not None and not life.dead:
+                self._died(rest)
+        except Killed:
+            return
+
+    def _in_a_callback(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A process may die there too; anything else is a failure that production would only write down."""
+        error = context.get("exception")
+        if error is not None and not isinstance(error, Killed):
+            self.checks.breach("a callback failed", repr(error)[:500])
+
+    def _died(self, error: BaseException) -> None:
+        self.checks.breach("the process ended by itself", repr(error)[:500])
+        self._bury()
+
+    async def _live(self, life: Life) -> None:
+        config = configuration()
+        latch = self._seams.latch(self.platter, life)
+        shell = Shell(config, Clock(mono_ns=self.mono_ns, wall_ms=self.wall_ms), latch, dict)
+        journal = Journal(
+            Path("chaos"),
+            on_state=shell.on_journal,
+            mono_ns=self.mono_ns,
+            wall_ms=self.wall_ms,
+            disk=self._seams.disk(self.platter, life, self.later),
+        )
+        async with asyncio.TaskGroup() as tasks:
+            venues = {name: self._venue(name, life, shell) for name in self.banks}
+            shell.wire(journal, venues, tasks, {Record: lambda effect: None, StoreSetting: latch.store})
+            settings = [
+                ev.SettingStored(name=name, version=version, value=value, seen_ns=self.mono_ns())
+                for (name, version), value in sorted(self.platter.settings.items())
+            ]
+            shell.recover(journal, settings)
+            self.shell = shell
+            shell.desk.subscribe(lambda notice: self.note(notice.kind, notice.key, notice.body))
+            for name, venue in venues.items():
+                tasks.create_task(self._attend(name, venue, shell))
+            tasks.create_task(shell.run_ticks(lambda: None))
+
+    def _venue(self, name: str, life: Life, shell: Shell) -> Orders:
+        def on_send(order: OrderRequest) -> None:
+            level = 2 if self.platter.hand_halted else self.platter.latch.level
+            self.checks.on_send(order, shell.desk.state, level)
+
+        expires = name in _EXPIRING
+        bank, fates = self.banks[name], self.fates[name]
+        return self._seams.orders(SimVenue(bank, fates, life, self._network, self.later, on_send, expires=expires))
+
+    async def _attend(self, name: str, venue: Orders, shell: Shell) -> None:
+        """What the daemon does for a venue: its rules until it answers; here also its feed's first word."""
+        while True:
+            try:
+                await venue.warm()
+                found = tuple(await venue.instruments(configuration().venues[name].symbols))
+                break
+            except (VenueUnavailable, VenueRefused, OutcomeUnknown):
+                await asyncio.sleep(1.0)
+        shell.desk.handle(ev.InstrumentsLoaded(venue=name, instruments=found, seen_ns=self.mono_ns()))
+        if name not in self.market.dark:
+            self.connect(name)
+
+    # the desk's senses
+
+    def tell(self, event: ev.Event) -> None:
+        """To the desk that runs now, if one does. A process that dies of it is dead."""
+        if self.shell is not None:
+            try:
+                self.shell.desk.handle(event)
+            except Killed:
+                if self._process is not None:
+                    self._process.cancel()
+
+    def connect(self, venue: str) -> None:
+        now_ns = self.mono_ns()
+        self.tell(ev.FeedState(venue=venue, connected=True, reason="connected", seen_ns=now_ns))
+        self.market.show_one(venue, now_ns, self.venue_ms())
+
+    def disconnect(self, venue: str) -> None:
+        self.tell(ev.FeedState(venue=venue, connected=False, reason="lost", seen_ns=self.mono_ns()))
+
+    def show_fx(self) -> None:
+        for source, rate in (("dunamu", "1389.5"), ("frankfurter", "1390.5")):
+            as_of_ms = self.venue_ms()
+            self.tell(ev.FxRate(source=source, rate=Decimal(rate), as_of_ms=as_of_ms, seen_ns=self.mono_ns()))
+
+    # the venues
+
+    def _bank(self, found: rules.VenueRules) -> Bank:
+        return Bank(found, _FUNDS[found.venue], self.venue_ms, self._on_arrival)
+
+    def _on_arrival(self, arrival: Arrival) -> None:
+        self.counts["venue orders"] += 1
+        self.note("arrival", arrival.request.cid, str(arrival.request.qty), str(arrival.request.price))
+        self.checks.on_arrival(arrival)
+
+    def marks(self) -> dict[str, Decimal]:
+        """KRW per coin, for sizes of exposures."""
+        upbit = self.banks["upbit"].rules.markets["KRW-BTC"]
+        return {"BTC": Decimal(repr(self.market.mid("upbit", upbit)))}
+
+
+def _markets() -> tuple[rules.VenueRules, ...]:
+    korean = ("KRW-BTC", "KRW-USDT")
+    found: list[Any] = [rules.upbit(korean), rules.bithumb(korean, Decimal("0.0004")), rules.binance(), rules.okx()]
+    return tuple(_only_bitcoin(each) for each in found)
+
+
+def _only_bitcoin(found: rules.VenueRules) -> rules.VenueRules:
+    kept = {
+        symbol: market
+        for symbol, market in found.markets.items()
+        if market.base in ("BTC", "USDT") and market.perp is None
+    }
+    return rules.VenueRules(
+        **{name: getattr(found, name) for name in found.__struct_fields__ if name != "markets"}, markets=kept
+    )

@@ -1,0 +1,63 @@
+"""The simulation itself: it repeats, its laws hold, and each law is broken where its guard is gone."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chaos.run import run
+from chaos.world import Seams
+from tests.chaos.careless import Blind, DeafLatch, HastyDisk, Mute, Retrying
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize("seed", [101, 102, 103])
+def test_the_laws_hold(seed):
+    result = run(seed, 1.0)
+    assert result.violations == []
+    assert result.counts["venue orders"] > 50
+
+
+def trace(seed: int, hash_seed: str) -> str:
+    code = f"import logging; logging.disable(50); from chaos.run import run; print(run({seed}, 0.3).trace)"
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, timeout=120)
+    return done.stdout.decode().strip()
+
+
+def test_a_seed_replays_the_whole_run_in_another_process():
+    first = trace(7, "1")
+    assert len(first) == 16
+    assert first == trace(7, "2")
+    assert first != trace(8, "1")
+
+
+CARELESS = [
+    ("durable before send", Seams(disk=HastyDisk)),
+    ("sent once", Seams(orders=Retrying)),
+    ("no send while latched", Seams(latch=DeafLatch)),
+    ("liveness", Seams(orders=Mute)),
+    ("liveness", Seams(orders=Blind)),
+]
+
+
+@pytest.mark.parametrize("law, seams", CARELESS, ids=["hasty", "retrying", "deaf", "mute", "blind"])
+def test_without_its_guard_a_law_is_broken(law, seams):
+    broken: list[str] = []
+    for seed in range(201, 213):
+        broken += run(seed, 0.5, seams).violations
+        if any(line.startswith(law) for line in broken):
+            return
+    raise AssertionError(f"no seed broke `{law}`: {broken}")
+
+
+def test_the_command_prints_one_object_and_its_exit_code_says_whether_all_held():
+    argv = [sys.executable, "-m", "chaos", "--seeds", "2", "--hours", "0.2", "--first", "31", "--json"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, timeout=120)
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == 0 and said["violations"] == 0
+    assert said["seeds"] == 2 and said["virtual_hours"] > 0.4 and said["orders"] > 10
