@@ -48,6 +48,29 @@ def frames(
 
 
 @app.command()
+def capture(
+    config: Directory = Path("configs"),
+    overlay: Overlays = None,
+    out: Annotated[Path, typer.Option("--out", help="folder of the recordings")] = Path("var/capture"),
+    venue: Annotated[
+        list[str] | None, typer.Option("--venue", help="may be repeated; default: every enabled one")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0, help="how long; 0: until a signal")] = 0,
+    top: Annotated[int, typer.Option(min=1, help="levels of a normalised book")] = 20,
+    max_mb: Annotated[float, typer.Option(min=0.01, help="size at which a file ends, compressed")] = 256,
+    as_json: Annotated[bool, typer.Option("--json", help="progress and closing line as JSON objects")] = False,
+) -> None:
+    """Raw frames and normalised books and trades into files, beside the desk."""
+    from engine.capture.run import Wish
+    from engine.capture.run import run as run_capture
+    from engine.capture.track import Rotation
+
+    rotation = Rotation(max_bytes=int(max_mb * 1_000_000))
+    wish = Wish(out=out, venues=tuple(venue or ()), seconds=seconds, top=top, as_json=as_json, rotation=rotation)
+    raise typer.Exit(run_capture(config, tuple(overlay or ()), wish))
+
+
+@app.command()
 def doctor(config: Directory = Path("configs"), overlay: Overlays = None) -> None:
     """What would keep the desk from trading: clock, keys, reach, rules, disk. Reads only."""
     from engine.doctor import run as examine

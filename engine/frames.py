@@ -119,10 +119,15 @@ class Player:
         symbols = parse_qs(target.query).get(parameter)
         if not symbols:
             return
-        if venue != self._played:
-            self._decoder = self._new_decoder(venue)
+        decoder = self._opened.get(
+            line.conn.removeprefix("rest-")
+        )  # a capture of several sockets tells whose base it is
+        if decoder is None:
+            if venue != self._played:
+                self._decoder = self._new_decoder(venue)
+            decoder = self._decoder
         try:
-            self._decoder.on_rest_book(symbols[0], line.data.encode(), self._seen_ns)
+            decoder.on_rest_book(symbols[0], line.data.encode(), self._seen_ns)
         except BadFrame as error:
             self.extra.errors += 1
             print(f"bad snapshot: {error}", file=sys.stderr)
