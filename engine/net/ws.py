@@ -2,19 +2,23 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Protocol
 
 from msgspec import Struct
 from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
+from engine.domain.errors import PremiaError
 from engine.net.backoff import Backoff
 from engine.net.ratelimit import TokenBucket
 
 _NS_PER_MS = 1_000_000
 _MAX_MESSAGE = 4 * 1024 * 1024  # the largest known frame is 0.1 MB; 10 MB is an attack or a fault
 _WATCH_EVERY_S = 0.1
+_SETTLED_NS = 3_000_000_000  # a connection that lives so long is no failure
+_SHORT = 256  # bytes: an answer to a text ping is no longer
 _TEXT, _BINARY, _CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
 
 
@@ -24,6 +28,7 @@ class Heartbeat(Struct, frozen=True, kw_only=True):
     every_ms: int  # a ping at least so often: well under the venue's idle limit
     idle_ms: int  # and one as soon as nothing came for so long: its pong is the proof of life
     text: bytes = b""  # what to send; empty: the protocol's own ping
+    pong: bytes = b""  # what its answer holds, where the ping is a text
 
 
 class Owner(Protocol):
@@ -50,25 +55,39 @@ class _Listener(WSListener):
         self._clock_ns = socket.clock_ns
         self._parts: list[bytes] = []
         self._size = 0
+        self._pong = socket.heartbeat.pong
         self.heard_ns = 0
+        self.pinged_ns = 0  # a ping waits for its answer since then; 0: none does
+        self.rtt_ns = 0
+        self.is_flooded = False
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         self.heard_ns = now_ns = self._clock_ns()
         kind = frame.msg_type
         is_whole = (kind is _BINARY or kind is _TEXT) and frame.fin and not self._parts
         if is_whole and frame.payload_size <= _MAX_MESSAGE:  # picows lets a larger frame pass that came in one read
-            self._on_message(frame.get_payload_as_bytes(), now_ns)
+            data = frame.get_payload_as_bytes()
+            if self.pinged_ns and len(data) <= _SHORT and self._pong and self._pong in data:
+                self.on_pong(now_ns)
+            self._on_message(data, now_ns)
         elif kind is _BINARY or kind is _TEXT or kind is _CONTINUATION:
             self._join(transport, frame, now_ns)
+        elif kind is WSMsgType.PONG and not self._pong:
+            self.on_pong(now_ns)
         elif kind is WSMsgType.CLOSE:
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
+
+    def on_pong(self, now_ns: int) -> None:
+        if self.pinged_ns:
+            self.rtt_ns, self.pinged_ns = now_ns - self.pinged_ns, 0
 
     def _join(self, transport: WSTransport, frame: WSFrame, now_ns: int) -> None:
         """A message in several frames; the limit holds for the whole."""
         self._parts.append(frame.get_payload_as_bytes())
         self._size += frame.payload_size
         if self._size > _MAX_MESSAGE:
+            self.is_flooded = True
             transport.disconnect(graceful=False)
         elif frame.fin:
             data, self._parts, self._size = b"".join(self._parts), [], 0
@@ -80,7 +99,7 @@ class Socket:
 
     def __init__(
         self,
-        url: str,
+        url: str | Callable[[], Awaitable[str]],  # asked anew for every connection where it bears a token
         owner: Owner,
         heartbeat: Heartbeat,
         dead_ms: int,  # nothing at all, pong included, for so long: the socket is dead
@@ -89,19 +108,27 @@ class Socket:
         connects: TokenBucket,
         tls: ssl.SSLContext | None = None,
         connect_timeout_s: float = 5.0,
+        sends: TokenBucket | None = None,  # what the venue allows us to say on one connection
     ) -> None:
         self.owner = owner
         self.clock_ns = clock_ns
         self.connected = False
         self.connects = 0
+        self.failures = 0  # connections in a row that came to nothing or ended at once
+        self.cut_short = 0  # of those: opened, and ended at once
+        self.heard_ns = 0
+        self.rtt_ms = 0.0
+        self.heartbeat = heartbeat
         self._url = url
-        self._heartbeat = heartbeat
+        self._sends = sends
+        self._unsent: deque[bytes] = deque()
         self._dead_ms = dead_ms
         self._backoff = Backoff(rng)
         self._budget = connects
         self._tls = tls
         self._connect_timeout_s = connect_timeout_s
         self._transport: WSTransport | None = None
+        self._opened_ns = 0
         self._pinged_ns = 0
         self._told_ns = 0
         self._why = ""
@@ -109,7 +136,13 @@ class Socket:
     def send(self, text: bytes) -> None:
         """Send one text frame; does nothing while disconnected (`on_open` says all of it again)."""
         if self._transport is not None:
-            self._transport.send(WSMsgType.TEXT, text)
+            self._unsent.append(text)
+            self._flush()
+
+    def _flush(self) -> None:
+        """Say what waits, as fast as the venue allows; the rest goes with the next look at the socket."""
+        while self._unsent and self._transport is not None and (self._sends is None or self._sends.try_take()):
+            self._transport.send(WSMsgType.TEXT, self._unsent.popleft())
 
     def reconnect(self, reason: str) -> None:
         """Give this connection up and make another."""
@@ -122,9 +155,10 @@ class Socket:
             await self._budget.take()
             try:
                 reason = await self._live()
-            except (WSError, OSError, TimeoutError) as error:
+            except (WSError, OSError, TimeoutError, PremiaError) as error:
                 reason = f"{type(error).__name__}: {error}"
             self.connected = False
+            self.failures += 1
             self.owner.on_lost(reason)
             await asyncio.sleep(self._backoff.next_s())
 
@@ -134,7 +168,7 @@ class Socket:
         async with asyncio.timeout(self._connect_timeout_s):
             transport, _ = await ws_connect(
                 lambda: listener,
-                self._url,
+                self._url if isinstance(self._url, str) else await self._url(),
                 ssl_context=self._tls,
                 max_frame_size=_MAX_MESSAGE,
                 max_redirects=0,
@@ -144,26 +178,34 @@ class Socket:
         try:
             self.connects += 1
             self.connected = True
-            self._pinged_ns = self._told_ns = listener.heard_ns = self.clock_ns()
-            for text in self.owner.on_open():
-                transport.send(WSMsgType.TEXT, text)
+            self._opened_ns = self._pinged_ns = self._told_ns = listener.heard_ns = self.clock_ns()
+            self._unsent = deque(self.owner.on_open())
+            self._flush()
             while not transport.is_disconnected:
                 try:
                     async with asyncio.timeout(_WATCH_EVERY_S):
                         await transport.wait_disconnected()
                 except TimeoutError:
                     self._watch(transport, listener)
+            if listener.is_flooded:
+                return f"flooded: a message over {_MAX_MESSAGE} bytes"
             return self._why or f"closed by the venue: {_close_reason(transport)}"
         finally:
             self._transport = None
+            self._unsent.clear()
+            self.cut_short += self.clock_ns() - self._opened_ns <= _SETTLED_NS
             transport.disconnect(graceful=False)
 
     def _watch(self, transport: WSTransport, listener: _Listener) -> None:
-        beat = self._heartbeat
+        beat = self.heartbeat
         now_ns = self.clock_ns()
+        self._flush()
+        self.rtt_ms = listener.rtt_ns / _NS_PER_MS
         if listener.heard_ns > self._told_ns:
-            self._told_ns = listener.heard_ns
-            self._backoff.reset()  # it delivers: the next failure starts from the shortest wait again
+            self.heard_ns = self._told_ns = listener.heard_ns
+            if now_ns - self._opened_ns > _SETTLED_NS:
+                self.failures = self.cut_short = 0
+                self._backoff.reset()  # it delivers: the next failure starts from the shortest wait again
             self.owner.on_alive(self._told_ns)
         silent_ms = (now_ns - listener.heard_ns) // _NS_PER_MS
         if silent_ms > self._dead_ms:
@@ -172,6 +214,7 @@ class Socket:
         since_ping_ms = (now_ns - self._pinged_ns) // _NS_PER_MS
         if since_ping_ms >= beat.every_ms or min(silent_ms, since_ping_ms) >= beat.idle_ms:
             self._pinged_ns = now_ns
+            listener.pinged_ns = listener.pinged_ns or now_ns
             if beat.text:
                 transport.send(WSMsgType.TEXT, beat.text)
             else:

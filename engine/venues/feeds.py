@@ -8,6 +8,9 @@ from random import Random
 from msgspec import Struct
 
 from engine.domain.errors import ConfigError
+from engine.net.http import Http
+from engine.net.ratelimit import TokenBucket
+from engine.venues.bad_frames import BadFrames
 from engine.venues.binance.feed import BinanceDecoder, BinanceDialect
 from engine.venues.binance_usdm.dialect import BinanceUsdmDialect
 from engine.venues.binance_usdm.feed import BinanceUsdmDecoder
@@ -18,14 +21,16 @@ from engine.venues.bybit.dialect import BybitDialect
 from engine.venues.bybit.feed import BybitDecoder
 from engine.venues.coinone.feed import CoinoneDecoder, CoinoneDialect
 from engine.venues.decoder import Ask, Decoder, Figure, Number
+from engine.venues.dialect import Dialect, Patience, SideDialect, TopOf
 from engine.venues.gate.dialect import GateDialect
 from engine.venues.gate.feed import GateDecoder
 from engine.venues.kucoin.dialect import KucoinDialect
 from engine.venues.kucoin.feed import KucoinDecoder
 from engine.venues.okx.dialect import OkxDialect
 from engine.venues.okx.feed import OkxDecoder
+from engine.venues.pool import Plan, Pool
 from engine.venues.protocol import Feed, Sink
-from engine.venues.stream import Dialect, Patience, Stream, TopOf
+from engine.venues.stream import Owner, Stream
 from engine.venues.tap import Tap, tapped
 from engine.venues.upbit.feed import UpbitDecoder, UpbitDialect
 
@@ -35,6 +40,8 @@ class Native(Struct, frozen=True, kw_only=True):
 
     decoder: Callable[[Sink, Ask, Number], Decoder]
     dialect: Callable[[str, str, tuple[str, ...], Random], Dialect]
+    # Connections beside the books, for what the venue serves at other addresses.
+    sides: tuple[Callable[[str, str, tuple[str, ...], Random], SideDialect], ...] = ()
     # REST paths whose answer is the base of a book: the query parameter that names the symbol, and whose book it is.
     bases: Mapping[str, tuple[str, str]] = {}
     # Parts of socket addresses that carry another product of the same venue, and the name of that product here.
@@ -114,29 +121,36 @@ def build_feed(
     `bad_frames` is the file that keeps the last hundred frames that could not be decoded. `tap` is shown every frame
     and every REST base before it is decoded. Raises ConfigError.
     """
-    dialect = native(venue).dialect(ws_base.rstrip("/"), rest_base.rstrip("/"), symbols, rng)
+    found, patience = native(venue), patience or Patience()
+    ws_base, rest_base = ws_base.rstrip("/"), rest_base.rstrip("/")
+    makers = (found.dialect, *found.sides)
+    model = found.dialect(ws_base, rest_base, symbols, rng)
+    connects = TokenBucket(model.connects_per_second, 1, clock_ns)
+    bad = BadFrames(venue, bad_frames)
+    http = Http()
 
-    def make(deliver: Sink, ask: Ask) -> Decoder:
-        return build_decoder(venue, deliver, ask)
+    def connect(name: str, part: tuple[str, ...], kind: int, owner: Owner, sinks: tuple[Sink, Sink]) -> Stream:
+        dialect = makers[kind](ws_base, rest_base, part, rng)
 
-    return Stream(
-        dialect=dialect,
-        symbols=symbols,
-        make_decoder=make if tap is None else tapped(make, tap, dialect.url(), dialect.book_url),
-        sink=sink,
-        clock_ns=clock_ns,
-        rng=rng,
-        top_of=top_of,
-        keep_bad=None if bad_frames is None else _replace_file(bad_frames),
-        patience=patience,
-    )
+        def make(deliver: Sink, ask: Ask) -> Decoder:
+            return build_decoder(venue, deliver, ask)
 
+        return Stream(
+            name,
+            dialect,
+            part,
+            make if tap is None else tapped(make, tap, dialect.url(), model.book_url),
+            owner,
+            sinks,
+            clock_ns,
+            rng,
+            http,
+            connects,
+            bad,
+            patience,
+            None if kind else top_of,
+        )
 
-def _replace_file(path: Path) -> Callable[[bytes], None]:
-    def keep(lines: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")
-        fresh.write_bytes(lines)
-        fresh.replace(path)
-
-    return keep
+    limits = tuple(maker(ws_base, rest_base, (), rng).limits for maker in makers)
+    plan = Plan(venue, symbols, limits, connect)
+    return Pool(plan, sink, clock_ns, rng, patience, close=http.close)

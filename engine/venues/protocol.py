@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from msgspec import Struct
+
 from engine.domain.event import (
     BookDelta,
     BookLost,
@@ -18,6 +20,26 @@ from engine.domain.order import OrderReport, OrderRequest
 
 FeedEvent = BookSnapshot | BookDelta | BookLost | TradePrint | PerpState | DayTicker | FeedAlive | FeedState
 Sink = Callable[[FeedEvent], None]
+
+
+class ConnectionHealth(Struct, frozen=True, kw_only=True):
+    """One connection of a feed, now. None: not known, or not yet."""
+
+    venue: str
+    name: str
+    state: str  # up | connecting | handing_over: its symbols are moving to a fresh connection
+    symbols: tuple[str, ...]
+    connected_since_ms: int | None  # our wall clock, UTC
+    last_frame_age_ms: float | None
+    frames_per_s: float  # over the last 10 s
+    reconnects: int
+    gaps: int
+    resyncs: int
+    errors: int  # frames that could not be decoded
+    latency_p50_ms: float | None  # venue time to receipt over the last minute, by our wall clock as it stands
+    latency_p99_ms: float | None
+    ping_rtt_ms: float | None  # of the last ping
+    reason: str  # why it broke last
 
 
 class Orders(Protocol):
@@ -77,5 +99,9 @@ class Feed(Protocol):
         ...
 
     def counters(self) -> Mapping[str, int]:
-        """frames, events, errors, gaps, resyncs, reconnects."""
+        """frames, events, errors, gaps, resyncs, reconnects, rollovers, moves, connections."""
+        ...
+
+    def health(self) -> tuple[ConnectionHealth, ...]:
+        """Every connection, in the order in which they were made."""
         ...

@@ -1,105 +1,90 @@
-"""The shell of every native feed: one socket, one decoder, and what to do when a book cannot go on by itself."""
+"""One connection of a native feed: its socket, its decoder, and what to do when a book cannot go on by itself."""
 
 import asyncio
-import json
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from random import Random
-from typing import Protocol
-
-import msgspec
-from msgspec import Struct
+from typing import Protocol, cast
 
 from engine.domain.errors import BadFrame, RateLimited, VenueRefused, VenueUnavailable
-from engine.domain.event import BookDelta, BookSnapshot, FeedAlive, FeedState
+from engine.domain.event import BookDelta, BookSnapshot, DayTicker, PerpState, TradePrint
 from engine.domain.money import NS_PER_MS, NS_PER_S
 from engine.net.http import Http
 from engine.net.ratelimit import TokenBucket
-from engine.net.ws import Heartbeat, Socket
-from engine.venues.decoder import Ask, Counts, Decoder
-from engine.venues.protocol import FeedEvent, Sink
+from engine.net.ws import Socket
+from engine.venues.bad_frames import BadFrames
+from engine.venues.decoder import Ask, Decoder
+from engine.venues.dialect import Dialect, Patience, SideDialect, TopOf
+from engine.venues.protocol import ConnectionHealth, FeedEvent, Sink
+from engine.venues.pulse import Pulse
 from engine.venues.watch import Watch
 
-log = logging.getLogger(__name__)
+__all__ = ["Owner", "Patience", "Stream"]
 
-Top = tuple[float, float]  # best bid, best ask
-TopOf = Callable[[str], Top | None]  # None: no trusted book
-KeepBad = Callable[[bytes], None]  # takes the whole ring as JSON lines, replaces what was there
+log = logging.getLogger(__name__)
 
 _TEND_EVERY_S = 0.25
 _RETRY_NS = 1 * NS_PER_S
 _MOST_DOUBLINGS = 6
 _DOUBT_NS = 10 * NS_PER_S
 _ASK_BURST = 10
-_BAD_FRAMES = 100
-_BAD_BYTES = 4_096  # kept of one bad frame
+_LOOKS_PER_S = 1.0  # comparisons with REST
 
 
-class Patience(Struct, frozen=True, kw_only=True):
-    """How long silence is believed; the venue's own limits where they say less."""
+class Owner(Protocol):
+    """Who keeps the connections of a venue. Calls come from a socket's callback: none may await."""
 
-    silence_ms: int = 5_000  # of one pair, before it is compared with REST
-    second_look_ms: int = 1_000  # between two comparisons that differ
-    dead_ms: int = 10_000  # of the whole socket, pongs included
+    def on_up(self, stream: "Stream") -> None: ...
 
+    def on_alive(self, stream: "Stream", seen_ns: int) -> None: ...
 
-class Dialect(Protocol):
-    """What differs between venues outside the frames."""
-
-    venue: str
-    heartbeat: Heartbeat
-    connects_per_second: float
-    asks_per_minute: float  # subscribe frames or REST books the venue allows us
-    first_book_ms: int
-    joins_from_rest: bool  # the base of a book is a REST answer, not a frame
-    resubscribes_all: bool  # one subscribe frame names every symbol and replaces the one before
-
-    def url(self) -> str: ...
-
-    def subscribe(self) -> list[bytes]:
-        """The frames that subscribe everything; sent after every connect."""
+    def on_down(self, stream: "Stream", reason: str) -> None:
+        """The connection is gone and its books are lost; it comes back by itself."""
         ...
 
-    def resubscribe(self, symbol: str) -> list[bytes]:
-        """The frames that make `symbol` start anew; empty: only a new connection does."""
-        ...
-
-    def book_url(self, symbol: str) -> str:
-        """REST: the book of `symbol`."""
-        ...
-
-    def top(self, symbol: str, body: bytes) -> Top:
-        """Best bid and ask of that answer. Raises BadFrame."""
+    def on_leave(self, stream: "Stream", reason: str) -> None:
+        """The venue is going to close this connection: there is time to open another first."""
         ...
 
 
 class Stream:
-    """A Feed (engine.venues.protocol) made of a dialect and a decoder."""
+    """A connection and its books. Without `top_of` it is a side: trades and tickers, no book to look after."""
 
     def __init__(
         self,
-        dialect: Dialect,
+        name: str,
+        dialect: Dialect | SideDialect,
         symbols: tuple[str, ...],
         make_decoder: Callable[[Sink, Ask], Decoder],
-        sink: Sink,
+        owner: Owner,
+        sinks: tuple[Sink, Sink],  # for books and trades; for what is said beside them
         clock_ns: Callable[[], int],
         rng: Random,
-        top_of: TopOf,
-        keep_bad: KeepBad | None = None,
-        patience: Patience | None = None,
+        http: Http,
+        connects: TokenBucket,
+        bad: BadFrames,
+        patience: Patience,
+        top_of: TopOf | None,
+        url: Callable[[], Awaitable[str]] | None = None,  # where the address bears a token
     ) -> None:
-        patience = patience or Patience()
+        self.name = name
         self.venue = dialect.venue
-        self._dialect = dialect
-        self._sink = sink
+        self.symbols = symbols
+        self.is_side = top_of is None
+        self.sink, self.said = sinks
+        self.pulse = Pulse()
+        self.decoder = make_decoder(self._deliver, self._ask)
+        self.reason = "not yet connected"  # of the last break
+        self.opened_ns = 0
+        self._owner = owner
+        self._dialect = cast(Dialect, dialect)
         self._clock_ns = clock_ns
-        self._top_of = top_of
-        self._keep_bad = keep_bad
-        self._decoder = make_decoder(self._deliver, self._ask)
-        self._symbols = symbols
-        self._watch = Watch(symbols, dialect.first_book_ms * NS_PER_MS, patience.silence_ms * NS_PER_MS)
+        self._top_of: TopOf = top_of or (lambda symbol: None)
+        self._books = () if self.is_side else symbols
+        self._bad = bad
+        first_book_ns = 0 if self.is_side else self._dialect.first_book_ms * NS_PER_MS
+        self._watch = Watch(self._books, first_book_ns, patience.silence_ms * NS_PER_MS)
         self._second_look_ns = patience.second_look_ms * NS_PER_MS
         self._asked: dict[str, str] = {}
         self._not_before: dict[str, int] = {}
@@ -107,72 +92,103 @@ class Stream:
         self._lost_again_ns: dict[str, int] = {}
         self._suspects: dict[str, int] = {}
         self._wake = asyncio.Event()
-        self._bad: deque[bytes] = deque(maxlen=_BAD_FRAMES)
-        self._bad_kept = 0
-        self._was_up = True
-        per_second = dialect.asks_per_minute / 60
-        self._asks = TokenBucket(per_second, _ASK_BURST, clock_ns)
-        connects = TokenBucket(dialect.connects_per_second, 1, clock_ns)
-        self._socket = Socket(dialect.url(), self, dialect.heartbeat, patience.dead_ms, clock_ns, rng, connects)
-        self._http = Http()
+        self._wall_less_mono_ms = time.time() * 1e3 - clock_ns() / NS_PER_MS
+        self._looks = TokenBucket(_LOOKS_PER_S, _ASK_BURST, clock_ns)
+        self._asks = TokenBucket(1.0 if self.is_side else self._dialect.asks_per_minute / 60, _ASK_BURST, clock_ns)
+        self._http = http
+        limits = dialect.limits
+        rate = limits.sends_per_second
+        sends = TokenBucket(rate, max(1.0, limits.send_burst), clock_ns) if rate else None
+        beat, dead_ms = dialect.heartbeat, patience.dead_ms
+        self.socket = Socket(url or dialect.url(), self, beat, dead_ms, clock_ns, rng, connects, sends=sends)
 
     async def run(self) -> None:
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._socket.run(), name=f"{self.venue}.socket")
-                tasks.create_task(self._tend(), name=f"{self.venue}.tend")
-        finally:
-            await self._http.close()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.socket.run(), name=f"{self.name}.socket")
+            tasks.create_task(self._tend(), name=f"{self.name}.tend")
 
-    def counters(self) -> Mapping[str, int]:
-        counts: Counts = self._decoder.counts
-        found: dict[str, int] = msgspec.structs.asdict(counts)
-        found["events"] = counts.book + counts.trade
-        found["reconnects"] = max(0, self._socket.connects - 1)
-        return found
+    @property
+    def seconds_per_base(self) -> float:
+        """What one book costs at start, where REST gives its base."""
+        return 60 / self._dialect.asks_per_minute if self._dialect.joins_from_rest else 0.0
+
+    def is_live(self, symbol: str) -> bool:
+        return self.decoder.is_live(symbol)
+
+    def health(self) -> ConnectionHealth:
+        now_ns, counts, socket = self._clock_ns(), self.decoder.counts, self.socket
+        latency = self.pulse.latency_ms(now_ns)
+        return ConnectionHealth(
+            venue=self.venue,
+            name=self.name,
+            state="up" if socket.connected else "connecting",
+            symbols=self.symbols,
+            connected_since_ms=round(self.opened_ns / NS_PER_MS + self._wall_less_mono_ms)
+            if socket.connected
+            else None,
+            last_frame_age_ms=(now_ns - socket.heard_ns) / NS_PER_MS if socket.heard_ns else None,
+            frames_per_s=self.pulse.frames_per_s(),
+            reconnects=max(0, socket.connects - 1),
+            gaps=counts.gaps,
+            resyncs=counts.resyncs,
+            errors=counts.errors,
+            latency_p50_ms=latency[0] if latency else None,
+            latency_p99_ms=latency[1] if latency else None,
+            ping_rtt_ms=socket.rtt_ms or None,
+            reason=self.reason,
+        )
 
     # What the socket says. Called in its callback: nothing here awaits.
 
     def on_open(self) -> list[bytes]:
         now_ns = self._clock_ns()
-        if not self._dialect.joins_from_rest:
+        if self.is_side or not self._dialect.joins_from_rest:
             self._asked.clear()  # the new subscription brings every book whole
         self._suspects.clear()
         self._watch.start(now_ns)
-        self._was_up = True
-        self._sink(FeedState(venue=self.venue, connected=True, reason="connected", seen_ns=now_ns))
-        log.info("feed_connected venue=%s", self.venue)
+        self.pulse.opened(now_ns)
+        self.opened_ns = now_ns
+        self._owner.on_up(self)
         return self._dialect.subscribe()
 
     def on_message(self, data: bytes, seen_ns: int) -> None:
         try:
-            self._decoder.on_frame(data, seen_ns)
+            self.decoder.on_frame(data, seen_ns)
         except BadFrame as error:
-            row = {"ts": time.time(), "error": str(error), "size": len(data)}
-            text = data[:_BAD_BYTES].decode("utf-8", "backslashreplace")
-            self._bad.append(json.dumps(row | {"data": text}, ensure_ascii=False).encode() + b"\n")
-            self._wake.set()
+            self._bad.add(data, error)
 
     def on_alive(self, seen_ns: int) -> None:
-        self._sink(FeedAlive(venue=self.venue, seen_ns=seen_ns))
+        self._owner.on_alive(self, seen_ns)
 
     def on_lost(self, reason: str) -> None:
-        now_ns = self._clock_ns()
-        self._decoder.drop("", "reconnect", now_ns)
-        if self._was_up:
-            log.warning("feed_lost venue=%s reason=%s", self.venue, reason)
-            self._sink(FeedState(venue=self.venue, connected=False, reason=reason, seen_ns=now_ns))
-        self._was_up = False
+        self.reason = reason
+        self.decoder.drop("", "reconnect", self._clock_ns())
+        self._owner.on_down(self, reason)
 
     def _deliver(self, event: FeedEvent) -> None:
-        if type(event) is BookDelta or type(event) is BookSnapshot:
-            self._watch.hear(event.symbol, event.seen_ns)
-        self._sink(event)
+        kind = type(event)
+        if kind is BookDelta or kind is BookSnapshot:
+            self._watch.hear(event.symbol, event.seen_ns)  # type: ignore[union-attr]
+        elif kind is TradePrint:
+            self.heard_trade(event.symbol, event.price, event.seen_ns)  # type: ignore[union-attr]
+        elif kind is PerpState or kind is DayTicker:
+            self.said(event)
+            return
+        if event.seen_ns >= self.pulse.sample_ns and (venue_ts_ms := getattr(event, "venue_ts_ms", 0)):
+            latency_ms = event.seen_ns / NS_PER_MS + self._wall_less_mono_ms - venue_ts_ms
+            self.pulse.sample(event.seen_ns, latency_ms)
+        self.sink(event)
+
+    def heard_trade(self, symbol: str, price: float, seen_ns: int) -> None:
+        """A trade of a symbol whose book is here, from this connection or from another."""
+        self._watch.trade(symbol, price, seen_ns)
 
     def _ask(self, symbol: str, reason: str) -> None:
-        if not symbol:
-            self._socket.reconnect(reason)
-        elif symbol in self._symbols:  # what we never asked for is nobody's book
+        if not symbol and reason == "server_shutdown":
+            self._owner.on_leave(self, reason)
+        elif not symbol:
+            self.socket.reconnect(reason)
+        elif symbol in self._books:  # what we never asked for is nobody's book
             self._asked[symbol] = reason
             self._wake.set()
 
@@ -186,22 +202,25 @@ class Stream:
             except TimeoutError:
                 pass
             self._wake.clear()
-            if self._socket.connected:
+            now_ns = self._clock_ns()
+            self.pulse.count(now_ns, self.decoder.counts.frames)
+            self._wall_less_mono_ms = time.time() * 1e3 - now_ns / NS_PER_MS
+            if self.socket.connected and not self.is_side:
                 self._look_for_lost()
                 await self._answer_asks()
                 await self._look_at_silent()
-            await self._write_bad()
+            await self._bad.write()
 
     def _look_for_lost(self) -> None:
         now_ns = self._clock_ns()
-        for symbol in self._symbols:
-            if not self._decoder.is_live(symbol) or self._top_of(symbol) is not None:
+        for symbol in self._books:
+            if not self.decoder.is_live(symbol) or self._top_of(symbol) is not None:
                 continue
             if now_ns >= self._lost_again_ns.get(symbol, 0):
                 # The owner of the book threw it away (crossed): without a whole one its updates mean nothing. Once in a
                 # while only: a book that stays one-sided has no top either.
                 self._lost_again_ns[symbol] = now_ns + _DOUBT_NS
-                self._decoder.drop(symbol, "crossed", now_ns)
+                self.decoder.drop(symbol, "crossed", now_ns)
         for symbol in self._watch.undelivered(now_ns):
             if symbol not in self._asked:
                 self._asked[symbol] = "undelivered"
@@ -211,11 +230,11 @@ class Stream:
             if self._not_before.get(symbol, 0) > self._clock_ns():
                 continue
             await self._asks.take()
-            if not self._socket.connected:
+            if not self.socket.connected:
                 return
             self._asked.pop(symbol, None)
             if reason != "start":
-                log.info("feed_resync venue=%s symbol=%s reason=%s", self.venue, symbol, reason)
+                log.info("feed_resync line=%s symbol=%s reason=%s", self.name, symbol, reason)
             if self._dialect.joins_from_rest:
                 await self._fetch_base(symbol)
             else:
@@ -224,28 +243,28 @@ class Stream:
     def _subscribe_anew(self, symbol: str) -> None:
         frames = self._dialect.resubscribe(symbol)
         if not frames:
-            self._socket.reconnect(f"resubscribe {symbol}")
+            self.socket.reconnect(f"resubscribe {symbol}")
             return
         if self._dialect.resubscribes_all:
             self._asked.clear()
-        for name in self._symbols if self._dialect.resubscribes_all else (symbol,):
+        for name in self._books if self._dialect.resubscribes_all else (symbol,):
             self._watch.subscribed(name, self._clock_ns())
         for frame in frames:
-            self._socket.send(frame)
+            self.socket.send(frame)
 
     async def _fetch_base(self, symbol: str) -> None:
-        connection = self._socket.connects
+        connection = self.socket.connects
         self._watch.subscribed(symbol, self._clock_ns())
         self._not_before[symbol] = self._clock_ns() + _RETRY_NS // 5
         wait_ns = _RETRY_NS << min(self._refused.get(symbol, 0), _MOST_DOUBLINGS)
         try:
             body = await self._http.get(self._dialect.book_url(symbol))
-            if connection == self._socket.connects and self._socket.connected:
-                self._decoder.on_rest_book(symbol, body, self._clock_ns())
+            if connection == self.socket.connects and self.socket.connected:
+                self.decoder.on_rest_book(symbol, body, self._clock_ns())
                 self._refused.pop(symbol, None)
                 return
         except (VenueUnavailable, VenueRefused, BadFrame) as error:
-            log.warning("feed_snapshot_failed venue=%s symbol=%s error=%s", self.venue, symbol, error)
+            log.warning("feed_snapshot_failed line=%s symbol=%s error=%s", self.name, symbol, error)
             self._refused[symbol] = self._refused.get(symbol, 0) + 1
             if isinstance(error, RateLimited):
                 self._asks.block(error.retry_after_s)
@@ -254,10 +273,10 @@ class Stream:
 
     async def _look_at_silent(self) -> None:
         now_ns = self._clock_ns()
-        for symbol in self._watch.silent(now_ns):
-            if not self._decoder.is_live(symbol) or self._suspects.get(symbol, 0) > now_ns:
+        for symbol in self._watch.silent(now_ns, self._top_of):
+            if not self.decoder.is_live(symbol) or self._suspects.get(symbol, 0) > now_ns:
                 continue
-            if not self._asks.try_take():
+            if not self._looks.try_take():
                 return
             await self._compare(symbol)
 
@@ -267,28 +286,20 @@ class Stream:
         try:
             theirs = self._dialect.top(symbol, await self._http.get(self._dialect.book_url(symbol)))
         except (VenueUnavailable, VenueRefused, BadFrame) as error:
-            log.warning("feed_look_failed venue=%s symbol=%s error=%s", self.venue, symbol, error)
+            log.warning("feed_look_failed line=%s symbol=%s error=%s", self.name, symbol, error)
             self._suspects[symbol] = asked_ns + _RETRY_NS
             return
         now_ns = self._clock_ns()
-        if self._watch.heard_since(symbol, asked_ns) or not self._decoder.is_live(symbol):
+        if self._watch.heard_since(symbol, asked_ns) or not self.decoder.is_live(symbol):
             self._suspects.pop(symbol, None)
         elif theirs == self._top_of(symbol):
             self._suspects.pop(symbol, None)
             self._watch.looked(symbol, now_ns)
-            self._sink(BookDelta(venue=self.venue, symbol=symbol, bids=[], asks=[], venue_ts_ms=0, seen_ns=now_ns))
+            self.sink(BookDelta(venue=self.venue, symbol=symbol, bids=[], asks=[], venue_ts_ms=0, seen_ns=now_ns))
         elif symbol not in self._suspects:
             self._suspects[symbol] = now_ns + self._second_look_ns
         else:
             del self._suspects[symbol]
-            log.warning("feed_silent venue=%s symbol=%s", self.venue, symbol)
-            self._decoder.drop(symbol, "silent", now_ns)
+            log.warning("feed_silent line=%s symbol=%s", self.name, symbol)
+            self.decoder.drop(symbol, "silent", now_ns)
             self._subscribe_anew(symbol)
-
-    async def _write_bad(self) -> None:
-        if self._keep_bad is not None and self._decoder.counts.errors > self._bad_kept:
-            self._bad_kept = self._decoder.counts.errors
-            try:
-                await asyncio.to_thread(self._keep_bad, b"".join(self._bad))
-            except OSError as error:  # a full disk must not end the feed
-                log.warning("bad_frames_unwritable venue=%s error=%s", self.venue, error)

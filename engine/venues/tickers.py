@@ -86,6 +86,24 @@ class Tickers:
                 )
             )
 
+    def hear(self, event: PerpState | DayTicker) -> None:
+        """What another `Tickers` told: merged into what is known of the symbol."""
+        if isinstance(event, DayTicker):
+            self.day(event.venue, event.symbol, event.last, event.quote_volume, event.venue_ts_ms, event.seen_ns)
+            return
+        self.perp(
+            event.venue,
+            event.symbol,
+            mark=event.mark,
+            index=event.index,
+            funding_rate=event.funding_rate,
+            predicted_rate=event.predicted_rate,
+            interval_ms=event.interval_ms,
+            next_funding_ms=event.next_funding_ms,
+            venue_ts_ms=event.venue_ts_ms,
+            seen_ns=event.seen_ns,
+        )
+
     def forget(self) -> None:
         """A new connection: what the old one said is no longer merged into what comes."""
         self._perps.clear()

@@ -12,6 +12,7 @@ from engine.net.ws import Heartbeat
 from engine.venues.binance import wire
 from engine.venues.binance.continuity import Join, SequenceGuard
 from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
+from engine.venues.dialect import LineLimits
 from engine.venues.protocol import Sink
 
 VENUE = "binance"
@@ -212,6 +213,8 @@ class BinanceDialect:
     venue = VENUE
     # The server pings every 20 s and is answered by the socket; 5 messages per second, pings counted, are allowed.
     heartbeat = Heartbeat(every_ms=20_000, idle_ms=250)
+    # 1,024 streams are allowed; they are named in the address, which must stay short. Cut after 24 h.
+    limits = LineLimits(max_symbols=100, max_life_s=86_400)
     connects_per_second = 0.5  # 300 per 5 minutes and address: half of that is ours
     asks_per_minute = 60.0  # a book of 1,000 levels weighs 50 of 6,000 per minute
     first_book_ms = 2_000  # nothing changed for so long: take the snapshot without waiting for a diff

@@ -8,9 +8,11 @@ from engine.domain.errors import BadFrame
 from engine.net.ws import Heartbeat
 from engine.venues.bitget import wire
 from engine.venues.bitget.continuity import FUTURES, SPOT
+from engine.venues.dialect import LineLimits, frames_of
 
 _REST = msgspec.json.Decoder(wire.RestBook[float], strict=False)
-_ARGS = 40  # per frame: 4,096 bytes are allowed, an argument has at most 80
+_ARGS = 40
+_BYTES = 4_096  # per frame
 _SUCCESS = "00000"
 
 
@@ -18,7 +20,9 @@ class BitgetDialect:
     """One product per socket; both speak at the same address."""
 
     # Without the text `ping` the socket is closed after two minutes, even while data flows.
-    heartbeat = Heartbeat(every_ms=25_000, idle_ms=1_000, text=b"ping")
+    heartbeat = Heartbeat(every_ms=25_000, idle_ms=1_000, text=b"ping", pong=b"pong")
+    # 50 channels are advised, 240 subscriptions per hour allowed, 10 messages per second.
+    limits = LineLimits(max_symbols=50, sends_per_second=5, send_burst=5, max_lines=50)
     connects_per_second = 0.5  # 300 per 5 minutes and address
     asks_per_minute = 1.9  # 240 subscribes per hour and connection, two per ask
     first_book_ms = 15_000
@@ -39,7 +43,7 @@ class BitgetDialect:
 
     def subscribe(self) -> list[bytes]:
         args = [self._arg(channel, symbol) for channel in ("books", "trade", "ticker") for symbol in self._symbols]
-        return [_request("subscribe", args[at : at + _ARGS]) for at in range(0, len(args), _ARGS)]
+        return frames_of(args, lambda part: _request("subscribe", part), _ARGS, _BYTES)
 
     def resubscribe(self, symbol: str) -> list[bytes]:
         return [_request(op, [self._arg("books", symbol)]) for op in ("unsubscribe", "subscribe")]

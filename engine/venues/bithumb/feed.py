@@ -12,6 +12,7 @@ from engine.domain.order import Side
 from engine.net.ws import Heartbeat
 from engine.venues.bithumb import wire
 from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
+from engine.venues.dialect import LineLimits
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, number
 
@@ -198,7 +199,8 @@ class BithumbDialect:
 
     venue = VENUE
     heartbeat = Heartbeat(every_ms=15_000, idle_ms=1_000)  # the wire closes a silent one at 60.0 s
-    connects_per_second = 2.0
+    limits = LineLimits(max_symbols=300)  # 493 codes ran on one socket
+    connects_per_second = 2.0  # 10 are allowed
     asks_per_minute = 30.0
     first_book_ms = 15_000
     joins_from_rest = False

@@ -8,16 +8,19 @@ from engine.domain.errors import BadFrame
 from engine.net.ws import Heartbeat
 from engine.venues.bybit import wire
 from engine.venues.bybit.feed import SPOT
+from engine.venues.dialect import LineLimits, frames_of
 
 _REST = msgspec.json.Decoder(wire.RestOrderbook[float], strict=False)
 _CHANNELS = ("orderbook.50", "publicTrade", "tickers")
+_BYTES = 20_000
 _ARGS = 10  # per subscribe frame; the spot socket takes no more
 
 
 class BybitDialect:
     """One product per socket, each with an address of its own."""
 
-    heartbeat = Heartbeat(every_ms=20_000, idle_ms=1_000, text=b'{"op":"ping"}')
+    heartbeat = Heartbeat(every_ms=20_000, idle_ms=1_000, text=b'{"op":"ping"}', pong=b"pong")
+    limits = LineLimits(max_symbols=150)  # 21,000 characters of arguments: 280 symbols at three channels
     connects_per_second = 1.0  # 500 per 5 minutes and domain
     asks_per_minute = 30.0
     first_book_ms = 15_000
@@ -38,7 +41,7 @@ class BybitDialect:
 
     def subscribe(self) -> list[bytes]:
         topics = [f"{channel}.{symbol}" for channel in _CHANNELS for symbol in self._symbols]
-        return [_request("subscribe", topics[at : at + _ARGS]) for at in range(0, len(topics), _ARGS)]
+        return frames_of(topics, lambda part: _request("subscribe", part), _ARGS, _BYTES)
 
     def resubscribe(self, symbol: str) -> list[bytes]:
         return [_request(op, [f"orderbook.50.{symbol}"]) for op in ("unsubscribe", "subscribe")]

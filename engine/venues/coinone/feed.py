@@ -14,6 +14,7 @@ from engine.domain.order import Side
 from engine.net.ws import Heartbeat
 from engine.venues.coinone import wire
 from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
+from engine.venues.dialect import LineLimits
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, number
 
@@ -161,7 +162,8 @@ class CoinoneDialect:
 
     venue = VENUE
     # Documented: half an hour without a PING; a socket that neither subscribes nor sends dies at 60.7 s.
-    heartbeat = Heartbeat(every_ms=20_000, idle_ms=2_000, text=b'{"request_type":"PING"}')
+    heartbeat = Heartbeat(every_ms=20_000, idle_ms=2_000, text=b'{"request_type":"PING"}', pong=b"PONG")
+    limits = LineLimits(max_symbols=120, max_lines=18)  # 363 subscribes ran on one socket; 20 sockets per address
     connects_per_second = 1.0
     asks_per_minute = 30.0
     first_book_ms = 15_000

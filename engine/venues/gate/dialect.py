@@ -1,17 +1,20 @@
 """Gate's public sockets: addresses, subscribing, heartbeat, limits, REST top. Source: Gate API v4, WebSocket."""
 
 import time
+from functools import partial
 from random import Random
 
 import msgspec
 
 from engine.domain.errors import BadFrame
 from engine.net.ws import Heartbeat
+from engine.venues.dialect import LineLimits, frames_of
 from engine.venues.gate import wire
 from engine.venues.gate.continuity import FUTURES, SPOT
 
 _REST = msgspec.json.Decoder(wire.RestBook[wire.Row[float]], strict=False)
 _NAMED_REST = msgspec.json.Decoder(wire.RestBook[wire.NamedRow[float]], strict=False)
+_BYTES = 32_768
 _STREAMS = 50  # per frame; all of them get one answer
 
 
@@ -20,6 +23,7 @@ class GateDialect:
 
     # A subscription keeps the socket; without one it dies at 30.5 s.
     heartbeat = Heartbeat(every_ms=15_000, idle_ms=1_000)
+    limits = LineLimits(max_symbols=100)  # 150 streams ran on one socket
     connects_per_second = 1.0
     asks_per_minute = 30.0
     first_book_ms = 15_000
@@ -40,11 +44,11 @@ class GateDialect:
 
     def subscribe(self) -> list[bytes]:
         """An acknowledgement proves nothing: unknown symbols get one too."""
-        frames = []
+        frames: list[bytes] = []
         for channel in ("obu", "trades", "tickers"):
             streams = [_stream(symbol) if channel == "obu" else symbol for symbol in self._symbols]
-            for at in range(0, len(streams), _STREAMS):
-                frames.append(self._request("subscribe", channel, streams[at : at + _STREAMS]))
+            request = partial(self._request, "subscribe", channel)
+            frames += frames_of(streams, request, _STREAMS, _BYTES)
         return frames
 
     def resubscribe(self, symbol: str) -> list[bytes]:

@@ -9,18 +9,23 @@ import msgspec
 
 from engine.domain.errors import BadFrame
 from engine.net.ws import Heartbeat
+from engine.venues.dialect import LineLimits
 from engine.venues.kucoin import wire
 from engine.venues.kucoin.continuity import FUTURES, SPOT
 
 _REST = msgspec.json.Decoder(wire.Answer[wire.RestBook[float]], strict=False)
 _SUCCESS = "200000"
 
+_PING = b'{"id":"1","type":"ping"}'
+
 
 class KucoinDialect:
     """One product per socket, each with an address of its own."""
 
     # The welcome asks for a ping every 18 s; more than one a second drops the socket.
-    heartbeat = Heartbeat(every_ms=15_000, idle_ms=3_000, text=b'{"id":"1","type":"ping"}')
+    heartbeat = Heartbeat(every_ms=15_000, idle_ms=3_000, text=_PING, pong=b"pong")
+    # 600 topics and 300 messages per 10 s are allowed on one connection; 100 books ran.
+    limits = LineLimits(max_symbols=100, sends_per_second=20, send_burst=50)
     connects_per_second = 0.5  # 250 per 5 minutes and address
     asks_per_minute = 30.0
     first_book_ms = 15_000  # up to 6 s were seen

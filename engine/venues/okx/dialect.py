@@ -6,11 +6,14 @@ import msgspec
 
 from engine.domain.errors import BadFrame
 from engine.net.ws import Heartbeat
+from engine.venues.dialect import LineLimits, frames_of
 from engine.venues.okx import said, wire
 from engine.venues.okx.feed import VENUE
 
 _REST = msgspec.json.Decoder(wire.RestBooks[wire.Row[float]], strict=False)
 _CHANNELS = ("books", "trades", "tickers")
+_ARGS = 200  # ran in one frame
+_BYTES = 60_000
 
 
 class OkxDialect:
@@ -18,7 +21,9 @@ class OkxDialect:
 
     venue = VENUE
     # A socket silent for 30 s is closed; the text `ping` is answered by the text `pong`.
-    heartbeat = Heartbeat(every_ms=20_000, idle_ms=250, text=b"ping")
+    heartbeat = Heartbeat(every_ms=20_000, idle_ms=250, text=b"ping", pong=b"pong")
+    # 64 KB per frame and 480 subscribes per hour are allowed; 250 books ran on one connection.
+    limits = LineLimits(max_symbols=100, sends_per_second=3, send_burst=6)
     connects_per_second = 1.0  # 3 per second and address
     asks_per_minute = 3.5  # 480 subscribes per hour and connection, two per ask
     first_book_ms = 15_000
@@ -37,7 +42,7 @@ class OkxDialect:
         args = [{"channel": channel, "instId": s} for channel in _CHANNELS for s in self._symbols]
         swaps = [symbol for symbol in self._symbols if symbol.endswith("-SWAP")]
         args += [{"channel": channel, "instId": s} for channel in said.CHANNELS for s in swaps]
-        return [msgspec.json.encode({"op": "subscribe", "args": args})]
+        return frames_of(args, _subscribe, _ARGS, _BYTES)
 
     def resubscribe(self, symbol: str) -> list[bytes]:
         args = [{"channel": "books", "instId": symbol}]
@@ -52,3 +57,7 @@ class OkxDialect:
         except (msgspec.MsgspecError, IndexError) as error:
             raise BadFrame(f"okx books {symbol}: {error}") from error
         return max((row.price for row in book.bids), default=0.0), min((row.price for row in book.asks), default=0.0)
+
+
+def _subscribe(args: list[dict[str, str]]) -> bytes:
+    return msgspec.json.encode({"op": "subscribe", "args": args})

@@ -10,6 +10,7 @@ from engine.domain.event import BookLost, BookSnapshot, TradePrint
 from engine.domain.order import Side
 from engine.net.ws import Heartbeat
 from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
+from engine.venues.dialect import LineLimits
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, number
 from engine.venues.upbit import wire
@@ -181,7 +182,8 @@ class UpbitDialect:
     venue = VENUE
     # The wire closes a silent socket at 60.5 s; 5 messages per second and 100 per minute are allowed.
     heartbeat = Heartbeat(every_ms=15_000, idle_ms=1_000)
-    connects_per_second = 1.0
+    limits = LineLimits(max_symbols=300, sends_per_second=1.5, send_burst=4)  # 855 codes ran on one socket
+    connects_per_second = 1.0  # 5 are allowed
     asks_per_minute = 30.0
     first_book_ms = 15_000
     joins_from_rest = False

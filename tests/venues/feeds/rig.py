@@ -31,6 +31,7 @@ class Listener:
         self.told: list[str] = []
         self.trades: list[TradePrint] = []
         self.alive = 0
+        self.lines: dict[str, tuple[str, ...]] = {}  # connection -> symbols that it was said to carry
 
     def take(self, event: FeedEvent) -> None:
         match event:
@@ -48,7 +49,10 @@ class Listener:
                 self.books.setdefault(event.symbol, Book()).drop()
                 self.told.append(f"lost {event.symbol} {event.reason}")
             case FeedState():
-                self.told.append("up" if event.connected else "down")
+                if event.connected:
+                    self.lines[event.line] = self.lines.get(event.line, ()) + event.symbols
+                if not event.connected or event.reason == "connected":
+                    self.told.append("up" if event.connected else "down")
             case FeedAlive():
                 self.alive += 1
             case TradePrint():
