@@ -12,6 +12,8 @@ from sandbox.venues.bithumb.frames import BithumbFrames
 from sandbox.venues.bithumb.rest import Bithumb
 from sandbox.venues.door import Dialect
 from sandbox.venues.floor import Floor
+from sandbox.venues.kraken.feed import KrakenFeed
+from sandbox.venues.kraken.rest import Kraken
 from sandbox.venues.okx.feed import OkxFeed
 from sandbox.venues.okx.rest import Okx
 from sandbox.venues.rules import VenueRules
@@ -76,6 +78,12 @@ HOUSES: dict[str, House] = {
         paths={"okx": {"ws": "/ws/v5/public"}},
         trades=True,
         needs_passphrase=True,
+    ),
+    "kraken": House(
+        venues=("kraken",),
+        rules=lambda _: (rules.kraken(),),
+        open=lambda floors, sockets: Kraken(floors[0], KrakenFeed(floors[0], sockets)),
+        paths={"kraken": {"ws": "/v2"}},
     ),
 }
 TRADED = tuple(name for name, house in HOUSES.items() if house.trades)

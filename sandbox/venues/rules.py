@@ -195,3 +195,24 @@ def okx() -> VenueRules:
         best_is_first_level=False,
         markets={market.symbol: market for market in markets},
     )
+
+
+def kraken() -> VenueRules:
+    """Public only: what ccxt is asked to speak where there is no native feed."""
+    markets = (
+        _usdt("BTC/USDT", "BTC", "0.1", "0.00000001", "0.00005", "0.5"),
+        _usdt("ETH/USDT", "ETH", "0.01", "0.00000001", "0.001", "0.5"),
+        _usdt("XRP/USDT", "XRP", "0.00001", "0.00000001", "2", "0.5"),
+    )
+    return VenueRules(
+        venue="kraken",
+        maker_fee=Decimal("0.0025"),
+        taker_fee=Decimal("0.004"),
+        fee_from=FeeFrom.QUOTE,
+        fee_quantum=_EIGHT,
+        client_ids=ClientIds.UNIQUE_AMONG_OPEN,
+        stp=Stp.CANCEL_TAKER,
+        refuses_taking_post_only=False,
+        best_is_first_level=False,
+        markets={market.symbol: market for market in markets},
+    )

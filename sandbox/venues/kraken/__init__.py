@@ -1,0 +1,1 @@
+"""Kraken's public dialect: REST of pairs and books, socket v2."""
