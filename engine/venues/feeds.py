@@ -114,14 +114,16 @@ def build_feed(
     bad_frames: Path | None = None,
     patience: Patience | None = None,
     tap: Tap | None = None,
+    speaks: Native | None = None,
 ) -> Feed:
     """One venue's public market data, not yet running.
 
     `top_of(symbol)` is the best bid and ask of the book that the sink's events built, None where it is not trusted.
     `bad_frames` is the file that keeps the last hundred frames that could not be decoded. `tap` is shown every frame
-    and every REST base before it is decoded. Raises ConfigError.
+    and every REST base before it is decoded. `speaks` stands in for the venue's own entry in the table above.
+    Raises ConfigError.
     """
-    found, patience = native(venue), patience or Patience()
+    found, patience = speaks or native(venue), patience or Patience()
     ws_base, rest_base = ws_base.rstrip("/"), rest_base.rstrip("/")
     makers = (found.dialect, *found.sides)
     model = found.dialect(ws_base, rest_base, symbols, rng)
@@ -133,7 +135,7 @@ def build_feed(
         dialect = makers[kind](ws_base, rest_base, part, rng)
 
         def make(deliver: Sink, ask: Ask) -> Decoder:
-            return build_decoder(venue, deliver, ask)
+            return found.decoder(deliver, ask, Figure)
 
         return Stream(
             name,

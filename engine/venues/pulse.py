@@ -8,6 +8,7 @@ _WINDOW_NS = 60 * NS_PER_S
 _SAMPLE_EVERY_NS = 20 * NS_PER_MS  # the frame path pays for one in many
 _MAX_SAMPLES = 1_024
 _RATE_NS = 10 * NS_PER_S
+_LATE_NS = 5 * NS_PER_S
 _FEW = 20  # samples: fewer say nothing of lateness
 
 
@@ -53,7 +54,7 @@ class Pulse:
 
     def late_ms(self, now_ns: int) -> float:
         """How much later frames come than at this connection's best: a queue grows, whatever the clocks say."""
-        recent = sorted(latency for seen_ns, latency in self._samples if seen_ns >= now_ns - _RATE_NS)
+        recent = sorted(latency for seen_ns, latency in self._samples if seen_ns >= now_ns - _LATE_NS)
         if len(recent) < _FEW:
             return 0.0
         middle = recent[len(recent) // 2]

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, FeedAlive, FeedState, TradePrint
 from engine.market.book import Book
-from engine.venues.feeds import build_feed
+from engine.venues.feeds import Native, build_feed
 from engine.venues.protocol import FeedEvent
 from engine.venues.stream import Patience
 
@@ -83,8 +83,10 @@ async def running(
     symbols: tuple[str, ...],
     bad_frames: Path | None = None,
     patience: Patience = HURRIED,
-) -> AsyncIterator[tuple[Any, Listener]]:
-    listener = Listener()
+    speaks: Native | None = None,
+    listener: Listener | None = None,
+) -> AsyncIterator[tuple[Any, Any]]:
+    listener = listener or Listener()
     feed = build_feed(
         venue,
         ws_base=ws_base,
@@ -96,6 +98,7 @@ async def running(
         top_of=listener.top,
         bad_frames=bad_frames,
         patience=patience,
+        speaks=speaks,
     )
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(feed.run())
