@@ -28,9 +28,12 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     enabled: bool = True
     trade: bool = True  # False: its market is watched, with no key and no orders
-    rest_base: str
-    ws_base: str
-    symbols: tuple[str, ...]  # the venue's own spelling
+    kind: str = "native"  # native | ccxt: read through ccxt, without code of ours
+    ccxt_id: str = ""  # ccxt's own name of the venue; with kind ccxt only
+    book_levels: int = 0  # with kind ccxt: levels a side to ask for, as the venue allows them; 0: its default
+    rest_base: str = ""  # may be empty with kind ccxt only: ccxt knows the addresses
+    ws_base: str = ""
+    symbols: tuple[str, ...]  # the venue's own spelling; ccxt's BTC/USDT with kind ccxt
     maker_fee_bps: Decimal
     taker_fee_bps: Decimal
     fee_side: FeeSide
@@ -52,6 +55,14 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise ValueError("symbols must not be empty for an enabled venue")
         if self.max_book_age_ms <= 0 or self.order_timeout_ms <= 0:
             raise ValueError("max_book_age_ms and order_timeout_ms must be positive")
+        if self.kind not in ("native", "ccxt"):
+            raise ValueError("kind must be native or ccxt")
+        if (self.kind == "ccxt") != bool(self.ccxt_id):
+            raise ValueError("ccxt_id names the venue for ccxt: it comes with `kind: ccxt`, and only with it")
+        if self.kind == "ccxt" and self.trade:
+            raise ValueError("a venue of `kind: ccxt` is watched only: set `trade: false`")
+        if self.kind == "native" and not (self.rest_base and self.ws_base):
+            raise ValueError("rest_base and ws_base must say where the venue is")
 
 
 class FxSourceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
