@@ -47,10 +47,13 @@ class Fx:
     def take(self, event: FxRate) -> None:
         self._rates[event.source] = event
 
+    def max_age_ms(self, wall_ms: int) -> int:
+        return self._rules.max_age_open_ms if market_open(wall_ms) else self._rules.max_age_closed_ms
+
     def view(self, now_ns: int, wall_ms: int) -> FxView:
         if not self._rates:
             return FxView(rate=0.0, age_ms=0, sources=(), usable=False, degraded="none")
-        limit_ms = self._rules.max_age_open_ms if market_open(wall_ms) else self._rules.max_age_closed_ms
+        limit_ms = self.max_age_ms(wall_ms)
         ages = {name: (now_ns - event.seen_ns) // NS_PER_MS for name, event in sorted(self._rates.items())}
         fresh = [name for name, age in ages.items() if age <= limit_ms]
         if not fresh:

@@ -33,6 +33,19 @@ def walk(levels: Iterable[tuple[float, float]], qty: float, usable: float = 1.0)
     return Walk(taken, quote, worst)
 
 
+def walk_amount(levels: Iterable[tuple[float, float]], quote: float) -> Walk:
+    """Take `quote` worth of base from `levels` (best first); less where the book ends before."""
+    taken, spent, worst = 0.0, 0.0, 0.0
+    for price, size in levels:
+        cost = price * size
+        if spent + cost >= quote:
+            return Walk(taken + (quote - spent) / price, quote, price)
+        taken += size
+        spent += cost
+        worst = price
+    return Walk(taken, spent, worst)
+
+
 def best_size(
     bids: Iterable[tuple[float, float]],
     asks: Iterable[tuple[float, float]],

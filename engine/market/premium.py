@@ -1,0 +1,333 @@
+"""The premium board: both bases per coin and venue pair, at the mids and executable (domain.md §2, §3)."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import isclose
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from engine.domain.board import (
+    ExecutableView,
+    InputView,
+    LeftOut,
+    PremiumBoard,
+    PremiumView,
+    TetherView,
+    TurnView,
+)
+from engine.domain.errors import InvariantBroken
+from engine.domain.market import Product
+from engine.market.fx import FxView
+from engine.market.view import Market, Seat
+from engine.market.walk import walk, walk_amount
+
+SELL_KOREA, BUY_KOREA = "sell_korea", "buy_korea"
+Key = tuple[str, str]
+_Levels = Iterable[tuple[float, float]]
+
+
+class Bases(NamedTuple):
+    """All ratios: `1 + k_fx = (1 + k_usdt)(1 + t)`."""
+
+    k_fx: float
+    k_usdt: float
+    tether: float
+
+
+def bases(korean: float, world: float, fx: float, usdt_krw: float) -> Bases:
+    """`korean` in KRW, `world` in USDT per coin, `fx` KRW per USD, `usdt_krw` KRW per USDT; all above zero.
+
+    Raises InvariantBroken when the identity of the two bases does not hold.
+    """
+    k_fx = korean / (world * fx) - 1
+    k_usdt = korean / (world * usdt_krw) - 1
+    tether = usdt_krw / fx - 1
+    if not isclose(1 + k_fx, (1 + k_usdt) * (1 + tether), rel_tol=1e-9, abs_tol=1e-12):
+        raise InvariantBroken(f"1 + {k_fx} is not (1 + {k_usdt})(1 + {tether})")
+    return Bases(k_fx, k_usdt, tether)
+
+
+class Tables(Struct, frozen=True, kw_only=True):
+    """Which markets make premiums: by coin its Korean and its global ones, by Korean venue its USDT/KRW."""
+
+    korean: Mapping[str, tuple[Key, ...]]
+    world: Mapping[str, tuple[Key, ...]]
+    tether: Mapping[str, Key]
+
+    def coins(self) -> list[str]:
+        return sorted(coin for coin in self.korean if coin in self.world)
+
+    def tether_of(self, korean: str) -> Key | None:
+        """A Korean venue's own USDT/KRW, for KRW cannot be moved in a trade; where it has none, the first."""
+        return self.tether.get(korean) or next(iter(self.tether.values()), None)
+
+
+def tables(market: Market) -> Tables:
+    """Sort every known instrument into its place. About a microsecond for each: once a second at most."""
+    korean: dict[str, list[Key]] = {}
+    world: dict[str, list[Key]] = {}
+    tether: dict[str, Key] = {}
+    for key in sorted(market.instruments):
+        at = market.instruments[key]
+        if at.quote == "KRW" and at.base == "USDT":
+            tether.setdefault(key[0], key)
+        elif at.quote == "KRW":
+            korean.setdefault(at.base, []).append(key)
+        elif at.quote == "USDT":
+            world.setdefault(at.base, []).append(key)
+    return Tables(
+        korean={coin: tuple(keys) for coin, keys in korean.items()},
+        world={coin: tuple(keys) for coin, keys in world.items()},
+        tether=tether,
+    )
+
+
+def bids(seat: Seat) -> Iterator[tuple[float, float]]:
+    """Levels best first, in price per coin and coins, whatever the contract counts in."""
+    return _per_coin(seat, seat.book.bids())
+
+
+def asks(seat: Seat) -> Iterator[tuple[float, float]]:
+    return _per_coin(seat, seat.book.asks())
+
+
+def _per_coin(seat: Seat, levels: _Levels) -> Iterator[tuple[float, float]]:
+    per, size_of = float(seat.instrument.price_per), float(seat.instrument.contract_size)
+    return ((price / per, size * size_of) for price, size in levels)
+
+
+def mid(seat: Seat) -> float | None:
+    """Per coin; None without two sides."""
+    book = seat.book
+    if not book.synced or not book.is_two_sided:
+        return None
+    return (book.best_bid + book.best_ask) / 2 / float(seat.instrument.price_per)
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One pair at its mids, without depth: what alerts look at."""
+
+    coin: str
+    korean: Seat
+    world: Seat
+    tether: Seat
+    k_usdt: float | None
+    k_fx: float | None
+    t: float | None
+    stale: str
+
+
+class PremiumSight:
+    """The market at one moment, as a premium needs it. Raises nothing: what is missing is None, with its reason."""
+
+    def __init__(self, market: Market, now_ns: int, quarantined: Mapping[Key, str]) -> None:
+        self.market = market
+        self.now_ns = now_ns
+        self.quarantined = quarantined
+        self.fx: FxView = market.fx_view(now_ns)
+
+    def seats(self, keys: Sequence[Key]) -> list[Seat]:
+        """Those that have a book and are not quarantined."""
+        found = (self.market.seat(key) for key in keys if key not in self.quarantined)
+        return [seat for seat in found if seat is not None]
+
+    def why(self, seat: Seat) -> str:
+        return self.market.why_unusable(seat.venue, seat.symbol, self.now_ns)
+
+    def rows(self, table: Tables, coin: str) -> Iterator[Row]:
+        """Every Korean market of the coin against every global one."""
+        worlds = self.seats(table.world.get(coin, ()))
+        whys = [self.why(world) for world in worlds]
+        for korean in self.seats(table.korean.get(coin, ())):
+            key = table.tether_of(korean.venue)
+            tether = self.market.seat(key) if key is not None and key not in self.quarantined else None
+            if tether is None:
+                continue
+            parts = (("korean", self.why(korean)), ("tether", self.why(tether)))
+            here = next((f"{what}: {why}" for what, why in parts if why), "")
+            for world, why in zip(worlds, whys, strict=True):
+                yield self._row(coin, korean, world, tether, here or (f"world: {why}" if why else ""))
+
+    def _row(self, coin: str, korean: Seat, world: Seat, tether: Seat, stale: str) -> Row:
+        k, g, t = mid(korean), mid(world), mid(tether)
+        k_usdt = k / (g * t) - 1 if k and g and t else None
+        k_fx = premium = None
+        if k and g and t and self.fx.usable and self.fx.rate > 0.0:
+            k_fx, k_usdt, premium = bases(k, g, self.fx.rate, t)
+        return Row(
+            coin=coin, korean=korean, world=world, tether=tether, k_usdt=k_usdt, k_fx=k_fx, t=premium, stale=stale
+        )
+
+    def locked(self, row: Row) -> tuple[str, ...]:
+        """Directions whose coin certainly cannot be carried. A perpetual holds no coin."""
+        if row.world.instrument.product is not Product.SPOT:
+            return ()
+        gates = self.market.wallets
+        ways = (
+            (SELL_KOREA, row.world.venue, row.korean.venue),
+            (BUY_KOREA, row.korean.venue, row.world.venue),
+        )
+        return tuple(name for name, buy, sell in ways if gates.is_locked(buy, sell, row.coin))
+
+    def inputs(self, row: Row) -> tuple[InputView, ...]:
+        books = (("korean", row.korean), ("world", row.world), ("tether", row.tether))
+        return (*(self._book_input(what, seat) for what, seat in books), self._fx_input())
+
+    def _book_input(self, what: str, seat: Seat) -> InputView:
+        return InputView(
+            what=what,
+            venue=seat.venue,
+            symbol=seat.symbol,
+            price=mid(seat),
+            age_ms=_known(self.market.age_ms(seat.venue, seat.symbol, self.now_ns)),
+            limit_ms=self.market.max_book_age_ms(seat.venue),
+            why=self.why(seat),
+        )
+
+    def _fx_input(self) -> InputView:
+        fx = self.fx
+        return InputView(
+            what="fx",
+            venue=",".join(fx.sources),
+            symbol="USD/KRW",
+            price=fx.rate or None,
+            age_ms=fx.age_ms if fx.sources else None,
+            limit_ms=self.market.fx.max_age_ms(self.market.wall_ms),
+            why="" if fx.usable else fx.degraded,
+        )
+
+    def executable(self, row: Row, notional_krw: float, direction: str) -> ExecutableView:
+        """Sell in Korea: Korean bids, global asks, the USDT/KRW ask. The reverse: asks, bids, bid (domain.md §2)."""
+        sells = direction == SELL_KOREA
+        here = walk_amount(bids(row.korean) if sells else asks(row.korean), notional_krw)
+        there = walk(asks(row.world) if sells else bids(row.world), here.qty)
+        turned = walk(asks(row.tether) if sells else bids(row.tether), there.quote)
+        short = ""
+        if here.quote < notional_krw:
+            short = "korean"
+        elif there.qty < here.qty:
+            short = "world"
+        elif turned.qty < there.quote:
+            short = "tether"
+        if short or not (here.qty and there.quote and turned.quote):
+            borne = min(here.qty, there.qty)
+            if turned.qty < there.quote:
+                borne *= turned.qty / there.quote
+            return _unpriced(direction, notional_krw, borne, short or "korean")
+        k_usdt = here.vwap / (there.vwap * turned.vwap) - 1
+        k_fx = None
+        if self.fx.usable and self.fx.rate > 0.0:
+            k_fx, k_usdt, _ = bases(here.vwap, there.vwap, self.fx.rate, turned.vwap)
+        fee_here, fee_there = row.korean.fee, row.world.fee
+        kept = (1 + k_usdt) * (1 - fee_here) / (1 + fee_there)
+        given = (1 + k_usdt) * (1 + fee_here) / (1 - fee_there)
+        return ExecutableView(
+            direction=direction,
+            notional_krw=notional_krw,
+            qty=here.qty,
+            korean_price=here.vwap,
+            world_price=there.vwap,
+            usdt_krw=turned.vwap,
+            k_usdt=k_usdt,
+            k_fx=k_fx,
+            net=kept - 1 if sells else 1 / given - 1,
+            short="",
+        )
+
+    def view(self, row: Row, sizes_krw: Sequence[float]) -> PremiumView:
+        return PremiumView(
+            coin=row.coin,
+            korean=row.korean.venue,
+            world=row.world.venue,
+            product=row.world.instrument.product.value,
+            k_usdt=row.k_usdt,
+            k_fx=row.k_fx,
+            tether=row.t,
+            stale=row.stale,
+            locked=self.locked(row),
+            inputs=self.inputs(row),
+            executable=tuple(
+                self.executable(row, size, direction) for size in sizes_krw for direction in (SELL_KOREA, BUY_KOREA)
+            ),
+        )
+
+    def tether(self, seat: Seat, sizes_krw: Sequence[float]) -> TetherView:
+        """USDT/KRW of one Korean book, at the sizes too."""
+        middle, has_fx = mid(seat), self.fx.usable and self.fx.rate > 0.0
+        return TetherView(
+            venue=seat.venue,
+            symbol=seat.symbol,
+            bid=seat.book.best_bid or None,
+            ask=seat.book.best_ask or None,
+            premium=middle / self.fx.rate - 1 if middle and has_fx else None,
+            age_ms=_known(self.market.age_ms(seat.venue, seat.symbol, self.now_ns)),
+            why=self.why(seat),
+            turns=tuple(
+                TurnView(notional_krw=size, buy=_price(seat.book.asks, size), sell=_price(seat.book.bids, size))
+                for size in sizes_krw
+            ),
+        )
+
+
+def board(
+    market: Market,
+    now_ns: int,
+    sizes_krw: Sequence[float],
+    *,
+    coin: str = "",
+    limit: int = 100,
+    quarantined: Mapping[Key, str] | None = None,
+) -> PremiumBoard:
+    """Every pair of `coin`, or the `limit` pairs farthest from zero of all coins. Depth is walked for those alone."""
+    sight = PremiumSight(market, now_ns, quarantined or {})
+    table = tables(market)
+    rows = [row for name in ([coin] if coin else table.coins()) for row in sight.rows(table, name)]
+    rows.sort(key=lambda row: (bool(row.stale), -abs(row.k_usdt or 0.0), row.coin, row.korean.venue, row.world.venue))
+    fx = sight.fx
+    return PremiumBoard(
+        wall_ms=market.wall_ms,
+        fx=fx.rate or None,
+        fx_age_ms=fx.age_ms,
+        fx_sources=fx.sources,
+        fx_degraded=fx.degraded,
+        sizes_krw=tuple(sizes_krw),
+        rows=tuple(sight.view(row, sizes_krw) for row in rows[:limit]),
+        total=len(rows),
+        tethers=tuple(sight.tether(seat, sizes_krw) for seat in sight.seats(tuple(table.tether.values()))),
+        left_out=left_out(market, sight.quarantined, coin),
+    )
+
+
+def left_out(market: Market, quarantined: Mapping[Key, str], coin: str = "") -> tuple[LeftOut, ...]:
+    """What is quarantined, with its reason."""
+    made = []
+    for key, reason in sorted(quarantined.items()):
+        at = market.instruments.get(key)
+        base = at.base if at is not None else ""
+        if coin in ("", base):
+            made.append(LeftOut(venue=key[0], symbol=key[1], coin=base, reason=reason))
+    return tuple(made)
+
+
+def _unpriced(direction: str, notional_krw: float, qty: float, short: str) -> ExecutableView:
+    return ExecutableView(
+        direction=direction,
+        notional_krw=notional_krw,
+        qty=qty,
+        korean_price=None,
+        world_price=None,
+        usdt_krw=None,
+        k_usdt=None,
+        k_fx=None,
+        net=None,
+        short=short,
+    )
+
+
+def _price(levels: Callable[[], _Levels], quote: float) -> float | None:
+    found = walk_amount(levels(), quote)
+    return found.vwap if found.quote >= quote and found.qty else None
+
+
+def _known(age_ms: float) -> float | None:
+    return None if age_ms == float("inf") else age_ms
