@@ -23,11 +23,15 @@ Kind = Literal[
     "reject_all",
     "query_lag",  # an order cannot be looked up until it is `ms` old
     "rest_outage",
+    "maintenance",  # REST answers 503, new sockets are refused; the open ones are cut when it begins
+    "clock_offset",  # the venue's own clock is off by `offset_ms`
     # sockets
     "ws_gap",  # the next `count` deltas of `symbol` are lost
     "ws_silence",  # `symbol` says nothing for `ms`
     "ws_crossed",  # the next `count` books of `symbol` are crossed
     "ws_malformed",  # the next `count` frames of `symbol` are cut short
+    "ws_reorder",  # each of the next `count` deltas of `symbol` comes after the one that follows it
+    "ws_checksum",  # the next `count` deltas of `symbol` carry a wrong checksum, where the venue sends one
     "ws_half_open",  # every open socket stays open and says nothing more
     "ws_disconnect",  # every open socket is cut
     "ws_refuse",  # new sockets are refused for `ms`
@@ -35,8 +39,8 @@ Kind = Literal[
 
 _PLACEMENT = {"reject", "drop_before", "drop_after", "delay_before", "delay_after", "partial"}
 _REQUEST = {"http_error", "rate_limit", "ban"}
-_LASTING = {"reject_all", "query_lag", "rest_outage", "ws_silence", "ws_refuse"}
-_FRAME = {"ws_gap", "ws_crossed", "ws_malformed"}
+_LASTING = {"reject_all", "query_lag", "rest_outage", "maintenance", "clock_offset", "ws_silence", "ws_refuse"}
+_FRAME = {"ws_gap", "ws_crossed", "ws_malformed", "ws_reorder", "ws_checksum"}
 
 
 class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +53,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     scope: Literal["placement", "query", "any"] = "placement"
     code: str = ""
     ms: int = 0
+    offset_ms: int = 0
     ratio: Decimal = Decimal("0.5")
     status: int = 502
     executed: bool = False
@@ -77,6 +82,8 @@ class VenueFaults:
             self._shown[fault.kind] += self.on_sockets(fault.kind)
         else:
             self._armed.append(_Armed(fault, self._clock()))
+            if fault.kind == "maintenance":
+                self.on_sockets("ws_disconnect")
 
     def clear(self, kind: str = "") -> int:
         """Take back what is still armed; how many were."""
@@ -109,6 +116,11 @@ class VenueFaults:
                     self._shown[kind] += 1
                 return armed.fault
         return None
+
+    def offset_ms(self) -> int:
+        """How far the venue's clock is off now."""
+        fault = self.lasting("clock_offset", count=False)
+        return fault.offset_ms if fault else 0
 
     def lag_ms(self) -> int:
         fault = self.lasting("query_lag", count=False)

@@ -57,7 +57,8 @@ def _guard(dialect: Dialect) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket":
-            if dialect.floor.faults.lasting("ws_refuse") is not None:
+            faults = dialect.floor.faults
+            if faults.lasting("ws_refuse") is not None or faults.lasting("maintenance") is not None:
                 return web.Response(status=503, text="unavailable")
             return await handler(request)
         headers: dict[str, str] = {}
@@ -90,6 +91,8 @@ def _show_request_faults(dialect: Dialect, request: web.Request) -> None:
     faults = dialect.floor.faults
     if faults.lasting("rest_outage") is not None:
         raise Cut
+    if faults.lasting("maintenance") is not None:
+        raise Page(503)
     if dialect.is_placement(request):
         return  # the floor shows those: some of them execute first
     fault = faults.for_request("query")

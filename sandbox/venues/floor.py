@@ -86,7 +86,7 @@ class Floor:
     def __init__(self, rules: VenueRules, faults: VenueFaults, clock: Callable[[], int]) -> None:
         self.rules = rules
         self.faults = faults
-        self.clock = clock
+        self.clock: Callable[[], int] = lambda: clock() + faults.offset_ms()  # its own, right or not
         self.ledger = Ledger()
         self.exchange = Exchange(rules, self.ledger)
         self.keys: dict[str, Credential] = {}

@@ -10,6 +10,8 @@ from sandbox.venues.binance.feed import BinanceFeed
 from sandbox.venues.binance.rest import Binance
 from sandbox.venues.bithumb.frames import BithumbFrames
 from sandbox.venues.bithumb.rest import Bithumb
+from sandbox.venues.bybit import rest as bybit
+from sandbox.venues.coinone import rest as coinone
 from sandbox.venues.door import Dialect
 from sandbox.venues.floor import Floor
 from sandbox.venues.kraken.feed import KrakenFeed
@@ -78,6 +80,19 @@ HOUSES: dict[str, House] = {
         paths={"okx": {"ws": "/ws/v5/public"}},
         trades=True,
         needs_passphrase=True,
+    ),
+    "coinone": House(
+        venues=("coinone",),
+        rules=lambda _: (coinone.rules(),),
+        open=lambda floors, sockets: coinone.Coinone(floors[0], sockets),
+        paths={"coinone": {"ws": "/"}},
+        money=("KRW",),
+    ),
+    "bybit": House(
+        venues=("bybit", "bybit_linear"),
+        rules=lambda _: bybit.rules(),
+        open=lambda floors, sockets: bybit.Bybit(floors[0], floors[1], sockets),
+        paths={"bybit": {"ws": "/v5/public/spot"}, "bybit_linear": {"ws": "/v5/public/linear"}},
     ),
     "kraken": House(
         venues=("kraken",),

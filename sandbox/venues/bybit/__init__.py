@@ -1,0 +1,1 @@
+"""Bybit v5: public REST and sockets of spot and linear."""

@@ -1,0 +1,227 @@
+"""Bybit's public v5 REST: one host, the category names the product."""
+
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.venues.auth import Denied
+from sandbox.venues.bybit.socket import DEPTHS, Frames, Talk, contract_of, day_of, rows
+from sandbox.venues.door import Malformed, whole
+from sandbox.venues.floor import Floor, Limited
+from sandbox.venues.limits import Window
+from sandbox.venues.listings import perps, spot, venue
+from sandbox.venues.orders import Refused, Side
+from sandbox.venues.public import Public, Stream, symbol_of
+from sandbox.venues.rules import FeeFrom, MarketRules, VenueRules
+from sandbox.venues.sockets import Sockets
+from sandbox.venues.spelling import json_bytes, plain
+
+_PER_WINDOW, _WINDOW_MS = 600, 5_000
+_IDLE_SECONDS = 600.0
+_UNKNOWN = 10_001
+
+
+def rules() -> tuple[VenueRules, VenueRules]:
+    spots = venue("bybit", "0.001", "0.001", FeeFrom.RECEIVED, spot(lambda base: f"{base}USDT"))
+    lots = {"BTC": "0.001", "ETH": "0.01", "XRP": "1"}
+    contracts = perps(lambda base: f"{base}USDT", dict.fromkeys(lots, "1"), lots)
+    return spots, venue("bybit_linear", "0.0002", "0.00055", FeeFrom.QUOTE, contracts)
+
+
+class Product:
+    """One category: its floor, frames and stream."""
+
+    def __init__(self, floor: Floor, first_id: int) -> None:
+        self.floor = floor
+        frames = Frames(floor)
+        self.stream = Stream(floor, frames, first_id)
+        self.talk = Talk(floor, self.stream, frames)
+
+
+class Bybit(Public):
+    """A Dialect."""
+
+    def __init__(self, spots: Floor, linear: Floor, sockets: Sockets) -> None:
+        super().__init__(spots, sockets, Window(_PER_WINDOW, _WINDOW_MS))
+        self._products = {"spot": Product(spots, 100_000), "linear": Product(linear, 900_000)}
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/v5/public/{category}", self._socket),
+            web.get("/v5/market/time", self._time),
+            web.get("/v5/market/instruments-info", self._instruments),
+            web.get("/v5/market/orderbook", self._orderbook),
+            web.get("/v5/market/recent-trade", self._trades),
+            web.get("/v5/market/tickers", self._tickers),
+            web.get("/v5/market/funding/history", self._funding),
+        ]
+
+    def admit(self, request: web.Request) -> dict[str, str]:
+        left = self.take(request)
+        return {"X-Bapi-Limit": str(_PER_WINDOW), "X-Bapi-Limit-Status": str(left)}
+
+    def refused(self, error: Refused) -> web.Response:
+        return self._no(_UNKNOWN, error.detail)
+
+    def denied(self, error: Denied) -> web.Response:
+        return self._no(10_003, str(error))
+
+    def malformed(self, error: Malformed) -> web.Response:
+        return self._no(_UNKNOWN, f"params error: {error.parameter} invalid {error.detail}".strip())
+
+    def limited(self, error: Limited) -> web.Response:
+        return self._no(10_006, "Too many visits!", 403 if not error.banned else 418)
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        product = self._products.get(request.match_info["category"])
+        if product is None:
+            return web.Response(status=404)
+        return await self.run_socket(request, (product.stream,), product.talk.hear, idle_seconds=_IDLE_SECONDS)
+
+    async def _time(self, _: web.Request) -> web.Response:
+        now_ms = self.floor.clock()
+        return self._yes({"timeSecond": str(now_ms // 1_000), "timeNano": str(now_ms * 1_000_000)})
+
+    async def _instruments(self, request: web.Request) -> web.Response:
+        product, category = self._product(request)
+        found = list(product.floor.rules.markets.values())
+        if request.query.get("status") == "PreLaunch":
+            found = []
+        if "symbol" in request.query:
+            found = [product.floor.rules.markets[symbol_of(product.floor, request.query["symbol"])]]
+        listed = [_spot(market) if market.perp is None else _linear(market) for market in found]
+        return self._yes({"category": category, "list": listed, "nextPageCursor": ""})
+
+    async def _orderbook(self, request: web.Request) -> web.Response:
+        product, _ = self._product(request)
+        symbol = symbol_of(product.floor, request.query.get("symbol"))
+        shown, limit = product.stream.shown[symbol], whole(request.query, "limit", 25)
+        if not 0 < limit <= DEPTHS[-1]:
+            raise Malformed("limit")
+        return self._yes(
+            {
+                "s": symbol,
+                "b": rows(shown.bids[:limit]),
+                "a": rows(shown.asks[:limit]),
+                "ts": shown.at_ms,
+                "u": shown.last_id,
+                "seq": 7_000_000_000 + shown.last_id,
+                "cts": shown.at_ms,
+            }
+        )
+
+    async def _trades(self, request: web.Request) -> web.Response:
+        product, category = self._product(request)
+        symbol = symbol_of(product.floor, request.query.get("symbol"))
+        kept = list(product.stream.days[symbol].trades)[-whole(request.query, "limit", 60) :]
+        listed = [
+            {
+                "execId": str(2_290_000_000_000 + number),
+                "symbol": symbol,
+                "price": plain(trade.price),
+                "size": plain(trade.qty),
+                "side": "Buy" if trade.aggressor is Side.BUY else "Sell",
+                "time": str(trade.at_ms),
+                "isBlockTrade": False,
+            }
+            for number, trade in reversed(kept)
+        ]
+        return self._yes({"category": category, "list": listed})
+
+    async def _tickers(self, request: web.Request) -> web.Response:
+        product, category = self._product(request)
+        wanted = request.query.get("symbol")
+        symbols = list(product.floor.rules.markets) if wanted is None else [symbol_of(product.floor, wanted)]
+        return self._yes({"category": category, "list": [self._ticker(product, symbol) for symbol in symbols]})
+
+    def _ticker(self, product: Product, symbol: str) -> dict[str, Any]:
+        shown = product.stream.shown[symbol]
+        tops: dict[str, str] = {}
+        for name, levels in (("bid1", shown.bids), ("ask1", shown.asks)):
+            if levels:
+                tops |= {f"{name}Price": plain(levels[0][0]), f"{name}Size": plain(levels[0][1])}
+        state = product.floor.perps.get(symbol)
+        return {
+            "symbol": symbol,
+            **tops,
+            **day_of(product.stream.days[symbol]),
+            **(contract_of(state) if state else {}),
+        }
+
+    async def _funding(self, request: web.Request) -> web.Response:
+        """The last settlement that this market has seen; a young world has no older one."""
+        product, category = self._product(request)
+        symbol = symbol_of(product.floor, request.query.get("symbol"))
+        state = product.floor.perps.get(symbol)
+        if state is None:
+            raise Malformed("category")
+        row = {
+            "symbol": symbol,
+            "fundingRate": plain(state.settled_rate),
+            "fundingRateTimestamp": str(state.next_ms - state.interval_ms),
+        }
+        return self._yes({"category": category, "list": [row]})
+
+    def _product(self, request: web.Request) -> tuple[Product, str]:
+        category = request.query.get("category", "")
+        if category not in self._products:
+            raise Malformed("category", category)
+        return self._products[category], category
+
+    def _yes(self, result: dict[str, Any]) -> web.Response:
+        return self._answer(0, "OK", result)
+
+    def _no(self, code: int, text: str, status: int = 200) -> web.Response:
+        return self._answer(code, text, {}, status)
+
+    def _answer(self, code: int, text: str, result: dict[str, Any], status: int = 200) -> web.Response:
+        said = {"retCode": code, "retMsg": text, "result": result, "retExtInfo": {}, "time": self.floor.clock()}
+        return web.Response(status=status, body=json_bytes(said), content_type="application/json")
+
+
+def _spot(market: MarketRules) -> dict[str, Any]:
+    return {
+        "symbol": market.symbol,
+        "baseCoin": market.base,
+        "quoteCoin": market.quote,
+        "innovation": "0",
+        "status": "Trading",
+        "marginTrading": "none",
+        "lotSizeFilter": {
+            "basePrecision": plain(market.lot),
+            "quotePrecision": "0.0000001",
+            "minOrderQty": plain(market.min_qty),
+            "maxOrderQty": "1000000",
+            "minOrderAmt": plain(market.min_notional),
+            "maxOrderAmt": plain(market.max_notional),
+        },
+        "priceFilter": {"tickSize": plain(market.bands[-1].tick)},
+    }
+
+
+def _linear(market: MarketRules) -> dict[str, Any]:
+    interval_ms = market.perp.interval_ms if market.perp else 0
+    tick = plain(market.bands[-1].tick)
+    return {
+        "symbol": market.symbol,
+        "contractType": "LinearPerpetual",
+        "status": "Trading",
+        "baseCoin": market.base,
+        "quoteCoin": market.quote,
+        "settleCoin": market.quote,
+        "launchTime": "1584230400000",
+        "deliveryTime": "0",
+        "deliveryFeeRate": "",
+        "priceScale": "2",
+        "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
+        "priceFilter": {"minPrice": tick, "maxPrice": "1999999.8", "tickSize": tick},
+        "lotSizeFilter": {
+            "maxOrderQty": "1190.000",
+            "minOrderQty": plain(market.min_qty),
+            "qtyStep": plain(market.lot),
+            "minNotionalValue": "5",
+        },
+        "unifiedMarginTrade": True,
+        "fundingInterval": interval_ms // 60_000,
+        "copyTrading": "both",
+    }

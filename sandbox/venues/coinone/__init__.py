@@ -1,0 +1,1 @@
+"""Coinone: its public REST and socket."""
