@@ -17,25 +17,32 @@ class Http:
 
     async def get(self, url: str) -> bytes:
         """The body of a 200. Raises VenueUnavailable, RateLimited or VenueRefused."""
+        return await self._ask("GET", url)
+
+    async def post(self, url: str) -> bytes:
+        """The same, for public calls that venues want posted; the request has no body."""
+        return await self._ask("POST", url)
+
+    async def _ask(self, method: str, url: str) -> bytes:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         try:
-            async with self._session.get(url) as answer:
+            async with self._session.request(method, url) as answer:
                 body = await answer.content.read(_MAX_BODY + 1)
                 while len(body) <= _MAX_BODY and not answer.content.at_eof():
                     body += await answer.content.read(_MAX_BODY + 1 - len(body))
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise VenueUnavailable(f"GET {url}: {error or type(error).__name__}") from error
+            raise VenueUnavailable(f"{method} {url}: {error or type(error).__name__}") from error
         if len(body) > _MAX_BODY:
-            raise VenueUnavailable(f"GET {url}: body over {_MAX_BODY} bytes")
-        self._judge(url, answer, body)
+            raise VenueUnavailable(f"{method} {url}: body over {_MAX_BODY} bytes")
+        self._judge(f"{method} {url}", answer, body)
         return body
 
     @staticmethod
-    def _judge(url: str, answer: aiohttp.ClientResponse, body: bytes) -> None:
+    def _judge(call: str, answer: aiohttp.ClientResponse, body: bytes) -> None:
         if answer.status == 200:
             return
-        text = f"GET {url}: {answer.status} {body[:200].decode('utf-8', 'replace')}"
+        text = f"{call}: {answer.status} {body[:200].decode('utf-8', 'replace')}"
         if answer.status in (418, 429):
             raise RateLimited(text, _seconds(answer.headers.get("Retry-After", "")))
         if answer.status >= 500:

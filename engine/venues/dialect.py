@@ -1,7 +1,7 @@
 """What differs between venues outside the frames: addresses, subscribing, and what one connection may carry."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
@@ -76,6 +76,7 @@ class SideDialect(Protocol):
     def subscribe(self) -> list[bytes]: ...
 
 
+@runtime_checkable
 class TokenDialect(SideDialect, Protocol):
     """A side whose address bears a token: `url` is the REST call that gives it, `with_token` reads the answer."""
 

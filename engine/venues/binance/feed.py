@@ -14,12 +14,14 @@ from engine.venues.binance.continuity import Join, SequenceGuard
 from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.dialect import LineLimits
 from engine.venues.protocol import Sink
+from engine.venues.tickers import Tickers, number
 
 VENUE = "binance"
 # 100 ms apart: a minute and a half of diffs waiting for a snapshot. More means that none will come: start over.
 _MAX_WAITING = 1_000
 # So many diffs in a row older than the book: the venue's counter was reset, the book is the stale one.
 _MAX_LATE = 50
+_CHANNELS = ("depth@100ms", "trade", "miniTicker")
 _REST = msgspec.json.Decoder(wire.PartialBook[float], strict=False)
 _SYMBOL = re.compile(rb'"s":\s*"([^"\\]+)"')
 _TICKERS = frozenset({"bookTicker", "24hrTicker", "24hrMiniTicker", "1hTicker", "4hTicker", "1dTicker"})
@@ -38,6 +40,7 @@ class BinanceDecoder:
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
         self._combined_depth = self._decoders.combined_depth.decode
         self._joins: dict[str, Join] = {}
+        self._tickers = Tickers(sink)
 
     def on_frame(self, data: bytes, seen_ns: int) -> None:
         counts = self.counts
@@ -116,6 +119,8 @@ class BinanceDecoder:
         self._ask(symbol, reason)
 
     def drop(self, symbol: str, reason: str, seen_ns: int) -> None:
+        if not symbol:
+            self._tickers.forget()
         for name, join in self._joins.items():
             if symbol in ("", name):
                 self._lose(name, join, reason, seen_ns)
@@ -184,6 +189,11 @@ class BinanceDecoder:
             case "serverShutdown":
                 self.counts.ack += 1
                 self._ask("", "server_shutdown")
+            case "24hrTicker" | "24hrMiniTicker":
+                self.counts.ticker += 1
+                said = wire.day_ticker.decode(data)
+                last, volume = number(said.last), number(said.quote_volume)
+                self._tickers.day(VENUE, said.symbol, last, volume, said.event_ms, seen_ns)
             case event if event in _TICKERS or (not event and kind.best_bid and kind.best_bid_qty):
                 self.counts.ticker += 1
             case "" if kind.last_update_id and "@depth" in stream:
@@ -228,7 +238,7 @@ class BinanceDialect:
 
     def url(self) -> str:
         names = [symbol.lower() for symbol in self._symbols]
-        streams = [f"{name}@depth@100ms" for name in names] + [f"{name}@trade" for name in names]
+        streams = [f"{name}@{channel}" for channel in _CHANNELS for name in names]
         return f"{self._ws_base}/stream?streams={'/'.join(streams)}"
 
     def subscribe(self) -> list[bytes]:

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct, field
 
 from engine.venues.decoder import Number
+from engine.venues.tickers import Said
 
 N = TypeVar("N")
 
@@ -32,6 +33,15 @@ class Trade(Struct, Generic[N]):
     buyer_is_maker: bool = field(name="m")
     trade_id: int = field(name="t", default=0)
     aggregate_id: int = field(name="a", default=0)  # in `trade` of old recordings: the seller's order id
+
+
+class DayTicker(Struct):
+    """`<symbol>@ticker` and `@miniTicker`: of the last 24 hours."""
+
+    symbol: str = field(name="s")
+    event_ms: int = field(name="E", default=0)
+    last: Said = field(name="c", default=None)
+    quote_volume: Said = field(name="q", default=None)
 
 
 class PartialBook(Struct, Generic[N]):
@@ -75,4 +85,5 @@ class Decoders(Generic[N]):
         self.combined_trade = msgspec.json.Decoder(Enveloped[Trade[number]], strict=False)  # type: ignore[valid-type]
 
 
+day_ticker = msgspec.json.Decoder(DayTicker, strict=False)
 kind = msgspec.json.Decoder(Kind)

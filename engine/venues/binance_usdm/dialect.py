@@ -13,16 +13,16 @@ from engine.venues.dialect import LineLimits
 _REST = msgspec.json.Decoder(wire.RestBook[float], strict=False)
 
 # 1,024 streams are allowed; they are named in the address, which must stay short. Cut after 24 h.
-_LIMITS = LineLimits(max_symbols=100, max_life_s=86_400)
+LIMITS = LineLimits(max_symbols=100, max_life_s=86_400)
 
 
 class BinanceUsdmDialect:
-    """Books only: depth is served under `/public`, trades and mark prices under `/market`, another socket."""
+    """Books: depth is served under `/public`; trades and mark prices under `/market` (market.py)."""
 
     venue = VENUE
     # The server pings every 3 minutes and is answered by the socket; 10 messages per second are allowed.
     heartbeat = Heartbeat(every_ms=20_000, idle_ms=250)
-    limits = _LIMITS
+    limits = LIMITS
     connects_per_second = 0.5  # 300 per 5 minutes and address: half of that is ours
     asks_per_minute = 40.0  # a book of 1,000 levels weighs 20 of 2,400 per minute: a third is ours
     first_book_ms = 2_000  # nothing changed for so long: take the snapshot without waiting for a diff

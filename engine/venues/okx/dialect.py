@@ -40,8 +40,9 @@ class OkxDialect:
 
     def subscribe(self) -> list[bytes]:
         args = [{"channel": channel, "instId": s} for channel in _CHANNELS for s in self._symbols]
-        swaps = [symbol for symbol in self._symbols if symbol.endswith("-SWAP")]
+        swaps = [symbol for symbol in self._symbols if symbol.endswith(said.SWAP)]
         args += [{"channel": channel, "instId": s} for channel in said.CHANNELS for s in swaps]
+        args += [{"channel": said.INDEX, "instId": s.removesuffix(said.SWAP)} for s in swaps]
         return frames_of(args, _subscribe, _ARGS, _BYTES)
 
     def resubscribe(self, symbol: str) -> list[bytes]:

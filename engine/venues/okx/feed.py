@@ -191,7 +191,7 @@ class OkxDecoder:
             self._on_books(self._decode_books(data), data, seen_ns)
         elif channel in ("trades", "trades-all"):
             self._on_trades(self._decoders.trades.decode(data), seen_ns)
-        elif channel in ("tickers", "bbo-tbt", "mark-price", "funding-rate"):
+        elif channel in ("tickers", "bbo-tbt", "mark-price", "funding-rate", said.INDEX):
             counts.funding += channel == "funding-rate"
             counts.ticker += channel != "funding-rate"
             said.tell(self._tickers, VENUE, channel, data, seen_ns)

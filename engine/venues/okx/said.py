@@ -1,9 +1,11 @@
-"""What OKX says beside the book: `funding-rate`, `mark-price` and `tickers`."""
+"""What OKX says beside the book: `funding-rate`, `mark-price`, `index-tickers` and `tickers`."""
 
 from engine.venues.okx import wire
 from engine.venues.tickers import Tickers, moment, number
 
 CHANNELS = ("funding-rate", "mark-price")  # of every swap
+INDEX = "index-tickers"  # of the pair beneath it
+SWAP = "-SWAP"
 
 
 def tell(tickers: Tickers, venue: str, channel: str, data: bytes, seen_ns: int) -> None:
@@ -18,9 +20,19 @@ def tell(tickers: Tickers, venue: str, channel: str, data: bytes, seen_ns: int) 
                 tickers.perp(venue, mark.symbol, mark=number(mark.mark), venue_ts_ms=ts_ms, seen_ns=seen_ns)
         case "tickers":
             for ticker in wire.tickers.decode(data).data:
-                if ticker.inst_type == "SPOT":
-                    last, volume = number(ticker.last), number(ticker.quote_volume)
-                    tickers.day(venue, ticker.symbol, last, volume, moment(ticker.ts_ms) or 0, seen_ns)
+                _on_ticker(tickers, venue, ticker, seen_ns)
+        case "index-tickers":
+            for index in wire.indices.decode(data).data:
+                symbol, ts_ms = f"{index.pair}{SWAP}", moment(index.ts_ms) or 0
+                tickers.perp(venue, symbol, index=number(index.index), venue_ts_ms=ts_ms, seen_ns=seen_ns)
+
+
+def _on_ticker(tickers: Tickers, venue: str, said: wire.Ticker, seen_ns: int) -> None:
+    last, volume = number(said.last), number(said.volume)
+    if said.inst_type == "SWAP" and last is not None and volume is not None:
+        volume *= last  # base assets at the last price: what the day's own prices would give is not said
+    if said.inst_type in ("SPOT", "SWAP"):
+        tickers.day(venue, said.symbol, last, volume, moment(said.ts_ms) or 0, seen_ns)
 
 
 def _on_funding(tickers: Tickers, venue: str, said: wire.Funding, seen_ns: int) -> None:

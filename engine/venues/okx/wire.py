@@ -82,13 +82,21 @@ class Mark(Struct):
     ts_ms: Said = field(name="ts", default=None)
 
 
+class Index(Struct):
+    """`index-tickers`: of a pair (BTC-USDT), whatever is traded on it."""
+
+    pair: str = field(name="instId", default="")
+    index: Said = field(name="idxPx", default=None)
+    ts_ms: Said = field(name="ts", default=None)
+
+
 class Ticker(Struct):
-    """`tickers`. `volCcy24h` is the quote turnover of spot; of contracts it counts the base asset and is not read."""
+    """`tickers`. `volCcy24h` is the quote turnover of spot; of swaps it counts the base asset."""
 
     symbol: str = field(name="instId", default="")
     inst_type: str = field(name="instType", default="")
     last: Said = None
-    quote_volume: Said = field(name="volCcy24h", default=None)
+    volume: Said = field(name="volCcy24h", default=None)
     ts_ms: Said = field(name="ts", default=None)
 
 
@@ -124,5 +132,6 @@ class Decoders(Generic[N]):
 text_books = msgspec.json.Decoder(Books[TextRow], strict=False)
 fundings = msgspec.json.Decoder(Rows[Funding], strict=False)
 marks = msgspec.json.Decoder(Rows[Mark], strict=False)
+indices = msgspec.json.Decoder(Rows[Index], strict=False)
 tickers = msgspec.json.Decoder(Rows[Ticker], strict=False)
 kind = msgspec.json.Decoder(Kind)

@@ -17,6 +17,7 @@ BYBIT |= {"fundingRate": "-0.0002", "nextFundingTime": "1673280000000", "funding
 MARK = {"e": "markPriceUpdate", "E": 3, "s": "BTCUSDT", "p": "10.1", "P": "9", "i": "10.2", "r": "-0.0002"}
 OKX_FUNDING = {"fundingRate": "-0.0002", "fundingTime": "1700726400000", "instId": "BTC-USDT-SWAP", "ts": "3"}
 OKX_FUNDING |= {"nextFundingRate": "0.0003", "nextFundingTime": "1700755200000"}
+OKX_INDEX = {"instId": "BTC-USDT", "idxPx": "10.2", "high24h": "11", "ts": "3"}
 GATE = {"contract": "BTC_USDT", "last": "10", "mark_price": "10.1", "index_price": "10.2", "funding_rate": "-0.0002"}
 GATE |= {"funding_rate_indicative": "0.0003", "volume_24h_quote": "5", "volume_24h": "77"}
 BITGET = {"instId": "BTCUSDT", "lastPr": "10", "quoteVolume": "5", "markPrice": "10.1", "indexPrice": "10.2"}
@@ -177,11 +178,29 @@ def test_a_day_by_its_venue(decoder, frame, market):
     assert ((event.venue, event.symbol), event.last, event.quote_volume) == (market, 10.0, 5.0)
 
 
-def test_the_turnover_of_a_swap_counts_the_base_and_is_not_told():
+def test_the_turnover_of_a_swap_counts_the_base_and_is_told_at_the_last_price():
     ear = Ear("okx")
     row = OKX_TICKER | {"instType": "SWAP", "instId": "BTC-USDT-SWAP"}
     ear.hear({"arg": {"channel": "tickers", "instId": "BTC-USDT-SWAP"}, "data": [row]})
-    assert ear.events == []
+    (day,) = ear.events
+    assert (day.symbol, day.quote_volume) == ("BTC-USDT-SWAP", float(row["last"]) * float(row["volCcy24h"]))
+    ear.hear({"arg": {"channel": "tickers", "instId": "BTC-USDT-240927"}, "data": [row | {"instType": "FUTURES"}]})
+    assert len(ear.events) == 1
+
+
+def test_an_index_is_told_of_the_swap_on_it():
+    ear = Ear("okx")
+    ear.hear({"arg": {"channel": "index-tickers", "instId": "BTC-USDT"}, "data": [OKX_INDEX]})
+    (state,) = ear.events
+    assert (state.venue, state.symbol, state.index, state.mark) == ("okx", "BTC-USDT-SWAP", 10.2, None)
+
+
+def test_the_day_of_binance_spot():
+    ear = Ear("binance")
+    day = {"e": "24hrMiniTicker", "E": 3, "s": "BTCUSDT", "c": "10", "o": "9", "v": "77", "q": "5"}
+    ear.hear({"stream": "btcusdt@miniTicker", "data": day})
+    (told,) = ear.events
+    assert (told.symbol, told.last, told.quote_volume, ear.decoder.counts.ticker) == ("BTCUSDT", 10.0, 5.0, 1)
 
 
 def bybit(**data):
