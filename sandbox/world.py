@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 _COINS = {"BTC": Decimal("0.4"), "ETH": Decimal(6), "XRP": Decimal(20_000)}
 _KOREAN_FUNDS = {"KRW": Decimal(30_000_000), **_COINS, "USDT": Decimal(10_000)}
 _GLOBAL_FUNDS = {"USDT": Decimal(30_000), **_COINS}
-_STEP_SECONDS = 0.02
 
 
 class WorldConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,6 +37,7 @@ class WorldConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     episodes: bool = True  # False: no premium but those asked for over HTTP
     tape_path: Path | None = None  # the recording, or the folder that holds it
     speed: float = 1.0
+    step_s: float = 0.02  # between two looks at the tape; shorter where the clock runs fast
     houses: tuple[str, ...] = TRADED  # which servers stand: names of sandbox.venues.opening
     port_base: int = 0  # 0: any free ports; else consecutive from here
     host: str = "127.0.0.1"
@@ -153,7 +153,7 @@ class World:
         due = loop.time()
         while True:
             self._apply(self.tape.advance(self.clock()))
-            due = max(due + _STEP_SECONDS, loop.time() - 1)
+            due = max(due + self.config.step_s, loop.time() - 1)
             await asyncio.sleep(max(0.0, due - loop.time()))
 
     def _apply(self, events: list[TapeEvent]) -> None:

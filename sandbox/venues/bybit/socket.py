@@ -21,7 +21,7 @@ _SEQ = 7_000_000_000  # `seq` counts for all depths and symbols
 class _Request(Struct):
     op: str = ""
     args: list[str] = []
-    req_id: str = ""
+    req_id: str | int = ""  # as it was sent
 
 
 def rows(levels: Levels | list[Level]) -> list[tuple[str, str]]:
@@ -166,11 +166,11 @@ class Talk:
         elif topic.startswith("tickers."):
             socket.send(self._frames.first_ticker(symbol, self._stream.days[symbol]))
 
-    def _pong(self, req_id: str) -> str:
+    def _pong(self, req_id: str | int) -> str:
         said = {"success": True, "ret_msg": "pong", "conn_id": "sandbox", "req_id": req_id, "op": "ping"}
         return _json(said)
 
-    def _answer(self, op: str, ok: bool, req_id: str, text: str) -> str:
+    def _answer(self, op: str, ok: bool, req_id: str | int, text: str) -> str:
         return _json({"success": ok, "ret_msg": text, "conn_id": "sandbox", "req_id": req_id, "op": op})
 
 

@@ -17,7 +17,7 @@ LEVELS = 16
 _CHANNELS = ("ORDERBOOK", "TICKER", "TRADE")
 
 
-class _Topic(Struct):
+class _Topic(Struct, frozen=True):
     quote_currency: str = ""
     target_currency: str = ""
 

@@ -1,0 +1,170 @@
+"""Every house and two clients: ccxt.pro and our feed agree on every book; after faults ours agrees with the venue."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import ccxt.pro  # type: ignore[import-untyped]
+import pytest
+from msgspec import Struct
+
+from sandbox.faults import Fault
+from tests.sandbox_venues.agreement import MINUTE_S, Pages, Pair, agreement, notebook, watching
+from tests.waiting import until
+
+COINS = ("BTC", "ETH", "XRP")
+
+
+class Case(Struct, frozen=True, kw_only=True):
+    """One product of one house, and how ccxt is pointed at it."""
+
+    house: str
+    venue: str
+    spell: Callable[[str], str]  # coin -> the venue's symbol
+    market: str  # ccxt's symbol of a coin: "{}/USDT"
+    kind: Any
+    options: dict[str, Any] = {}
+    point: Callable[[Any, str, str], None]  # (client, REST address, socket address)
+    shift_ms: int = 0  # ccxt's time of a book minus ours
+    method: str = "handle_order_book"
+    depth: int = 15
+
+    def coin(self, symbol: str) -> str:
+        return COINS[self.symbols.index(symbol)]
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(self.spell(coin) for coin in COINS)
+
+
+def everywhere(client: Any, rest: str, path: str = "") -> None:
+    """Every REST host of a client is the house's."""
+    client.urls["api"] = {
+        name: (value if name == "ws" else _pointed(value, rest + path)) for name, value in client.urls["api"].items()
+    }
+
+
+def _pointed(value: Any, to: str) -> Any:
+    return {name: _pointed(inner, to) for name, inner in value.items()} if isinstance(value, dict) else to
+
+
+def point_bybit(client: Any, rest: str, ws: str) -> None:
+    everywhere(client, rest)
+    client.urls["api"]["ws"] = {"public": {name: f"{ws}/v5/public/{name}" for name in ("spot", "linear")}}
+
+
+def point_coinone(client: Any, rest: str, ws: str) -> None:
+    client.urls["api"] = {
+        "rest": rest,
+        "v2Public": f"{rest}/public/v2",
+        "v2Private": f"{rest}/v2",
+        "v2_1Private": f"{rest}/v2.1",
+        "ws": ws,
+    }
+
+
+CASES = [
+    Case(
+        house="coinone",
+        venue="coinone",
+        spell=lambda coin: f"KRW-{coin}",
+        market="{}/KRW",
+        kind=ccxt.pro.coinone,
+        point=point_coinone,
+    ),
+    Case(
+        house="bybit",
+        venue="bybit",
+        spell=lambda coin: f"{coin}USDT",
+        market="{}/USDT",
+        kind=ccxt.pro.bybit,
+        options={"fetchMarkets": {"types": ["spot", "linear"]}},
+        point=point_bybit,
+        shift_ms=1,
+    ),
+    Case(
+        house="bybit",
+        venue="bybit_linear",
+        spell=lambda coin: f"{coin}USDT",
+        market="{}/USDT:USDT",
+        kind=ccxt.pro.bybit,
+        options={"fetchMarkets": {"types": ["spot", "linear"]}},
+        point=point_bybit,
+        shift_ms=1,
+    ),
+]
+IDS = [case.venue if case.venue != "okx" else f"okx {case.market[-5:]}" for case in CASES]
+
+
+async def follow(client: Any, symbol: str) -> None:
+    while True:
+        await client.watch_order_book(symbol)
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+async def test_ccxt_pro_and_our_feed_agree_on_every_book_of_a_minute(case):
+    async with watching(case.house, case.venue, case.symbols, speed=20.0) as pair:
+        client = notebook(case.kind, case.method)({"enableRateLimit": False, "options": case.options})
+        client.pages = {}
+        client.timeout_on_exit = 0
+        case.point(client, pair.rest, pair.rest.replace("http", "ws"))
+        try:
+            await client.load_markets()
+            followed = [asyncio.create_task(follow(client, case.market.format(coin))) for coin in COINS]
+            await until(lambda: pair.clock.seconds >= MINUTE_S or any(task.done() for task in followed))
+            assert [task.exception() for task in followed if task.done()] == []
+            for task in followed:
+                task.cancel()
+        finally:
+            await client.close()
+        common, different = agreement(pair.heard.pages, client.pages, case.coin, case.shift_ms, case.depth)
+        counters = pair.feed.counters()
+    assert different == []
+    assert common >= 500, (common, len(pair.heard.pages), len(client.pages))
+    assert (counters["errors"], counters["gaps"], pair.heard.lost) == (0, 0, [])
+    assert pair.heard.trades > 20 and set(pair.heard.days) == set(case.symbols)
+
+
+FAULTS = ("ws_gap", "ws_reorder", "ws_crossed", "ws_malformed")
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+async def test_after_every_fault_our_books_are_the_venues_and_none_was_wrong(case):
+    async with watching(case.house, case.venue, case.symbols, speed=4.0) as pair:
+        truth = truth_of(pair)
+        await until(lambda: pair.heard.is_whole(case.symbols))
+        for kind in FAULTS:
+            for symbol in case.symbols:
+                pair.floor.faults.arm(Fault(kind=kind, symbol=symbol))
+            await until(lambda kind=kind: pair.floor.faults.report()["shown"].get(kind, 0) >= len(COINS))
+            await fresh(pair)
+        pair.floor.faults.arm(Fault(kind="ws_disconnect"))
+        await until(lambda: not pair.heard.is_whole(case.symbols))
+        await fresh(pair)
+    common, different = agreement(pair.heard.pages, truth, str, 0, case.depth)
+    assert different == []
+    assert common >= 30
+
+
+async def fresh(pair: Pair) -> None:
+    """Until every book stands and has moved on since now."""
+    since = len(pair.heard.pages)
+    await until(lambda: pair.heard.is_whole(pair.symbols) and len(pair.heard.pages) > since + 2 * len(COINS))
+
+
+def truth_of(pair: Pair) -> Pages:
+    """What the venue's own matching engine holds at each moment, written down as it moves."""
+    pages: Pages = {}
+
+    class Scribe:
+        def book(self, symbol: str, at_ms: int) -> None:
+            sides = pair.floor.exchange.book(symbol)
+            bids, asks = ([(float(price), float(qty)) for price, qty in side] for side in sides)
+            pages[symbol, at_ms] = (bids, asks)
+
+        def trade(self, trade: object) -> None: ...
+        def raw(self, frame: object) -> None: ...
+        def depth(self, *_: object) -> None: ...
+
+    pair.floor.listen(Scribe())
+    return pages
