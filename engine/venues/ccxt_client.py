@@ -1,0 +1,118 @@
+"""ccxt.pro for venues without a native feed: making a client, its addresses, and what its catalogue says."""
+
+import importlib
+import re
+import time
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+
+from engine.domain.errors import ConfigError
+from engine.domain.market import FeeSide, Instrument, Product
+from engine.domain.money import TickBand
+
+_DECIMAL_PLACES, _TICK_SIZE = 2, 4  # ccxt's precisionMode; the third, significant digits, has no tick
+_BPS = Decimal(10_000)
+_HOST = re.compile(r"^[a-z]+://[^/]*")
+
+
+class Bridged(Struct, frozen=True, kw_only=True):
+    """One venue read through ccxt. Empty addresses: ccxt's own."""
+
+    venue: str
+    ccxt_id: str
+    rest_base: str = ""
+    ws_base: str = ""
+    symbols: tuple[str, ...]  # ccxt's spelling: BTC/USDT, BTC/USDT:USDT
+    levels: int = 0  # a side; 0: the venue's default
+
+
+class Fallback(Struct, frozen=True, kw_only=True):
+    """Rules of the configuration, for what ccxt does not know of a market."""
+
+    maker_fee_bps: Decimal
+    taker_fee_bps: Decimal
+    fee_side: FeeSide
+    min_notional: Decimal = Decimal(0)
+    ticks: tuple[TickBand, ...] = ()
+
+
+def make_client(bridged: Bridged) -> Any:
+    """A ccxt.pro client, nothing connected. Raises ConfigError for a venue that ccxt cannot stream."""
+    # Loaded here: ccxt.pro takes 100 MB, which a desk without such a venue does not pay.
+    pro = importlib.import_module("ccxt.pro")
+    where = f"venues.{bridged.venue}"
+    if bridged.ccxt_id not in pro.exchanges:
+        raise ConfigError(f"{where}: ccxt streams no venue `{bridged.ccxt_id}`")
+    client = getattr(pro, bridged.ccxt_id)({"enableRateLimit": True, "newUpdates": True})
+    if not client.has.get("watchOrderBook"):
+        raise ConfigError(f"{where}: ccxt's `{bridged.ccxt_id}` has no stream of order books")
+    client.urls["api"] = _addressed(client.urls["api"], bridged.rest_base, bridged.ws_base, False)
+    return client
+
+
+def _addressed(urls: Any, rest_base: str, ws_base: str, is_socket: bool) -> Any:
+    """Every address with its scheme and host replaced; what lies below `ws` is a socket."""
+    if isinstance(urls, Mapping):
+        return {key: _addressed(value, rest_base, ws_base, is_socket or key == "ws") for key, value in urls.items()}
+    base = ws_base if is_socket or str(urls).startswith("ws") else rest_base
+    return _HOST.sub(base.rstrip("/"), urls, count=1) if base and isinstance(urls, str) else urls
+
+
+def instruments(client: Any, bridged: Bridged, symbols: Sequence[str], fallback: Fallback) -> list[Instrument]:
+    """What ccxt's catalogue says of these symbols; those that it does not list are left out."""
+    as_of_ms = time.time_ns() // 1_000_000
+    return [
+        _instrument(client.precisionMode, client.markets[symbol], symbol, bridged.venue, fallback, as_of_ms)
+        for symbol in symbols
+        if symbol in client.markets
+    ]
+
+
+def _instrument(
+    mode: int, market: Mapping[str, Any], symbol: str, venue: str, fallback: Fallback, as_of_ms: int
+) -> Instrument:
+    precision, limits = market.get("precision") or {}, market.get("limits") or {}
+    tick, step = _step(mode, precision.get("price")), _step(mode, precision.get("amount"))
+    if tick is None and not fallback.ticks:
+        raise ConfigError(f"venues.{venue}: ccxt knows no tick of {symbol}: name `ticks` in venues.yaml")
+    return Instrument(
+        venue=venue,
+        symbol=symbol,
+        base=market["base"],
+        quote=market["quote"],
+        ticks=fallback.ticks if tick is None else (TickBand(Decimal(0), tick),),
+        qty_step=step or Decimal("0.00000001"),
+        min_qty=_least(limits, "amount") or Decimal(0),
+        min_notional=_least(limits, "cost") or fallback.min_notional,
+        maker_fee_bps=_bps(market.get("maker"), fallback.maker_fee_bps),
+        taker_fee_bps=_bps(market.get("taker"), fallback.taker_fee_bps),
+        fee_side=fallback.fee_side,
+        source="venue",
+        as_of_ms=as_of_ms,
+        product=Product.PERP if market.get("swap") else Product.SPOT,
+        contract_size=_decimal(market.get("contractSize")) or Decimal(1),
+    )
+
+
+def _step(mode: int, value: object) -> Decimal | None:
+    number = _decimal(value)
+    if number is None or mode not in (_DECIMAL_PLACES, _TICK_SIZE):
+        return None
+    return Decimal(1).scaleb(-int(number)) if mode == _DECIMAL_PLACES else number
+
+
+def _least(limits: Mapping[str, Any], what: str) -> Decimal | None:
+    return _decimal((limits.get(what) or {}).get("min"))
+
+
+def _bps(ratio: object, otherwise: Decimal) -> Decimal:
+    number = _decimal(ratio)
+    return otherwise if number is None else number * _BPS
+
+
+def _decimal(value: object) -> Decimal | None:
+    """ccxt gives floats made of the venue's short texts: their shortest form is that text."""
+    return None if value is None else Decimal(repr(value) if isinstance(value, float) else str(value))
