@@ -127,6 +127,10 @@ class AlertView(Message):
     trade_id: str = ""
     text: str = ""
     numbers: dict[str, str] = {}
+    kind: str = "desk"
+    coin: str = ""
+    only: str = ""
+    heard: dict[str, int] = {}
 
 
 class RefusalView(Message):

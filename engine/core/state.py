@@ -8,6 +8,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from engine.core.audience import Audience
+from engine.core.rounds import Watch
+from engine.domain.alerting import KIND_OF
 from engine.domain.command import Mode
 from engine.domain.effect import Effect, Notice, Record, Reply, Severity
 from engine.domain.market import Balance
@@ -49,6 +52,7 @@ class CoreConfig(Struct, frozen=True, kw_only=True):
     reconcile_every_ms: int
     auto_cooldown_ms: int
     breaker_cooldown_s: int = 300
+    premium_sizes_krw: tuple[float, ...] = (1e6, 1e7, 1e8)  # at which the board walks the books
 
 
 class StrategyState(Struct, kw_only=True):
@@ -178,6 +182,9 @@ class State:
         self.cards_due: dict[str, tuple[Opportunity, bool]] = {}  # to be shown at the end of the step; True: and a row
         self.trades_due: dict[str, Trade] = {}
         self.available: dict[tuple[str, str], float] = {}
+        self.audience = Audience()
+        self.watch = Watch()
+        self.quarantined: dict[tuple[str, str], str] = {}  # markets on no board, and why
         self.sight = Sight(market=self.market, available=self.available, last=self.last, usdt_symbols=(), now_ns=0)
 
     def set_time(self, now_ns: int) -> None:
@@ -185,6 +192,11 @@ class State:
         self.sight.now_ns = now_ns
         self.wall_ms = self.tick_wall_ms + (now_ns - self.tick_ns) // NS_PER_MS
         self.market.wall_ms = self.wall_ms
+
+    @property
+    def local_min(self) -> int:
+        """The minute of the local day."""
+        return (self.wall_ms + self.utc_offset_ms) // 60_000 % 1_440
 
     def at_ns(self, wall_ms: int) -> int:
         """Our monotonic time of a wall clock time before this start; negative before the machine's own."""
@@ -219,14 +231,28 @@ class State:
         venue: str = "",
         symbol: str = "",
         trade_id: str = "",
+        coin: str = "",
+        only: str = "",
         numbers: dict[str, str] | None = None,
         is_new: bool = False,
     ) -> None:
         """Tell a person. What the journal tells again at a start was told when it happened, unless it `is_new`."""
         if self.recovering and not is_new:
             return
-        view = AlertView(rule=rule, venue=venue, symbol=symbol, trade_id=trade_id, text=text, numbers=numbers or {})
-        self.notice("alert", f"{rule}:{venue}{symbol}{trade_id}", severity, view)
+        kind = KIND_OF.get(rule, "desk")
+        view = AlertView(
+            rule=rule,
+            venue=venue,
+            symbol=symbol,
+            trade_id=trade_id,
+            text=text,
+            numbers=numbers or {},
+            kind=kind,
+            coin=coin,
+            only=only,
+            heard=self.audience.hear(kind, severity, venue, coin, only, self.wall_ms, self.local_min),
+        )
+        self.notice("alert", f"{rule}:{venue}{symbol}{trade_id}{only}", severity, view)
 
     def refuse(
         self, strategy: str, key: str, opportunity_id: str, rule: str, text: str, numbers: Mapping[str, str]

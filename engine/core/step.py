@@ -3,10 +3,22 @@
 from collections.abc import Callable
 from typing import Any
 
-from engine.core import cards, commands, halt, opportunities, orders, placing, rates, receipts, reconcile, trades
+from engine.core import (
+    cards,
+    commands,
+    halt,
+    opportunities,
+    orders,
+    placing,
+    rates,
+    receipts,
+    reconcile,
+    trades,
+    watching,
+)
 from engine.core.state import State
 from engine.domain import event as ev
-from engine.domain.effect import Effect, Severity
+from engine.domain.effect import Effect
 from engine.domain.money import NS_PER_S
 from engine.domain.order import TradeState
 from engine.execution import trade as life
@@ -70,16 +82,6 @@ def _on_warnings(state: State, event: ev.WarningsReported) -> None:
     state.market.wallets.warn(event)
 
 
-def _on_feed_state(state: State, event: ev.FeedState) -> None:
-    before = state.market.connected.get(event.venue)
-    state.market.take(event)
-    if before is not None and before != event.connected:
-        if event.connected:
-            state.alert("venue_up", Severity.INFO, f"{event.venue}: market data is back", venue=event.venue)
-        else:
-            state.alert("venue_down", Severity.WARN, f"{event.venue}: {event.reason}", venue=event.venue)
-
-
 def _on_tick(state: State, event: ev.Tick) -> None:
     """What time itself changes."""
     state.tick_ns, state.tick_wall_ms = event.seen_ns, event.wall_ms
@@ -104,6 +106,7 @@ def _on_tick(state: State, event: ev.Tick) -> None:
     for venue in state.venues.values():
         if state.now_ns >= venue.next_check_ns:
             reconcile.ask(state, venue)
+    watching.tick(state)
 
 
 def _on_started(state: State, event: ev.Started) -> None:
@@ -149,6 +152,7 @@ def _on_settled(state: State, event: ev.TradeSettled) -> None:
 
 def _on_recovered(state: State, event: ev.Recovered) -> None:
     reconcile.on_recovered(state)
+    watching.on_recovered(state)
     state.counts["restarts"] += 1
     state.market.wall_ms = state.wall_ms
     for held in state.venues.values():
@@ -163,7 +167,7 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.PerpState: _on_market,
     ev.DayTicker: _on_market,
     ev.FeedAlive: _on_market,
-    ev.FeedState: _on_feed_state,
+    ev.FeedState: watching.on_feed_state,
     ev.FxRate: _on_market,
     ev.InstrumentsLoaded: reconcile.on_instruments,
     ev.WalletsReported: _on_wallets,
@@ -178,6 +182,7 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.BalancesReported: reconcile.on_balances,
     ev.OpenOrdersReported: orders.on_open_orders,
     ev.VenueFailed: reconcile.on_failed,
+    ev.RateUsed: watching.on_rate_used,
     ev.JournalState: halt.on_journal,
     ev.Tick: _on_tick,
     ev.IntentJournaled: _on_intent,

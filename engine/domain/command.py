@@ -102,6 +102,19 @@ class CloseDeadLetter(Struct, frozen=True, kw_only=True, tag=True):
     evidence: str
 
 
+class SetAlerts(Struct, frozen=True, kw_only=True, tag=True):
+    """Replace the alert settings of `desk` or of the asking actor; refused unless `version` is the one in force."""
+
+    owner: str
+    version: int
+    settings: bytes  # JSON of engine.domain.alerting.AlertSettings
+
+
+class UndoAlerts(Struct, frozen=True, kw_only=True, tag=True):
+    owner: str
+    version: int
+
+
 Command = (
     SetMode
     | SetParams
@@ -117,4 +130,6 @@ Command = (
     | AcceptBalances
     | ResolveUnknown
     | CloseDeadLetter
+    | SetAlerts
+    | UndoAlerts
 )

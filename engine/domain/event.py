@@ -216,6 +216,15 @@ class VenueFailed(Struct, frozen=True, kw_only=True, tag=True):
     seen_ns: int
 
 
+class RateUsed(Struct, frozen=True, kw_only=True, tag=True):
+    """How much of one of a venue's rate limits is used: 1 is all. Once a second at most, while it matters."""
+
+    venue: str
+    name: str
+    used: float
+    seen_ns: int
+
+
 class JournalState(Struct, frozen=True, kw_only=True, tag=True):
     """The journal can or cannot be written."""
 
@@ -305,6 +314,7 @@ Event = (
     | BalancesReported
     | OpenOrdersReported
     | VenueFailed
+    | RateUsed
     | JournalState
     | Tick
     | IntentJournaled

@@ -116,6 +116,10 @@ class AlertView(Struct, frozen=True, kw_only=True):
     trade_id: str = ""
     text: str = ""  # one English sentence with the numbers
     numbers: dict[str, str] = {}
+    kind: str = "desk"  # what it is muted by (engine.domain.alerting.KIND_OF); "desk" cannot be
+    coin: str = ""
+    only: str = ""  # the one actor that it is for; "": everybody
+    heard: dict[str, int] = {}  # per owner of alert settings: -1 held back, else how many were before it
 
 
 class RefusalView(Struct, frozen=True, kw_only=True):
