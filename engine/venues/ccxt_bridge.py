@@ -20,6 +20,7 @@ from engine.domain.market import Instrument, Levels
 from engine.domain.money import NS_PER_MS, NS_PER_S
 from engine.domain.order import Side
 from engine.net.backoff import Backoff
+from engine.net.ratelimit import TokenBucket
 from engine.venues.ccxt_client import Bridged, Fallback, instruments, make_client
 from engine.venues.decoder import Counts
 from engine.venues.dialect import Patience, TopOf
@@ -32,6 +33,7 @@ _LOOK_EVERY_S = 0.1
 _FIRST_BOOK_NS = 15 * NS_PER_S
 _STEADY_NS = 10 * NS_PER_S  # a session this long was a good one: the next failure waits shortly again
 _CLOSE_S = 1.0
+_SENDS_PER_S = 4.0  # subscriptions: below what any venue of ours allows
 _KEPT_IDS = 1_000  # of trades: some venues repeat their last ones after a subscribe
 _UNLISTED_RETRY_S = 60.0
 # What ccxt's own parsing may raise on a frame that it did not expect.
@@ -59,6 +61,7 @@ class CcxtBridge:
         self._top_of = top_of
         self._patience = patience or Patience()
         self._backoff = Backoff(rng)
+        self._sends = TokenBucket(_SENDS_PER_S, _SENDS_PER_S, clock_ns)
         self._errors: Any = importlib.import_module("ccxt.base.errors")
         self._client = self._fresh()
         self._symbols: tuple[str, ...] = ()
@@ -126,9 +129,14 @@ class CcxtBridge:
         usual_ms = client.streaming.get("keepAlive") or self._patience.dead_ms
         # Its pongs are the proof of life of a quiet socket: they must come well within the patience.
         client.streaming["keepAlive"] = min(usual_ms, 0.4 * self._patience.dead_ms)
+        # ccxt would send one subscription per REST interval of the venue: on Kraken three pairs took six seconds.
+        client.options["ws"] = {**client.options.get("ws", {}), "throttle": self._paced}
         if markets:
             client.set_markets(markets)
         return client
+
+    async def _paced(self, cost: float | None = None) -> None:
+        await self._sends.take()
 
     async def _session(self) -> str:
         """From the first connect to the first failure; returns what failed."""
@@ -149,8 +157,7 @@ class CcxtBridge:
         self._heard_ms, self._alive_ns = None, self._clock_ns()
         async with asyncio.TaskGroup() as tasks:
             started = [tasks.create_task(self._guard())]
-            for symbol in self._symbols:
-                started += [tasks.create_task(work) for work in self._streams(symbol)]
+            started += [tasks.create_task(work) for work in self._streams()]
             if not self._symbols:
                 asyncio.get_running_loop().call_later(_UNLISTED_RETRY_S, self._end, "the venue lists no symbol of ours")
             reason = await self._over
@@ -158,20 +165,25 @@ class CcxtBridge:
                 task.cancel()
         return reason
 
-    def _streams(self, symbol: str) -> list[Any]:
-        has, client, levels = self._client.has, self._client, self._bridged.levels or None
-        found = [self._follow(symbol, lambda: client.watch_order_book(symbol, levels), self._on_book)]
+    def _streams(self) -> list[Any]:
+        """Books first: each subscription waits for its turn."""
+        client, levels, has = self._client, self._bridged.levels or None, self._client.has
+        channels: list[tuple[Callable[[str], Awaitable[Any]], Callable[[str, Any], None]]] = [
+            (lambda symbol: client.watch_order_book(symbol, levels), self._on_book)
+        ]
         if has.get("watchTrades"):
-            found.append(self._follow(symbol, lambda: client.watch_trades(symbol), self._on_trades))
+            channels.append((lambda symbol: client.watch_trades(symbol), self._on_trades))
         if has.get("watchTicker"):
-            found.append(self._follow(symbol, lambda: client.watch_ticker(symbol), self._on_ticker))
-        return found
+            channels.append((lambda symbol: client.watch_ticker(symbol), self._on_ticker))
+        return [self._follow(symbol, watch, take) for watch, take in channels for symbol in self._symbols]
 
-    async def _follow(self, symbol: str, watch: Callable[[], Awaitable[Any]], take: Callable[[str, Any], None]) -> None:
+    async def _follow(
+        self, symbol: str, watch: Callable[[str], Awaitable[Any]], take: Callable[[str, Any], None]
+    ) -> None:
         errors = self._errors
         while True:
             try:
-                found = await watch()
+                found = await watch(symbol)
             except errors.ChecksumError as error:
                 self._lose(symbol, "gap")
                 log.info("feed_resync venue=%s symbol=%s reason=%s", self.venue, symbol, error)
