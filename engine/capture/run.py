@@ -69,6 +69,8 @@ class VenueCapture:
             rng=random.Random(),
             top_of=self.markets.top_of,
             tap=self.recorder,
+            ccxt_id=venue.ccxt_id,
+            levels=venue.book_levels,
         )
 
     def watched(self) -> Watched:

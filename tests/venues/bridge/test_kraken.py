@@ -6,9 +6,11 @@ import random
 import time
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 import aiohttp
-import ccxt.pro
+import ccxt.pro  # type: ignore[import-untyped]
 import pytest
 
 from engine.domain.errors import ConfigError
@@ -33,8 +35,8 @@ class Ear(Listener):
 
     def __init__(self):
         super().__init__()
-        self.history = {symbol: [] for symbol in SYMBOLS}
-        self.tickers = []
+        self.history: dict[str, list[Any]] = {symbol: [] for symbol in SYMBOLS}
+        self.tickers: list[DayTicker] = []
 
     def take(self, event):
         super().take(event)
@@ -76,11 +78,15 @@ def standing(world, symbol, depth):
     return [[(float(price), float(qty)) for price, qty in side[:depth]] for side in (bids, asks)]
 
 
+def agrees(world, ear, symbol):
+    return list(ear.levels(symbol, 10)) == standing(world, symbol, 10)
+
+
 class Truth:
     """Every book that the venue ever showed: a Listener of its floor."""
 
     def __init__(self, world, depth):
-        self.books = {symbol: [] for symbol in SYMBOLS}
+        self.books: dict[str, list[Any]] = {symbol: [] for symbol in SYMBOLS}
         self._world, self._depth = world, depth
         world.floors["kraken"].listen(self)
 
@@ -98,7 +104,7 @@ async def test_the_bridge_ccxt_alone_and_the_venue_agree_level_by_level():
         rest = world.urls["kraken"]["rest"]
         there = {"rest_base": rest, "ws_base": rest.replace("http", "ws")}
         theirs = make_client(Bridged(venue="kraken", ccxt_id="kraken", symbols=SYMBOLS, **there))
-        seen = {symbol: [] for symbol in SYMBOLS}
+        seen: dict[str, list[Any]] = {symbol: [] for symbol in SYMBOLS}
 
         async def follow(symbol):
             while True:
@@ -152,7 +158,7 @@ async def test_what_breaks_is_lost_and_comes_back_whole(why, fault, told):
         await until(lambda: any(each.startswith(told) for each in ear.told), 20)
         await until(lambda: ear.all_synced(SYMBOLS), 20)
         for symbol in SYMBOLS:
-            await until(lambda symbol=symbol: list(ear.levels(symbol, 10)) == standing(world, symbol, 10))
+            await until(partial(agrees, world, ear, symbol))
         assert feed.counters()["reconnects"] >= 1
         assert feed.counters()["resyncs"] >= 1
 
@@ -162,7 +168,7 @@ async def test_one_silent_pair_is_compared_with_rest_and_given_up():
         await until(lambda: ear.all_synced(SYMBOLS), 20)
         world.floors["kraken"].faults.arm(Fault(kind="ws_silence", symbol="BTC/USDT", ms=6_000))
         await until(lambda: any(each == "lost BTC/USDT silent" for each in ear.told), 20)
-        await until(lambda: list(ear.levels("BTC/USDT", 10)) == standing(world, "BTC/USDT", 10), 20)
+        await until(partial(agrees, world, ear, "BTC/USDT"), 20)
 
 
 async def test_a_dead_socket_is_told_from_a_quiet_one():
@@ -195,14 +201,14 @@ async def test_the_local_server_signs_its_books_as_kraken_does():
     bids = ["45283.5 0.10000000", "45283.4 1.54582015", "45282.1 0.10000000", "45281.0 0.10000000"]
     bids += ["45280.3 1.54592586", "45279.0 0.07990000", "45277.6 0.03310103", "45277.5 0.30000000"]
     bids += ["45277.3 1.54602737", "45276.6 0.15445238"]
-    sides = [tuple(tuple(map(Decimal, row.split())) for row in side) for side in (bids, asks)]
-    assert checksum(*sides, places=1) == 3310070434
+    sides: list[Any] = [tuple(tuple(map(Decimal, row.split())) for row in side) for side in (bids, asks)]
+    assert checksum(sides[0], sides[1], 1) == 3310070434
     async with World(WorldConfig(seed=11, episodes=False, houses=("kraken",))) as world, aiohttp.ClientSession() as web:
         checked = 0
         async with web.ws_connect(world.urls["kraken"]["ws"]) as socket:
             params = {"channel": "book", "symbol": ["BTC/USDT"], "depth": 10}
             await socket.send_json({"method": "subscribe", "params": params, "req_id": 7})
-            book = {"bids": {}, "asks": {}}
+            book: dict[str, dict[Any, Any]] = {"bids": {}, "asks": {}}
             async with asyncio.timeout(10):
                 while checked < 20:
                     frame = json.loads(await socket.receive_str(), parse_float=Decimal, parse_int=Decimal)
