@@ -8,9 +8,11 @@ from os import SEEK_END
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from engine.core import views
+from engine.core import boards, views
 from engine.core.state import State, encode
 from engine.core.step import decide, tell
+from engine.domain.alerting import AlertSettings, AlertsPreview, AlertsView
+from engine.domain.board import FundingBoard, PremiumBoard, VenueHealth, Wires
 from engine.domain.command import Command
 from engine.domain.effect import Effect, Notice, OrderView, Reply
 from engine.domain.errors import InvariantBroken
@@ -77,6 +79,7 @@ class Desk:
         self._listeners: list[Callable[[Notice], None]] = []
         self._reply: Reply | None = None
         self._broken = False
+        self.wires: Callable[[], Wires] = Wires  # what the sockets tell, handed in by who holds them
         self.on_broken: Callable[[], None] = lambda: None  # ends the process
 
     def wire(self, carry: dict[type, Callable[[Any], None]]) -> None:
@@ -161,8 +164,20 @@ class Desk:
     def balances(self) -> Sequence[BalanceView]:
         return views.balances(self.state)
 
-    def premiums(self) -> Sequence[dict[str, object]]:
-        return views.premiums(self.state)
+    def premiums(self, coin: str, limit: int) -> PremiumBoard:
+        return boards.premiums(self.state, coin, limit)
+
+    def fundings(self, coin: str) -> FundingBoard:
+        return boards.fundings(self.state, coin)
+
+    def venues(self) -> Sequence[VenueHealth]:
+        return boards.venues(self.state, self.wires())
+
+    def alerts(self, owner: str) -> AlertsView:
+        return boards.alerts(self.state, owner)
+
+    def preview_alerts(self, owner: str, settings: AlertSettings) -> AlertsPreview:
+        return boards.preview(self.state, owner, settings)
 
     def refusals(self) -> Sequence[RefusalView]:
         return views.refusals(self.state)

@@ -82,7 +82,7 @@ class Acting:
         return router
 
     async def _do(self, caller: Caller, request_id: str, needs: Role, command: ask.Command) -> Response:
-        return _answer(await self._clerk.take(caller, request_id, needs, command))
+        return answered(await self._clerk.take(caller, request_id, needs, command))
 
     async def set_mode(self, name: str, body: m.ModeBody, caller: Asking, request_id: RequestId) -> Response:
         command = ask.SetMode(strategy=name, mode=ask.Mode(body.mode))
@@ -181,7 +181,7 @@ def _points(body: m.CurveBody) -> Points:
     return tuple((point.premium_pct, point.weight) for point in body.points)
 
 
-def _answer(reply: Reply) -> Response:
+def answered(reply: Reply) -> Response:
     body = {
         "request_id": reply.request_id,
         "ok": reply.ok,

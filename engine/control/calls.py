@@ -12,7 +12,6 @@ from engine.control import messages as m
 M = TypeVar("M", bound=m.Message)
 Query = Mapping[str, str | int]
 
-_records = TypeAdapter(list[dict[str, Any]])
 _record = TypeAdapter(dict[str, Any])
 
 
@@ -90,9 +89,19 @@ class Reads:
     async def balances(self) -> list[m.BalanceView]:
         return await self._many(m.BalanceView, "/balances")
 
-    async def premiums(self) -> list[dict[str, Any]]:
-        """The board: per coin and venue pair both bases of the premium with their inputs and ages."""
-        return _records.validate_json(await self._wire.read("/premiums", self._actor, {}))
+    async def premiums(self, coin: str = "", limit: int = 100) -> m.PremiumBoard:
+        """Every pair of a coin, or the `limit` pairs farthest from zero."""
+        return await self._one(m.PremiumBoard, "/v1/premiums", coin=coin, limit=limit)
+
+    async def funding(self, coin: str = "") -> m.FundingBoard:
+        return await self._one(m.FundingBoard, "/v1/funding", coin=coin)
+
+    async def venues(self) -> list[m.VenueHealth]:
+        return await self._many(m.VenueHealth, "/v1/venues")
+
+    async def alerts(self, owner: str) -> m.AlertsView:
+        """`owner`: desk, or mine for the asking actor's own."""
+        return await self._one(m.AlertsView, f"/v1/alerts/{_part(owner)}")
 
     async def refusals(self, key: str = "", limit: int = 50) -> list[m.RefusalView]:
         """`key`: an opportunity key, an opportunity id, a strategy or a coin."""
@@ -137,6 +146,18 @@ class Commands:
         self, strategy: str, points: Sequence[tuple[Decimal, Decimal]], request_id: str = ""
     ) -> m.Answer:
         return await self._send(f"/curves/{_part(strategy)}/set", _curve(points), request_id)
+
+    async def preview_alerts(self, owner: str, settings: m.AlertSettings) -> m.Answer:
+        """Changes nothing. On `ok` the body is an AlertsPreview."""
+        return await self._send(f"/v1/alerts/{_part(owner)}/preview", m.AlertsBody(settings=settings), "")
+
+    async def set_alerts(self, owner: str, version: int, settings: m.AlertSettings, request_id: str = "") -> m.Answer:
+        """Refused as `moved` unless `version` is the one in force. On `ok` the body is an AlertsView."""
+        body = m.AlertsBody(version=version, settings=settings)
+        return await self._send(f"/v1/alerts/{_part(owner)}/set", body, request_id)
+
+    async def undo_alerts(self, owner: str, version: int, request_id: str = "") -> m.Answer:
+        return await self._send(f"/v1/alerts/{_part(owner)}/undo", m.VersionBody(version=version), request_id)
 
     async def issue_token(
         self, opportunity_id: str, user_id: int, chat_id: int, fraction: Decimal = Decimal(1), request_id: str = ""

@@ -10,7 +10,7 @@ import msgspec
 from engine.control.archive import History, Keeper
 from engine.control.door import Desk
 from engine.control.gate import Caller, Refused, Role
-from engine.domain.command import Command, Halt, SetParams
+from engine.domain.command import Command, Halt, SetAlerts, SetParams
 from engine.domain.effect import Reply
 from engine.domain.errors import StoreUnavailable
 from engine.domain.report import Deed
@@ -117,6 +117,8 @@ def _readable(command: Command) -> str:
     fields = msgspec.structs.asdict(command)
     if isinstance(command, SetParams):
         fields["changes"] = msgspec.Raw(command.changes)
+    if isinstance(command, SetAlerts):
+        fields["settings"] = msgspec.Raw(command.settings)
     if "token" in fields:
         fields["token"] = fields["token"][:_TOKEN_SHOWN] + "…"
     return msgspec.json.encode(fields).decode()

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from engine.domain.alerting import AlertSettings, AlertsPreview, AlertsView
+from engine.domain.board import FundingBoard, PremiumBoard, VenueHealth
 from engine.domain.command import Command
 from engine.domain.effect import Notice, OrderView, Reply
 from engine.domain.view import (
@@ -40,8 +42,18 @@ class Desk(Protocol):
 
     def balances(self) -> Sequence[BalanceView]: ...
 
-    def premiums(self) -> Sequence[dict[str, object]]:
-        """The board: per coin and venue pair k_fx, k_usdt, tether premium, their inputs and ages."""
+    def premiums(self, coin: str, limit: int) -> PremiumBoard:
+        """Both bases per coin and venue pair, at the mids and executable, with the age of every input."""
+        ...
+
+    def fundings(self, coin: str) -> FundingBoard: ...
+
+    def venues(self) -> Sequence[VenueHealth]: ...
+
+    def alerts(self, owner: str) -> AlertsView: ...
+
+    def preview_alerts(self, owner: str, settings: AlertSettings) -> AlertsPreview:
+        """What these settings would do now. Changes nothing."""
         ...
 
     def refusals(self) -> Sequence[RefusalView]:

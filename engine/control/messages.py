@@ -5,6 +5,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from engine.control.boards import (
+    AlertSettings,
+    AlertsPreview,
+    AlertsView,
+    ConnectionView,
+    EdgeView,
+    ExecutableView,
+    FundingBoard,
+    FundingView,
+    InputView,
+    PremiumBoard,
+    PremiumView,
+    Quiet,
+    Reading,
+    Silence,
+    TetherView,
+    Threshold,
+    VenueHealth,
+)
 from engine.control.views import (
     AlertView,
     BalanceView,
@@ -28,12 +47,21 @@ from engine.control.views import (
 )
 
 __all__ = [
+    "AlertSettings",
     "AlertView",
+    "AlertsPreview",
+    "AlertsView",
     "BalanceView",
+    "ConnectionView",
     "CurvePoint",
+    "EdgeView",
+    "ExecutableView",
     "Facts",
     "Fee",
     "FillView",
+    "FundingBoard",
+    "FundingView",
+    "InputView",
     "LegView",
     "Message",
     "OpportunityView",
@@ -41,11 +69,19 @@ __all__ = [
     "OrderRequest",
     "OrderView",
     "PnlView",
+    "PremiumBoard",
+    "PremiumView",
+    "Quiet",
+    "Reading",
     "RefusalView",
+    "Silence",
     "StatusView",
     "StrategyView",
+    "TetherView",
+    "Threshold",
     "TokenView",
     "TradeView",
+    "VenueHealth",
     "VenueView",
 ]
 
@@ -138,6 +174,17 @@ class EvidenceBody(Message):
     """A person's word, kept in the audit."""
 
     evidence: str = Field(min_length=3, max_length=500)
+
+
+class AlertsBody(Message):
+    """Whole settings; the engine validates. `version`: the one that they were made from."""
+
+    settings: AlertSettings
+    version: int = 0
+
+
+class VersionBody(Message):
+    version: int
 
 
 class HaltView(Message):

@@ -52,7 +52,6 @@ class Reading:
             ("/trades/{trade_id}", self.trade, m.TradeView),
             ("/dlq", self.dead_letters, list[m.TradeView]),
             ("/balances", self.balances, list[m.BalanceView]),
-            ("/premiums", self.premiums, list[dict[str, Any]]),
             ("/refusals", self.refusals, list[m.RefusalView]),
             ("/halt", self.halt, m.HaltView),
             ("/reports/pnl", self.pnl, m.PnlReport),
@@ -138,9 +137,6 @@ class Reading:
 
     async def balances(self) -> Response:
         return said(200, self._desk.balances())
-
-    async def premiums(self) -> Response:
-        return said(200, self._desk.premiums())
 
     async def refusals(self, key: Word = "", limit: Limit = 50) -> Response:
         """`/why` must answer on a bad day too: without the store, from what the desk remembers."""

@@ -17,6 +17,7 @@ from engine.control.archive import History, Keeper
 from engine.control.clerk import Clerk
 from engine.control.door import Desk
 from engine.control.gate import Gate, Refused, answer_refused, said
+from engine.control.markets import Markets
 from engine.control.reading import Reading
 from engine.control.sockets import Sockets
 from engine.control.stream import Stream
@@ -39,8 +40,10 @@ class ControlServer:
         stream = Stream(keeper, history)
         self._leave_desk = desk.subscribe(stream.take)
         reading = Reading(desk, keeper, history)
-        acting = Acting(Clerk(desk, keeper, history), reading, curves)
-        self._routers = [reading.router(), acting.router(), Sockets(desk, stream).router()]
+        clerk = Clerk(desk, keeper, history)
+        acting = Acting(clerk, reading, curves)
+        markets = Markets(desk, clerk)
+        self._routers = [reading.router(), acting.router(), markets.router(), Sockets(desk, stream).router()]
 
     def build(self, token: str = "") -> FastAPI:
         """The application of one address. With a `token` every request must bear it."""

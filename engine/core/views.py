@@ -132,41 +132,6 @@ def balances(state: State) -> list[BalanceView]:
     return out
 
 
-def premiums(state: State) -> list[dict[str, object]]:
-    """The board: per coin and venue pair both bases at the mid, executable net of each direction, ages."""
-    held = state.strategies.get("kimchi")
-    if held is None:
-        return []
-    figures = held.strategy.figures(state.sight, held.params)
-    rows: list[dict[str, object]] = []
-    for name, k_usdt in figures.items():
-        if not name.startswith("k_usdt."):
-            continue
-        _, coin, korean, world = name.split(".")
-        ages = [
-            state.market.age_ms(where, symbol, state.now_ns)
-            for (where, symbol), rules in state.market.instruments.items()
-            if rules.base == coin and where in (korean, world)
-        ]
-        rows.append(
-            {
-                "coin": coin,
-                "korean": korean,
-                "global": world,
-                "k_usdt": k_usdt,
-                "k_fx": figures.get(f"k_fx.{coin}.{korean}.{world}"),
-                "net_sell_korea": figures.get(f"net.{coin}.{world}>{korean}"),
-                "net_buy_korea": figures.get(f"net.{coin}.{korean}>{world}"),
-                "tether_premium": figures.get("tether_premium"),
-                "usdt_krw": figures.get("usdt_krw"),
-                "fx": figures.get("fx"),
-                "fx_age_ms": figures.get("fx_age_ms"),
-                "book_age_ms": max(ages, default=-1.0),
-            }
-        )
-    return sorted(rows, key=lambda row: -abs(float(str(row["k_usdt"]))))
-
-
 def refusals(state: State) -> list[RefusalView]:
     return list(state.refusals)
 

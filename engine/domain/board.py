@@ -1,5 +1,7 @@
 """What the market boards show: premiums, funding, venues. Estimates in floats; ratios are plain: 0.0124 is 1.24 %."""
 
+from collections.abc import Mapping, Sequence
+
 from msgspec import Struct
 
 
@@ -161,6 +163,22 @@ class ConnectionView(Struct, frozen=True, kw_only=True):
     latency_p99_ms: float | None
     ping_rtt_ms: float | None
     reason: str
+
+
+class ClockView(Struct, frozen=True, kw_only=True):
+    """A venue's clock minus ours; None while it was not asked."""
+
+    offset_ms: float | None
+    uncertainty_ms: float | None
+
+
+class Wires(Struct, frozen=True, kw_only=True):
+    """What the shell knows of its sockets, by venue."""
+
+    connections: Mapping[str, Sequence[ConnectionView]] = {}
+    clocks: Mapping[str, ClockView] = {}
+    rates: Mapping[str, Mapping[str, float]] = {}  # by name of the limit the share that is used
+    watched: frozenset[str] = frozenset()  # venues without an account
 
 
 class RateUse(Struct, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ from engine.domain.view import (
     TradeView,
     VenueView,
 )
+from tests.control.markets import MarketDesk
 
 TIERS = (("-5", "1"), ("-2", "0.7"), ("-1", "0.5"), ("0", "0.2"), ("1", "0.05"), ("3", "0"))
 
@@ -132,7 +133,7 @@ def trade(found: OpportunityView, actor: str, *, state: str = "closed", outcome:
     )
 
 
-class TestDesk:
+class TestDesk(MarketDesk):
     """Implements engine.control.door.Desk."""
 
     __test__ = False
@@ -176,6 +177,8 @@ class TestDesk:
 
     def ask(self, request_id: str, actor: str, role: str, command: given.Command) -> Reply:
         self.asked.append((request_id, actor, command))
+        if isinstance(command, given.SetAlerts | given.UndoAlerts):
+            return self.ask_markets(request_id, actor, role, command)
         rule, text, body = self._do(actor, command)
         return Reply(request_id=request_id, ok=not rule, rule=rule, text=text, body=msgspec.json.encode(body))
 
@@ -352,9 +355,6 @@ class TestDesk:
             row, venue="binance", asset="USDT", ledger=Decimal(100), venue_total=Decimal(99), difference=Decimal(-1)
         )
         return [row, usdt]
-
-    def premiums(self) -> Sequence[dict[str, object]]:
-        return []
 
     def refusals(self) -> Sequence[RefusalView]:
         return []

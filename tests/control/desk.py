@@ -19,6 +19,7 @@ from engine.domain.view import (
     TradeView,
     VenueView,
 )
+from tests.control.markets import MarketDesk
 from tests.storage.views import opportunity, order, refusal, trade
 
 TIERS = tuple(
@@ -27,7 +28,7 @@ TIERS = tuple(
 )
 
 
-class MemoryDesk:
+class MemoryDesk(MarketDesk):
     """Implements engine.control.door.Desk."""
 
     def __init__(self) -> None:
@@ -46,6 +47,8 @@ class MemoryDesk:
 
     def ask(self, request_id: str, actor: str, role: str, command: given.Command) -> Reply:
         self.asked.append((request_id, actor, role, command))
+        if isinstance(command, given.SetAlerts | given.UndoAlerts):
+            return self.ask_markets(request_id, actor, role, command)
         rule, text, body = self._do(command)
         return Reply(request_id=request_id, ok=not rule, rule=rule, text=text, body=msgspec.json.encode(body))
 
@@ -208,9 +211,6 @@ class MemoryDesk:
                 age_ms=30,
             )
         ]
-
-    def premiums(self) -> Sequence[dict[str, object]]:
-        return [{"coin": "BTC", "k_fx": 0.0124, "k_usdt": float("nan")}]
 
     def refusals(self) -> Sequence[RefusalView]:
         return [refusal(1)]

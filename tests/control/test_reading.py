@@ -55,7 +55,6 @@ async def test_the_present_comes_from_the_desk(door, desk):
     assert [o.request.cid for o in await reads.orders()] == ["c1"]
     assert (await reads.order("c1")).report.fees[0].amount == Decimal("422.50")
     assert (await reads.balances())[0].free == Decimal("900000.50")
-    assert (await reads.premiums())[0] == {"coin": "BTC", "k_fx": 0.0124, "k_usdt": None}
     assert await reads.metrics() == {"steps": 10, "loop_lag_us": 120}
     assert (await reads.halt()).level == 0
     held = await reads.strategy("tether_bot")
