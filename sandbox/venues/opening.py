@@ -8,12 +8,14 @@ from msgspec import Struct
 from sandbox.venues import rules
 from sandbox.venues.binance.feed import BinanceFeed
 from sandbox.venues.binance.rest import Binance
+from sandbox.venues.bitget import rest as bitget
 from sandbox.venues.bithumb.frames import BithumbFrames
 from sandbox.venues.bithumb.rest import Bithumb
 from sandbox.venues.bybit import rest as bybit
 from sandbox.venues.coinone import rest as coinone
 from sandbox.venues.door import Dialect
 from sandbox.venues.floor import Floor
+from sandbox.venues.gate import rest as gate
 from sandbox.venues.kraken.feed import KrakenFeed
 from sandbox.venues.kraken.rest import Kraken
 from sandbox.venues.okx.feed import OkxFeed
@@ -93,6 +95,18 @@ HOUSES: dict[str, House] = {
         rules=lambda _: bybit.rules(),
         open=lambda floors, sockets: bybit.Bybit(floors[0], floors[1], sockets),
         paths={"bybit": {"ws": "/v5/public/spot"}, "bybit_linear": {"ws": "/v5/public/linear"}},
+    ),
+    "gate": House(
+        venues=("gate", "gate_futures"),
+        rules=lambda _: gate.rules(),
+        open=lambda floors, sockets: gate.Gate(floors[0], floors[1], sockets),
+        paths={"gate": {"ws": "/ws/v4/"}, "gate_futures": {"ws": "/v4/ws/usdt"}},
+    ),
+    "bitget": House(
+        venues=("bitget", "bitget_futures"),
+        rules=lambda _: bitget.rules(),
+        open=lambda floors, sockets: bitget.Bitget(floors[0], floors[1], sockets),
+        paths={"bitget": {"ws": "/v2/ws/public"}, "bitget_futures": {"ws": "/v2/ws/public"}},
     ),
     "kraken": House(
         venues=("kraken",),

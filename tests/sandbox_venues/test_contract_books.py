@@ -28,6 +28,7 @@ class Case(Struct, frozen=True, kw_only=True):
     shift_ms: int = 0  # ccxt's time of a book minus ours
     method: str = "handle_order_book"
     depth: int = 15
+    faulted: int = 3  # symbols that each fault hits; a venue that allows few subscribes an hour heals few
 
     def coin(self, symbol: str) -> str:
         return COINS[self.symbols.index(symbol)]
@@ -63,6 +64,16 @@ def point_coinone(client: Any, rest: str, ws: str) -> None:
     }
 
 
+def point_gate(client: Any, rest: str, ws: str) -> None:
+    everywhere(client, rest, "/api/v4")
+    client.urls["api"] |= {"spot": f"{ws}/ws/v4/", "swap": {"usdt": f"{ws}/v4/ws/usdt"}}
+
+
+def point_bitget(client: Any, rest: str, ws: str) -> None:
+    everywhere(client, rest)
+    client.urls["api"]["ws"] = {"public": f"{ws}/v2/ws/public"}
+
+
 CASES = [
     Case(
         house="coinone",
@@ -91,6 +102,42 @@ CASES = [
         options={"fetchMarkets": {"types": ["spot", "linear"]}},
         point=point_bybit,
         shift_ms=1,
+    ),
+    Case(
+        house="gate",
+        venue="gate",
+        spell=lambda coin: f"{coin}_USDT",
+        market="{}/USDT",
+        kind=ccxt.pro.gate,
+        options={"fetchMarkets": {"types": ["spot", "swap"]}},
+        point=point_gate,
+    ),
+    Case(
+        house="gate",
+        venue="gate_futures",
+        spell=lambda coin: f"{coin}_USDT",
+        market="{}/USDT:USDT",
+        kind=ccxt.pro.gate,
+        options={"fetchMarkets": {"types": ["spot", "swap"]}},
+        point=point_gate,
+    ),
+    Case(
+        house="bitget",
+        venue="bitget",
+        spell=lambda coin: f"{coin}USDT",
+        market="{}/USDT",
+        kind=ccxt.pro.bitget,
+        point=point_bitget,
+        faulted=1,
+    ),
+    Case(
+        house="bitget",
+        venue="bitget_futures",
+        spell=lambda coin: f"{coin}USDT",
+        market="{}/USDT:USDT",
+        kind=ccxt.pro.bitget,
+        point=point_bitget,
+        faulted=1,
     ),
 ]
 IDS = [case.venue if case.venue != "okx" else f"okx {case.market[-5:]}" for case in CASES]
@@ -134,9 +181,9 @@ async def test_after_every_fault_our_books_are_the_venues_and_none_was_wrong(cas
         truth = truth_of(pair)
         await until(lambda: pair.heard.is_whole(case.symbols))
         for kind in FAULTS:
-            for symbol in case.symbols:
+            for symbol in case.symbols[: case.faulted]:
                 pair.floor.faults.arm(Fault(kind=kind, symbol=symbol))
-            await until(lambda kind=kind: pair.floor.faults.report()["shown"].get(kind, 0) >= len(COINS))
+            await until(lambda kind=kind: pair.floor.faults.report()["shown"].get(kind, 0) >= case.faulted)
             await fresh(pair)
         pair.floor.faults.arm(Fault(kind="ws_disconnect"))
         await until(lambda: not pair.heard.is_whole(case.symbols))

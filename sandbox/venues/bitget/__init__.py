@@ -1,0 +1,1 @@
+"""Bitget v2: public REST and the socket of spot and USDT futures."""
