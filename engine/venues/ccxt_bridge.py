@@ -96,6 +96,9 @@ class CcxtBridge:
         found["reconnects"] = max(0, self._sessions - 1)
         return found | {"rollovers": 0, "moves": 0, "connections": 1}
 
+    def clock(self) -> None:
+        """Not known: ccxt keeps what the venue says of its time to itself."""
+
     def health(self) -> tuple[ConnectionHealth, ...]:
         age_ms = (self._clock_ns() - self._alive_ns) / NS_PER_MS if self._alive_ns else None
         return (

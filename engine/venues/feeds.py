@@ -1,15 +1,13 @@
 """Which native feed speaks to which venue."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from random import Random
 
-from msgspec import Struct
-
 from engine.domain.errors import ConfigError
+from engine.net.clock import Clock
 from engine.net.http import Http
-from engine.net.ratelimit import TokenBucket
 from engine.venues.bad_frames import BadFrames
 from engine.venues.binance.feed import BinanceDecoder, BinanceDialect
 from engine.venues.binance_usdm import facts as binance_usdm_facts
@@ -24,10 +22,10 @@ from engine.venues.bybit.dialect import BybitDialect
 from engine.venues.bybit.feed import BybitDecoder
 from engine.venues.ccxt_bridge import CcxtBridge
 from engine.venues.ccxt_client import Bridged
+from engine.venues.clocks import TimeCall
 from engine.venues.coinone.feed import CoinoneDecoder, CoinoneDialect
 from engine.venues.decoder import Ask, Decoder, Figure, Number
-from engine.venues.dialect import Dialect, Patience, SideDialect, TokenDialect, TopOf
-from engine.venues.facts import FactPoll, Facts
+from engine.venues.dialect import Patience, TopOf
 from engine.venues.gate import facts as gate_facts
 from engine.venues.gate.dialect import GateDialect
 from engine.venues.gate.feed import GateDecoder
@@ -35,28 +33,14 @@ from engine.venues.kucoin import facts as kucoin_facts
 from engine.venues.kucoin.classic import KucoinClassic
 from engine.venues.kucoin.dialect import KucoinDialect
 from engine.venues.kucoin.feed import KucoinDecoder
+from engine.venues.limits import Limiters
+from engine.venues.native import Connector, Native, Surroundings
 from engine.venues.okx.dialect import OkxDialect
 from engine.venues.okx.feed import OkxDecoder
 from engine.venues.pool import Plan, Pool
 from engine.venues.protocol import Feed, Sink
-from engine.venues.stream import Owner, Stream
-from engine.venues.tap import Tap, tapped
+from engine.venues.tap import Tap
 from engine.venues.upbit.feed import UpbitDecoder, UpbitDialect
-
-
-class Native(Struct, frozen=True, kw_only=True):
-    """What there is of one venue's market data. A new venue is one line below and its own folder."""
-
-    decoder: Callable[[Sink, Ask, Number], Decoder]
-    dialect: Callable[[str, str, tuple[str, ...], Random], Dialect]
-    # Connections beside the books, for what the venue serves at other addresses.
-    sides: tuple[Callable[[str, str, tuple[str, ...], Random], SideDialect], ...] = ()
-    facts: tuple[Facts, ...] = ()  # what REST alone tells
-    # REST paths whose answer is the base of a book: the query parameter that names the symbol, and whose book it is.
-    bases: Mapping[str, tuple[str, str]] = {}
-    # Parts of socket addresses that carry another product of the same venue, and the name of that product here.
-    sockets: Mapping[str, str] = {}
-
 
 _BINANCE_BASES = {
     "/api/v3/depth": ("symbol", "binance"),
@@ -70,44 +54,80 @@ _KUCOIN_BASES = {
     "/api/v3/market/orderbook/level2": ("symbol", "kucoin"),
     "/api/v1/level2/snapshot": ("symbol", "kucoin_futures"),
 }
+_BYBIT_TIME = TimeCall("/v5/market/time", ("time",))
+_BITGET_TIME = TimeCall("/api/v2/public/time", ("data", "serverTime"))
+_GATE_TIME = TimeCall("/api/v4/spot/time", ("server_time",))
+_KUCOIN_TIME = TimeCall("/api/v1/timestamp", ("data",))
 _NATIVE = {
-    "upbit": Native(decoder=UpbitDecoder, dialect=UpbitDialect),
-    "bithumb": Native(decoder=BithumbDecoder, dialect=BithumbDialect),
-    "coinone": Native(decoder=CoinoneDecoder, dialect=CoinoneDialect),
-    "binance": Native(decoder=BinanceDecoder, dialect=BinanceDialect, bases=_BINANCE_BASES),
+    "upbit": Native(decoder=UpbitDecoder, dialect=UpbitDialect, time=TimeCall("/v1/orderbook?markets=KRW-BTC&count=1")),
+    "bithumb": Native(decoder=BithumbDecoder, dialect=BithumbDialect, time=TimeCall("/v1/orderbook?markets=KRW-BTC")),
+    "coinone": Native(
+        decoder=CoinoneDecoder,
+        dialect=CoinoneDialect,
+        time=TimeCall("/public/v2/ticker_new/KRW/BTC", ("server_time",)),
+    ),
+    "binance": Native(
+        decoder=BinanceDecoder,
+        dialect=BinanceDialect,
+        bases=_BINANCE_BASES,
+        time=TimeCall("/api/v3/time", ("serverTime",)),
+    ),
     "binance_usdm": Native(
         decoder=BinanceUsdmDecoder,
         dialect=BinanceUsdmDialect,
         sides=(BinanceUsdmMarket,),
         facts=binance_usdm_facts.FACTS,
         bases={"/fapi/v1/depth": ("symbol", "binance_usdm")},
+        time=TimeCall("/fapi/v1/time", ("serverTime",)),
     ),
-    "bybit": Native(decoder=BybitDecoder, dialect=BybitDialect, sockets={"/v5/public/linear": "bybit_linear"}),
+    "bybit": Native(
+        decoder=BybitDecoder,
+        dialect=BybitDialect,
+        time=_BYBIT_TIME,
+        sockets={"/v5/public/linear": "bybit_linear"},
+    ),
     "bybit_linear": Native(
-        decoder=partial(BybitDecoder, venue="bybit_linear"), dialect=partial(BybitDialect, category="linear")
+        decoder=partial(BybitDecoder, venue="bybit_linear"),
+        dialect=partial(BybitDialect, category="linear"),
+        time=_BYBIT_TIME,
     ),
-    "bitget": Native(decoder=BitgetDecoder, dialect=BitgetDialect),
+    "bitget": Native(decoder=BitgetDecoder, dialect=BitgetDialect, time=_BITGET_TIME),
     "bitget_futures": Native(
         decoder=BitgetDecoder,
         dialect=partial(BitgetDialect, inst_type="USDT-FUTURES"),
         facts=bitget_facts.FUTURES_FACTS,
+        time=_BITGET_TIME,
     ),
-    "gate": Native(decoder=GateDecoder, dialect=GateDialect, bases=_GATE_BASES, sockets={"//fx-ws": "gate_futures"}),
+    "gate": Native(
+        decoder=GateDecoder,
+        dialect=GateDialect,
+        bases=_GATE_BASES,
+        time=_GATE_TIME,
+        sockets={"//fx-ws": "gate_futures"},
+    ),
     "gate_futures": Native(
         decoder=partial(GateDecoder, venue="gate_futures"),
         dialect=partial(GateDialect, product="futures"),
         facts=gate_facts.FUTURES_FACTS,
         bases=_GATE_BASES,
+        time=_GATE_TIME,
     ),
-    "kucoin": Native(decoder=KucoinDecoder, dialect=KucoinDialect, facts=kucoin_facts.SPOT_FACTS, bases=_KUCOIN_BASES),
+    "kucoin": Native(
+        decoder=KucoinDecoder,
+        dialect=KucoinDialect,
+        facts=kucoin_facts.SPOT_FACTS,
+        bases=_KUCOIN_BASES,
+        time=_KUCOIN_TIME,
+    ),
     "kucoin_futures": Native(
         decoder=KucoinDecoder,
         dialect=partial(KucoinDialect, product="FUTURES"),
         sides=(KucoinClassic,),
         facts=kucoin_facts.FUTURES_FACTS,
         bases=_KUCOIN_BASES,
+        time=_KUCOIN_TIME,
     ),
-    "okx": Native(decoder=OkxDecoder, dialect=OkxDialect),
+    "okx": Native(decoder=OkxDecoder, dialect=OkxDialect, time=TimeCall("/api/v5/public/time", ("data", 0, "ts"))),
 }
 VENUES = tuple(_NATIVE)
 
@@ -140,12 +160,14 @@ def build_feed(
     speaks: Native | None = None,
     ccxt_id: str = "",
     levels: int = 0,
+    limiters: Limiters | None = None,
 ) -> Feed:
     """One venue's public market data, not yet running.
 
     `top_of(symbol)` is the best bid and ask of the book that the sink's events built, None where it is not trusted.
     `bad_frames` is the file that keeps the last hundred frames that could not be decoded. `tap` is shown every frame
     and every REST base before it is decoded. `speaks` stands in for the venue's own entry in the table above.
+    `limiters` are those of the process; without them this feed keeps to the venue's limits by itself.
     With `ccxt_id` the venue is read through ccxt: `levels` a side, without tap or bad frames. Raises ConfigError.
     """
     if ccxt_id:
@@ -153,41 +175,19 @@ def build_feed(
             venue=venue, ccxt_id=ccxt_id, rest_base=rest_base, ws_base=ws_base, symbols=symbols, levels=levels
         )
         return CcxtBridge(bridged, sink, clock_ns, rng, top_of, patience)
-    found, patience = speaks or native(venue), patience or Patience()
-    ws_base, rest_base = ws_base.rstrip("/"), rest_base.rstrip("/")
-    makers = (found.dialect, *found.sides)
-    model = found.dialect(ws_base, rest_base, symbols, rng)
-    connects = TokenBucket(model.connects_per_second, 1, clock_ns)
-    bad = BadFrames(venue, bad_frames)
-    http = Http()
-
-    def connect(name: str, part: tuple[str, ...], kind: int, owner: Owner, sinks: tuple[Sink, Sink]) -> Stream:
-        dialect = makers[kind](ws_base, rest_base, part, rng)
-
-        def make(deliver: Sink, ask: Ask) -> Decoder:
-            return found.decoder(deliver, ask, Figure)
-
-        async def address(bearer: TokenDialect) -> str:
-            return bearer.with_token(await http.post(bearer.url()))
-
-        return Stream(
-            name,
-            dialect,
-            part,
-            make if tap is None else tapped(make, tap, dialect.url(), model.book_url),
-            owner,
-            sinks,
-            clock_ns,
-            rng,
-            http,
-            connects,
-            bad,
-            patience,
-            None if kind else top_of,
-            partial(address, dialect) if isinstance(dialect, TokenDialect) else None,
-        )
-
-    limits = tuple(maker(ws_base, rest_base, (), rng).limits for maker in makers)
-    plan = Plan(venue, symbols, limits, connect)
-    polls = [FactPoll(venue, facts, rest_base, symbols, http, clock_ns).run for facts in found.facts]
-    return Pool(plan, sink, clock_ns, rng, patience, polls, http.close)
+    found, limiters = speaks or native(venue), limiters or Limiters(clock_ns)
+    around = Surroundings(
+        ws_base=ws_base.rstrip("/"),
+        rest_base=rest_base.rstrip("/"),
+        clock_ns=clock_ns,
+        rng=rng,
+        top_of=top_of,
+        http=Http(limiter=limiters.of(venue), clock=Clock()),
+        connects=limiters.connects(venue, found.dialect(ws_base, rest_base, (), rng).connects_per_second),
+        bad=BadFrames(venue, bad_frames),
+        patience=patience or Patience(),
+        tap=tap,
+    )
+    connector = Connector(found, around)
+    plan = Plan(venue, symbols, connector.limits(), connector.connect)
+    return Pool(plan, sink, clock_ns, rng, around.patience, connector.polls(venue, symbols), around.http)

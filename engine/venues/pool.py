@@ -11,6 +11,8 @@ from msgspec import Struct
 
 from engine.domain.event import DayTicker, FeedAlive, FeedState, PerpState, TradePrint
 from engine.domain.money import NS_PER_MS, NS_PER_S
+from engine.net.clock import ClockOffset
+from engine.net.http import Http
 from engine.venues.decoder import Counts
 from engine.venues.dialect import LineLimits, Patience
 from engine.venues.handover import Handover
@@ -65,7 +67,7 @@ class Pool:
         rng: Random,
         patience: Patience,
         others: Sequence[Callable[[Sink], Awaitable[None]]] = (),  # what runs beside: REST polls
-        close: Callable[[], Awaitable[None]] | None = None,
+        http: Http | None = None,
     ) -> None:
         self.venue = plan.venue
         self._plan = plan
@@ -74,7 +76,7 @@ class Pool:
         self._rng = rng
         self._patience = patience
         self._others = others
-        self._close = close
+        self._http = http
         self._tickers = Tickers(sink)
         self._lines: dict[str, _Line] = {}
         self._line_of: dict[str, Stream] = {}
@@ -101,8 +103,8 @@ class Pool:
                 tasks.create_task(self._tend(), name=f"{self.venue}.pool")
         finally:
             self._tasks = None
-            if self._close is not None:
-                await self._close()
+            if self._http is not None:
+                await self._http.close()
 
     def counters(self) -> Mapping[str, int]:
         total: dict[str, int] = msgspec.structs.asdict(self._gone)
@@ -124,6 +126,12 @@ class Pool:
                 health = msgspec.structs.replace(health, state="handing_over")
             found.append(health)
         return tuple(found)
+
+    def clock(self) -> ClockOffset | None:
+        """The venue's clock beside ours; None before anything told it."""
+        if self._http is None or self._http.clock is None:
+            return None
+        return self._http.clock.offset(self._http.wall_ms())
 
     def hear_said(self, event: FeedEvent) -> None:
         """Marks, funding and turnover, from whichever connection or poll: told as one whole."""

@@ -17,6 +17,7 @@ from engine.domain.event import (
 )
 from engine.domain.market import Balance, Instrument
 from engine.domain.order import OrderReport, OrderRequest
+from engine.net.clock import ClockOffset
 
 FeedEvent = BookSnapshot | BookDelta | BookLost | TradePrint | PerpState | DayTicker | FeedAlive | FeedState
 Sink = Callable[[FeedEvent], None]
@@ -104,4 +105,8 @@ class Feed(Protocol):
 
     def health(self) -> tuple[ConnectionHealth, ...]:
         """Every connection, in the order in which they were made."""
+        ...
+
+    def clock(self) -> ClockOffset | None:
+        """The venue's clock less ours, and how far that may be wrong; None before anything told it."""
         ...
