@@ -71,6 +71,18 @@ def capture(
 
 
 @app.command()
+def status(
+    config: Directory = Path("configs"),
+    overlay: Overlays = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """The running desk and its venues: state, age, rate, reconnects, latency, clocks, budgets. Reads only."""
+    from engine.status import run as show
+
+    raise typer.Exit(show(config, tuple(overlay or ()), as_json))
+
+
+@app.command()
 def doctor(config: Directory = Path("configs"), overlay: Overlays = None) -> None:
     """What would keep the desk from trading: clock, keys, reach, rules, disk. Reads only."""
     from engine.doctor import run as examine
