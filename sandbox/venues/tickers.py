@@ -6,7 +6,7 @@ from decimal import Decimal
 from sandbox.venues.ledger import ZERO
 from sandbox.venues.orders import Print
 
-KEPT = 200
+KEPT = 2000
 
 
 class Day:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from sandbox.venues import candles
 from sandbox.venues.binance.feed import BinanceFeed
 from sandbox.venues.binance.wire import market_row
 from sandbox.venues.door import Malformed, whole
@@ -24,6 +25,8 @@ class Quotes:
             web.get("/api/v3/exchangeInfo", self._info),
             web.get("/api/v3/depth", self._depth),
             web.get("/api/v3/trades", self._trades),
+            web.get("/api/v3/aggTrades", self._aggregated),
+            web.get("/api/v3/klines", candles.binance(self._floor)),
             web.get("/api/v3/ticker/24hr", self._ticker),
             web.get("/api/v3/ticker/price", self._price),
             web.get("/api/v3/ticker/bookTicker", self._best),
@@ -71,6 +74,27 @@ class Quotes:
             for number, trade in day.trades
         ]
         return answer(rows[-whole(request.query, "limit", 500) :])
+
+    async def _aggregated(self, request: web.Request) -> web.Response:
+        """Every trade is an aggregate of its own; from `fromId` or `startTime` on, oldest first."""
+        day = self._feed.days[known_symbol(self._floor, request.query)]
+        first, since = whole(request.query, "fromId", 0), whole(request.query, "startTime", 0)
+        until, limit = whole(request.query, "endTime", self._floor.clock()), whole(request.query, "limit", 500)
+        rows = [
+            {
+                "a": number,
+                "p": fixed(trade.price),
+                "q": fixed(trade.qty),
+                "f": number,
+                "l": number,
+                "T": trade.at_ms,
+                "m": trade.aggressor.value == "ask",
+                "M": True,
+            }
+            for number, trade in day.trades
+            if number >= first and since <= trade.at_ms <= until
+        ]
+        return answer(rows[:limit] if first or since else rows[-limit:])
 
     async def _ticker(self, request: web.Request) -> web.Response:
         symbol = request.query.get("symbol")

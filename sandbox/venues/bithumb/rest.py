@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 import msgspec
 from aiohttp import web
 
-from sandbox.venues import auth
+from sandbox.venues import auth, candles
 from sandbox.venues.auth import Credential, Denied, Why
 from sandbox.venues.bithumb.frames import LEVELS, WALL_CLOCK_MS
 from sandbox.venues.bithumb.wire import order_id, order_number, order_row, placed_row, trade_rows, wish
@@ -62,6 +62,7 @@ class Bithumb:
             web.get("/v1/orderbook", self._orderbook),
             web.get("/v1/ticker", self._ticker),
             web.get("/v1/trades/ticks", self._trades),
+            web.get("/v1/candles/minutes/{unit}", candles.korean(self.floor, KST)),
             web.get("/v1/accounts", self._accounts),
             web.get("/v1/orders/chance", self._chance),
             web.post("/v2/orders", self._place),
@@ -91,6 +92,8 @@ class Bithumb:
     def _group(self, request: web.Request) -> str:
         if request.path in _PUBLIC:
             return _PUBLIC[request.path]
+        if request.path.startswith("/v1/candles/"):
+            return "trade"
         if request.path in ("/v2/orders/cancel", "/v2/orders/search"):
             return "batch"
         return {"POST": "order", "DELETE": "cancel"}.get(request.method, "private")
@@ -162,7 +165,8 @@ class Bithumb:
         if symbol not in self.floor.rules.markets:
             raise Malformed("code")
         day = self._feed.days[symbol]
-        newest = list(reversed(day.trades))[: whole(request.query, "count", 1)]
+        before = whole(request.query, "cursor", 1 << 62)
+        newest = [each for each in reversed(day.trades) if each[0] < before][: whole(request.query, "count", 1)]
         return _json([trade_tick_row(symbol, number, trade, day) for number, trade in newest])
 
     def _codes(self, request: web.Request) -> list[str]:

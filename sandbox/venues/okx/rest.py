@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
-from sandbox.venues import auth
+from sandbox.venues import auth, candles
 from sandbox.venues.auth import Credential, Denied, Why
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
@@ -62,6 +62,9 @@ _LIMITS = {  # per path: so many per 2 s
     "/api/v5/account/balance": 10,
     "/api/v5/public/instruments": 20,
     "/api/v5/market/books": 40,
+    "/api/v5/market/candles": 40,
+    "/api/v5/market/history-candles": 20,
+    "/api/v5/market/history-trades": 20,
 }
 _PLACEMENTS = ("/api/v5/trade/order", "/api/v5/trade/batch-orders")
 
@@ -93,6 +96,9 @@ class Okx:
             web.get(f"{v5}/market/ticker", self._ticker),
             web.get(f"{v5}/market/tickers", self._tickers),
             web.get(f"{v5}/market/trades", self._trades),
+            web.get(f"{v5}/market/history-trades", self._trades),
+            web.get(f"{v5}/market/candles", candles.okx(self.floor, is_history=False)),
+            web.get(f"{v5}/market/history-candles", candles.okx(self.floor, is_history=True)),
             web.get(f"{v5}/account/balance", self._balance),
             web.get(f"{v5}/account/config", self._config),
             web.get(f"{v5}/account/trade-fee", self._fee),
@@ -171,6 +177,7 @@ class Okx:
                 "ts": str(trade.at_ms),
             }
             for number, trade in reversed(self._feed.days[symbol].trades)
+            if number < whole(request.query, "after", number + 1)
         ]
         return _answer(rows[: whole(request.query, "limit", 100)])
 

@@ -1,11 +1,12 @@
 """Upbit's REST dialect. Source: protocols of the venue's API reference; numbers spelled as its answers spell them."""
 
+from datetime import UTC
 from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
 
-from sandbox.venues import auth
+from sandbox.venues import auth, candles
 from sandbox.venues.auth import Credential, Denied, Why
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
@@ -61,7 +62,7 @@ class Upbit:
         self.floor = floor
         self._feed = feed
         self._nonces: set[str] = set()
-        self._windows = {group: Window(10, 1000) for group in ("market", "orderbook", "ticker", "trade")}
+        self._windows = {group: Window(10, 1000) for group in ("market", "orderbook", "ticker", "trade", "candle")}
         self._windows |= {"default": Window(30, 1000), "order": Window(12, 1000), "order-test": Window(8, 1000)}
         self._ban = Ban(patience=10, first_ms=10_000, longest_ms=600_000)
 
@@ -73,6 +74,7 @@ class Upbit:
             web.get("/v1/orderbook/instruments", self._instruments),
             web.get("/v1/ticker", self._ticker),
             web.get("/v1/trades/ticks", self._trades),
+            web.get("/v1/candles/minutes/{unit}", candles.korean(self.floor, UTC)),
             web.get("/v1/accounts", self._accounts),
             web.get("/v1/orders/chance", self._chance),
             web.post("/v1/orders", self._place),
@@ -163,7 +165,8 @@ class Upbit:
         if symbol not in self.floor.rules.markets:
             raise Malformed("code")
         day = self._feed.days[symbol]
-        newest = list(reversed(day.trades))[: whole(request.query, "count", 1)]
+        before = whole(request.query, "cursor", 1 << 62)
+        newest = [each for each in reversed(day.trades) if each[0] < before][: whole(request.query, "count", 1)]
         return _json([trade_tick_row(symbol, number, trade, day) for number, trade in newest])
 
     def _book(self, symbol: str, count: int) -> dict[str, object]:
@@ -300,6 +303,8 @@ async def _body(request: web.Request) -> dict[str, object]:
 def _group(request: web.Request) -> str:
     if request.path in _PUBLIC:
         return _PUBLIC[request.path]
+    if request.path.startswith("/v1/candles/"):
+        return "candle"
     if request.path == "/v1/orders/test":
         return "order-test"
     return "order" if request.method in ("POST", "DELETE") else "default"
