@@ -34,11 +34,12 @@ from engine.storage.rollup import roll_up, snapshot
 from engine.storage.rows import exchange_row
 from engine.storage.writer import Writer
 from engine.strategies import curve
+from engine.venues.dialect import TopOf
 from engine.venues.feeds import build_feed
 from engine.venues.fx import FxPoll
+from engine.venues.limits import Limiters
 from engine.venues.protocol import Orders
 from engine.venues.registry import NEEDS_PASSPHRASE, build_orders
-from engine.venues.stream import TopOf
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class Daemon:
         return {name: build_orders(name, self._config.venues[name], key) for name, key in self._credentials.items()}
 
     def _start_markets(self, tasks: asyncio.TaskGroup, orders: Mapping[str, Orders]) -> None:
-        seed = Random(self._config.seed)
+        seed, limiters = Random(self._config.seed), Limiters(time.monotonic_ns)
         for name, venue in orders.items():
             tasks.create_task(self._attend(name, venue), name=f"rules {name}")
             config = self._config.venues[name]
@@ -133,6 +134,7 @@ class Daemon:
                 rng=Random(seed.random()),
                 top_of=self._top_of(name),
                 bad_frames=self._data / "bad_frames" / f"{name}.jsonl",
+                limiters=limiters,
             )
             tasks.create_task(feed.run(), name=f"feed {name}")
         for name, source in self._config.fx.sources.items():

@@ -8,7 +8,7 @@ from random import Random
 from typing import Protocol
 
 from msgspec import Struct
-from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport, ws_connect
 
 from engine.domain.errors import PremiaError
 from engine.net.backoff import Backoff
@@ -155,6 +155,9 @@ class Socket:
             await self._budget.take()
             try:
                 reason = await self._live()
+            except WSProtocolError as error:
+                is_flood = error.code is WSCloseCode.MESSAGE_TOO_BIG
+                reason = f"{'flooded' if is_flood else 'WSProtocolError'}: {error}"
             except (WSError, OSError, TimeoutError, PremiaError) as error:
                 reason = f"{type(error).__name__}: {error}"
             self.connected = False

@@ -86,7 +86,7 @@ class Pool:
         self._up: set[str] = set()
         self._is_up: bool | None = None
         self._gone = Counts()
-        self._reconnects = self._rollovers = self._moves = self._made = 0
+        self._rest_errors = self._reconnects = self._rollovers = self._moves = self._made = 0
         self._tasks: asyncio.TaskGroup | None = None
         for kind, limits in enumerate(plan.limits):
             for part in shards(plan.symbols, limits.max_symbols):
@@ -114,14 +114,15 @@ class Pool:
                 total[name] += value
         total["events"] = total["book"] + total["trade"]
         total["reconnects"] = self._reconnects + sum(max(0, stream.socket.connects - 1) for stream in streams)
+        total["rest_errors"] = self._rest_errors + sum(stream.rest_errors for stream in streams)
         total["rollovers"], total["moves"], total["connections"] = self._rollovers, self._moves, len(streams)
         return total
 
     def health(self) -> tuple[ConnectionHealth, ...]:
         moving = {line.name for handover in self._handovers.values() for line in (handover.old, *handover.fresh)}
-        found = []
+        found, clock = [], self.clock()
         for line in self._lines.values():
-            health = line.stream.health()
+            health = _by_venue_clock(line.stream.health(), clock)
             if health.name in moving and health.state == "up":
                 health = msgspec.structs.replace(health, state="handing_over")
             found.append(health)
@@ -217,6 +218,7 @@ class Pool:
         for name, value in msgspec.structs.asdict(counts).items():
             setattr(self._gone, name, getattr(self._gone, name) + value)
         self._reconnects += max(0, stream.socket.connects - 1)
+        self._rest_errors += stream.rest_errors
 
     async def _tend(self) -> None:
         while True:
@@ -314,6 +316,14 @@ class Pool:
 
 async def _run(awaitable: Awaitable[None]) -> None:
     await awaitable
+
+
+def _by_venue_clock(health: ConnectionHealth, clock: ClockOffset | None) -> ConnectionHealth:
+    """The latency as the venue's own clock would measure it: that of two machines is off by their offset."""
+    if clock is None or health.latency_p50_ms is None or health.latency_p99_ms is None:
+        return health
+    p50_ms, p99_ms = health.latency_p50_ms + clock.offset_ms, health.latency_p99_ms + clock.offset_ms
+    return msgspec.structs.replace(health, latency_p50_ms=p50_ms, latency_p99_ms=p99_ms)
 
 
 def shards(symbols: tuple[str, ...], most: int) -> list[tuple[str, ...]]:

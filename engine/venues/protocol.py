@@ -37,7 +37,7 @@ class ConnectionHealth(Struct, frozen=True, kw_only=True):
     gaps: int
     resyncs: int
     errors: int  # frames that could not be decoded
-    latency_p50_ms: float | None  # venue time to receipt over the last minute, by our wall clock as it stands
+    latency_p50_ms: float | None  # venue time to receipt over the last minute, by the venue's clock (± its uncertainty)
     latency_p99_ms: float | None
     ping_rtt_ms: float | None  # of the last ping
     reason: str  # why it broke last
@@ -100,7 +100,7 @@ class Feed(Protocol):
         ...
 
     def counters(self) -> Mapping[str, int]:
-        """frames, events, errors, gaps, resyncs, reconnects, rollovers, moves, connections."""
+        """frames, events, errors, rest_errors, gaps, resyncs, reconnects, rollovers, moves, connections."""
         ...
 
     def health(self) -> tuple[ConnectionHealth, ...]:

@@ -77,6 +77,7 @@ class Stream:
         self.decoder = make_decoder(self._deliver, self._ask)
         self.reason = "not yet connected"  # of the last break
         self.opened_ns = 0
+        self.rest_errors = 0  # answers that were none: refused, away, HTML where a book belongs
         self._owner = owner
         self._dialect = cast(Dialect, dialect)
         self._clock_ns = clock_ns
@@ -162,6 +163,7 @@ class Stream:
 
     def on_lost(self, reason: str) -> None:
         self.reason = reason
+        self.decoder.counts.errors += reason.startswith("flooded")
         self.decoder.drop("", "reconnect", self._clock_ns())
         self._owner.on_down(self, reason)
 
@@ -264,6 +266,7 @@ class Stream:
                 self._refused.pop(symbol, None)
                 return
         except (VenueUnavailable, VenueRefused, BadFrame) as error:
+            self.rest_errors += 1
             log.warning("feed_snapshot_failed line=%s symbol=%s error=%s", self.name, symbol, error)
             self._refused[symbol] = self._refused.get(symbol, 0) + 1
             if isinstance(error, RateLimited):
@@ -286,6 +289,7 @@ class Stream:
         try:
             theirs = self._dialect.top(symbol, await self._http.get(self._dialect.book_url(symbol)))
         except (VenueUnavailable, VenueRefused, BadFrame) as error:
+            self.rest_errors += 1
             log.warning("feed_look_failed line=%s symbol=%s error=%s", self.name, symbol, error)
             self._suspects[symbol] = asked_ns + _RETRY_NS
             return

@@ -19,6 +19,9 @@ class Crowd:
         self.opened = 0
         self.subscribed: list[list[str]] = []  # by frame
         self.poison = ""  # a socket that subscribes it is closed at once
+        self.unlisted = ""  # is acknowledged as the others are, and never served
+        self.rest: list[bytes] = []  # what REST answers, one after the other, the last for ever
+        self.rest_calls = 0
         self.deaf: set[web.WebSocketResponse] = set()  # are accepted, and get nothing
         self.deaf_from = 10**9  # the how-manieth socket on is deaf
         self.behind_ms: dict[web.WebSocketResponse, int] = {}  # its frames say they are so old
@@ -48,10 +51,19 @@ class Crowd:
             del self.sockets[ws]
         return ws
 
+    async def drown(self, ws: web.WebSocketResponse, frame: bytes) -> None:
+        with suppress(ClientConnectionResetError):
+            await ws.send_bytes(frame)
+
+    async def orderbook(self, request: web.Request) -> web.Response:
+        self.rest_calls += 1
+        return web.Response(body=self.rest.pop(0) if len(self.rest) > 1 else self.rest[0])
+
     async def _subscribe(self, ws: web.WebSocketResponse, topics: list[str]) -> None:
+        await ws.send_json({"success": True, "ret_msg": "", "op": "subscribe"})
         for topic in topics:
             kind, *_, symbol = topic.split(".")
-            if kind == "orderbook" and ws not in self.deaf:
+            if kind == "orderbook" and ws not in self.deaf and symbol != self.unlisted:
                 self.sockets[ws].add(symbol)
                 await ws.send_bytes(self._book(ws, symbol, "snapshot"))
 
@@ -86,6 +98,7 @@ async def crowd(**more: float) -> AsyncIterator[tuple[Crowd, str]]:
     venue = Crowd(**more)
     app = web.Application()
     app.router.add_get("/v5/public/spot", venue.websocket)
+    app.router.add_get("/v5/market/orderbook", venue.orderbook)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
