@@ -18,6 +18,7 @@ from sandbox.venues.floor import Floor
 from sandbox.venues.gate import rest as gate
 from sandbox.venues.kraken.feed import KrakenFeed
 from sandbox.venues.kraken.rest import Kraken
+from sandbox.venues.kucoin import rest as kucoin
 from sandbox.venues.okx.feed import OkxFeed
 from sandbox.venues.okx.rest import Okx
 from sandbox.venues.rules import VenueRules
@@ -107,6 +108,12 @@ HOUSES: dict[str, House] = {
         rules=lambda _: bitget.rules(),
         open=lambda floors, sockets: bitget.Bitget(floors[0], floors[1], sockets),
         paths={"bitget": {"ws": "/v2/ws/public"}, "bitget_futures": {"ws": "/v2/ws/public"}},
+    ),
+    "kucoin": House(
+        venues=("kucoin", "kucoin_futures"),
+        rules=lambda _: kucoin.rules(),
+        open=lambda floors, sockets: kucoin.Kucoin(floors[0], floors[1], sockets),
+        paths={"kucoin": {"ws": "/"}, "kucoin_futures": {"ws": "/"}},
     ),
     "kraken": House(
         venues=("kraken",),

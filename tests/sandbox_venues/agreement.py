@@ -146,9 +146,12 @@ def agreement(
 ) -> tuple[int, list[str]]:
     """How many books both have at the same venue time, and where they differ.
 
-    `name`: our symbol as they call it; `shift_ms`: their time minus ours.
+    `name`: our symbol as they call it; `shift_ms`: their time minus ours. Their first and last page of a coin may be half
+    written: some dialects change one level per frame.
     """
     common, different = 0, []
+    whole = {coin: sorted(stamp for each, stamp in theirs if each == coin)[1:-1] for coin in {n for n, _ in theirs}}
+    theirs = {(coin, stamp): theirs[coin, stamp] for coin, stamps in whole.items() for stamp in stamps}
     for (symbol, stamp), (bids, asks) in ours.items():
         page = theirs.get((name(symbol), stamp + shift_ms))
         if page is None:

@@ -74,6 +74,10 @@ def point_bitget(client: Any, rest: str, ws: str) -> None:
     client.urls["api"]["ws"] = {"public": f"{ws}/v2/ws/public"}
 
 
+def point_kucoin(client: Any, rest: str, _: str) -> None:
+    everywhere(client, rest)
+
+
 CASES = [
     Case(
         house="coinone",
@@ -138,6 +142,22 @@ CASES = [
         kind=ccxt.pro.bitget,
         point=point_bitget,
         faulted=1,
+    ),
+    Case(
+        house="kucoin",
+        venue="kucoin",
+        spell=lambda coin: f"{coin}-USDT",
+        market="{}/USDT",
+        kind=ccxt.pro.kucoin,
+        point=point_kucoin,
+    ),
+    Case(
+        house="kucoin",
+        venue="kucoin_futures",
+        spell=lambda coin: f"{'XBT' if coin == 'BTC' else coin}USDTM",
+        market="{}/USDT:USDT",
+        kind=ccxt.pro.kucoin,
+        point=point_kucoin,
     ),
 ]
 IDS = [case.venue if case.venue != "okx" else f"okx {case.market[-5:]}" for case in CASES]

@@ -1,0 +1,310 @@
+"""KuCoin's public REST, spot and futures. Errors ride in HTTP 200 with a code of their own."""
+
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.venues.auth import Denied
+from sandbox.venues.door import Malformed
+from sandbox.venues.floor import Floor, Limited
+from sandbox.venues.kucoin.socket import ClassicTalk, Frames, ProTalk, lots, rows
+from sandbox.venues.limits import Window
+from sandbox.venues.listings import perps, spot, venue
+from sandbox.venues.orders import Refused, Side
+from sandbox.venues.public import Public, Stream, symbol_of
+from sandbox.venues.rules import FeeFrom, MarketRules, VenueRules
+from sandbox.venues.sockets import Sockets
+from sandbox.venues.spelling import json_bytes, plain
+
+_PER_WINDOW, _WINDOW_MS = 2_000, 30_000
+_IDLE_SECONDS = 60.0
+_CONTRACTS = {"BTC": "0.001", "ETH": "0.01", "XRP": "10"}
+
+
+def contract(base: str) -> str:
+    """XBTUSDTM: bitcoin has another code in the futures."""
+    return f"{'XBT' if base == 'BTC' else base}USDTM"
+
+
+def rules() -> tuple[VenueRules, VenueRules]:
+    spots = venue("kucoin", "0.001", "0.001", FeeFrom.QUOTE, spot(lambda base: f"{base}-USDT"))
+    return spots, venue("kucoin_futures", "0.0002", "0.0006", FeeFrom.QUOTE, perps(contract, _CONTRACTS))
+
+
+class Kucoin(Public):
+    """A Dialect."""
+
+    def __init__(self, spots: Floor, futures: Floor, sockets: Sockets) -> None:
+        super().__init__(spots, sockets, Window(_PER_WINDOW, _WINDOW_MS))
+        self._floors = {"SPOT": spots, "FUTURES": futures}
+        frames = {name: Frames(floor) for name, floor in self._floors.items()}
+        self._streams = {
+            "SPOT": Stream(spots, frames["SPOT"], 10_000_000_000),
+            "FUTURES": Stream(futures, frames["FUTURES"], 1_700_000_000_000),
+        }
+        products = {name: (self._streams[name], frames[name]) for name in self._floors}
+        self._pro, self._classic = ProTalk(products), ClassicTalk(products)
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/", self._pro_socket),
+            web.get("/endpoint", self._classic_socket),
+            web.post("/api/v1/bullet-public", self._bullet),
+            web.get("/api/v1/timestamp", self._time),
+            web.get("/api/v1/symbols", self._symbols),
+            web.get("/api/v2/symbols", self._symbols),
+            web.get("/api/v3/currencies", self._currencies),
+            web.get("/api/v1/market/allTickers", self._tickers),
+            web.get("/api/v1/market/stats", self._stats),
+            web.get("/api/v1/market/histories", self._trades),
+            web.get("/api/v1/market/orderbook/level2_{depth}", self._spot_book),
+            web.get("/api/v3/market/orderbook/level2", self._spot_book),
+            web.get("/api/v1/contracts/active", self._contracts),
+            web.get("/api/v1/contracts/{symbol}", self._contract),
+            web.get("/api/v1/level2/snapshot", self._futures_book),
+            web.get("/api/v1/level2/depth{depth}", self._futures_book),
+            web.get("/api/v1/trade/history", self._futures_trades),
+            web.get("/api/v1/funding-rate/{symbol}/current", self._rate),
+            web.get("/api/v1/contract/funding-rates", self._rates),
+        ]
+
+    def admit(self, request: web.Request) -> dict[str, str]:
+        left, now_ms = self.take(request), self.floor.clock()
+        return {
+            "gw-ratelimit-limit": str(_PER_WINDOW),
+            "gw-ratelimit-remaining": str(left),
+            "gw-ratelimit-reset": str(_WINDOW_MS - now_ms % _WINDOW_MS),
+        }
+
+    def refused(self, error: Refused) -> web.Response:
+        return _no("400100", error.detail)
+
+    def denied(self, error: Denied) -> web.Response:
+        return _no("400003", str(error), 401)
+
+    def malformed(self, error: Malformed) -> web.Response:
+        return _no("200003", f"{error.parameter} {error.detail} not exists".replace("  ", " "))
+
+    def limited(self, error: Limited) -> web.Response:
+        return _no("429000", "Too many requests", 418 if error.banned else 429)
+
+    async def _pro_socket(self, request: web.Request) -> web.StreamResponse:
+        return await self.run_socket(
+            request,
+            self._streams.values(),
+            self._pro.hear,
+            idle_seconds=_IDLE_SECONDS,
+            sending_counts=True,
+            first=self._pro.greet,
+        )
+
+    async def _classic_socket(self, request: web.Request) -> web.StreamResponse:
+        if not request.query.get("token"):
+            return web.Response(status=401)
+        return await self.run_socket(
+            request,
+            self._streams.values(),
+            self._classic.hear,
+            idle_seconds=_IDLE_SECONDS,
+            first=self._classic.greet,
+        )
+
+    async def _bullet(self, request: web.Request) -> web.Response:
+        server = {"endpoint": f"ws://{request.host}/endpoint", "encrypt": False, "protocol": "websocket"}
+        server |= {"pingInterval": 18_000, "pingTimeout": 10_000}
+        return _yes({"token": "sandbox", "instanceServers": [server]})
+
+    async def _time(self, _: web.Request) -> web.Response:
+        return _yes(self.floor.clock())
+
+    async def _symbols(self, _: web.Request) -> web.Response:
+        return _yes([_spot(market) for market in self._floors["SPOT"].rules.markets.values()])
+
+    async def _currencies(self, _: web.Request) -> web.Response:
+        chains = {"BTC": ("BTC",), "ETH": ("ERC20", "ARBITRUM"), "XRP": ("XRP",), "USDT": ("TRC20", "ERC20")}
+        said = [
+            {
+                "currency": coin,
+                "name": coin,
+                "fullName": coin,
+                "precision": 8,
+                "isMarginEnabled": False,
+                "isDebitEnabled": False,
+                "chains": [
+                    {
+                        "chainName": name,
+                        "chainId": name.lower(),
+                        "withdrawalMinSize": "0.001",
+                        "depositMinSize": "0.0002",
+                        "withdrawalMinFee": "0.0005",
+                        "withdrawFeeRate": "0",
+                        "isWithdrawEnabled": True,
+                        "isDepositEnabled": True,
+                        "confirms": 3,
+                        "preConfirms": 1,
+                        "contractAddress": "",
+                        "withdrawPrecision": 8,
+                    }
+                    for name in names
+                ],
+            }
+            for coin, names in chains.items()
+        ]
+        return _yes(said)
+
+    async def _tickers(self, _: web.Request) -> web.Response:
+        rows_ = [self._ticker(symbol) for symbol in self._floors["SPOT"].rules.markets]
+        return _yes({"time": self.floor.clock(), "ticker": rows_})
+
+    async def _stats(self, request: web.Request) -> web.Response:
+        symbol = symbol_of(self._floors["SPOT"], request.query.get("symbol"))
+        return _yes({"time": self.floor.clock(), **self._ticker(symbol)})
+
+    def _ticker(self, symbol: str) -> dict[str, str]:
+        day, shown = self._streams["SPOT"].days[symbol], self._streams["SPOT"].shown[symbol]
+        said = {"symbol": symbol, "symbolName": symbol, "last": plain(day.last)}
+        said |= {"high": plain(day.high), "low": plain(day.low), "changePrice": plain(day.change)}
+        said |= {"vol": plain(day.volume), "volValue": plain(day.funds)}
+        said |= {"takerFeeRate": "0.001", "makerFeeRate": "0.001", "takerCoefficient": "1", "makerCoefficient": "1"}
+        for name, levels in (("buy", shown.bids), ("sell", shown.asks)):
+            if levels:
+                said[name] = plain(levels[0][0])
+        return said
+
+    async def _trades(self, request: web.Request) -> web.Response:
+        symbol = symbol_of(self._floors["SPOT"], request.query.get("symbol"))
+        said = [
+            {
+                "sequence": str(number),
+                "price": plain(trade.price),
+                "size": plain(trade.qty),
+                "side": "buy" if trade.aggressor is Side.BUY else "sell",
+                "time": trade.at_ms * 1_000_000,
+            }
+            for number, trade in reversed(self._streams["SPOT"].days[symbol].trades)
+        ]
+        return _yes(said[:100])
+
+    async def _futures_trades(self, request: web.Request) -> web.Response:
+        symbol = symbol_of(self._floors["FUTURES"], request.query.get("symbol"))
+        said = [
+            {
+                "sequence": number,
+                "tradeId": str(number),
+                "price": plain(trade.price),
+                "size": int(trade.qty),
+                "side": "buy" if trade.aggressor is Side.BUY else "sell",
+                "ts": trade.at_ms * 1_000_000,
+            }
+            for number, trade in reversed(self._streams["FUTURES"].days[symbol].trades)
+        ]
+        return _yes(said[:100])
+
+    async def _spot_book(self, request: web.Request) -> web.Response:
+        symbol = symbol_of(self._floors["SPOT"], request.query.get("symbol"))
+        shown, depth = self._streams["SPOT"].shown[symbol], _depth(request)
+        sides = {"bids": rows(shown.bids[:depth]), "asks": rows(shown.asks[:depth])}
+        return _yes({"time": shown.at_ms, "sequence": str(shown.last_id), **sides})
+
+    async def _futures_book(self, request: web.Request) -> web.Response:
+        symbol = symbol_of(self._floors["FUTURES"], request.query.get("symbol"))
+        shown, depth = self._streams["FUTURES"].shown[symbol], _depth(request)
+        sides = {"bids": lots(shown.bids[:depth]), "asks": lots(shown.asks[:depth])}
+        return _yes({"sequence": shown.last_id, "symbol": symbol, "ts": shown.at_ms * 1_000_000, **sides})
+
+    async def _contracts(self, _: web.Request) -> web.Response:
+        return _yes([self._described(market) for market in self._floors["FUTURES"].rules.markets.values()])
+
+    async def _contract(self, request: web.Request) -> web.Response:
+        symbol = symbol_of(self._floors["FUTURES"], request.match_info["symbol"])
+        return _yes(self._described(self._floors["FUTURES"].rules.markets[symbol]))
+
+    def _described(self, market: MarketRules) -> dict[str, Any]:
+        state, day = self._floors["FUTURES"].perps.get(market.symbol), self._streams["FUTURES"].days[market.symbol]
+        size = market.perp.contract if market.perp else market.lot
+        said: dict[str, Any] = {
+            "symbol": market.symbol,
+            "rootSymbol": "USDT",
+            "type": "FFWCSX",
+            "baseCurrency": "XBT" if market.base == "BTC" else market.base,
+            "quoteCurrency": market.quote,
+            "settleCurrency": market.quote,
+            "maxOrderQty": 1_000_000,
+            "maxPrice": 1_000_000,
+            "lotSize": int(market.lot),
+            "tickSize": float(market.bands[-1].tick),
+            "multiplier": float(size),
+            "makerFeeRate": 0.0002,
+            "takerFeeRate": 0.0006,
+            "isInverse": False,
+            "expireDate": None,
+            "status": "Open",
+            "maxLeverage": 125,
+            "lastTradePrice": float(day.last),
+            "volumeOf24h": float(day.volume * size),
+            "turnoverOf24h": float(day.funds * size),
+        }
+        if state is not None:
+            said |= {
+                "markPrice": float(state.mark),
+                "indexPrice": float(state.index),
+                "fundingFeeRate": float(state.funding_rate),
+                "predictedFundingFeeRate": float(state.predicted_rate),
+                "fundingRateGranularity": state.interval_ms,
+                "nextFundingRateDateTime": state.next_ms,
+                "nextFundingRateTime": max(0, state.next_ms - self.floor.clock()),
+            }
+        return said
+
+    async def _rate(self, request: web.Request) -> web.Response:
+        symbol = symbol_of(self._floors["FUTURES"], request.match_info["symbol"])
+        state = self._floors["FUTURES"].perps.get(symbol)
+        if state is None:
+            raise Malformed("symbol", symbol)
+        at_ms = state.next_ms - state.interval_ms
+        said = {"symbol": f".{symbol}FPI8H", "granularity": state.interval_ms, "timePoint": at_ms}
+        rates = {"value": float(state.funding_rate), "predictedValue": float(state.predicted_rate)}
+        return _yes({**said, **rates, "fundingTime": state.next_ms})
+
+    async def _rates(self, request: web.Request) -> web.Response:
+        symbol = symbol_of(self._floors["FUTURES"], request.query.get("symbol"))
+        state = self._floors["FUTURES"].perps.get(symbol)
+        if state is None:
+            return _yes([])
+        at_ms = state.next_ms - state.interval_ms
+        return _yes([{"symbol": symbol, "fundingRate": float(state.settled_rate), "timepoint": at_ms}])
+
+
+def _depth(request: web.Request) -> int:
+    text = request.match_info.get("depth", "1000")
+    return int(text) if text.isdigit() else 100
+
+
+def _spot(market: MarketRules) -> dict[str, Any]:
+    return {
+        "symbol": market.symbol,
+        "name": market.symbol,
+        "baseCurrency": market.base,
+        "quoteCurrency": market.quote,
+        "feeCurrency": market.quote,
+        "market": "USDS",
+        "baseMinSize": plain(market.min_qty),
+        "quoteMinSize": "0.1",
+        "baseMaxSize": "10000000000",
+        "quoteMaxSize": "99999999",
+        "baseIncrement": plain(market.lot),
+        "quoteIncrement": "0.000001",
+        "priceIncrement": plain(market.bands[-1].tick),
+        "priceLimitRate": "0.1",
+        "minFunds": plain(market.min_notional),
+        "isMarginEnabled": False,
+        "enableTrading": True,
+    }
+
+
+def _yes(data: object) -> web.Response:
+    return web.Response(body=json_bytes({"code": "200000", "data": data}), content_type="application/json")
+
+
+def _no(code: str, text: str, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=json_bytes({"code": code, "msg": text}), content_type="application/json")
