@@ -8,6 +8,7 @@ from msgspec import Struct
 from sandbox.venues import rules
 from sandbox.venues.binance.feed import BinanceFeed
 from sandbox.venues.binance.rest import Binance
+from sandbox.venues.binance_usdm import rest as binance_usdm
 from sandbox.venues.bitget import rest as bitget
 from sandbox.venues.bithumb.frames import BithumbFrames
 from sandbox.venues.bithumb.rest import Bithumb
@@ -114,6 +115,12 @@ HOUSES: dict[str, House] = {
         rules=lambda _: kucoin.rules(),
         open=lambda floors, sockets: kucoin.Kucoin(floors[0], floors[1], sockets),
         paths={"kucoin": {"ws": "/"}, "kucoin_futures": {"ws": "/"}},
+    ),
+    "binance_usdm": House(
+        venues=("binance_usdm",),
+        rules=lambda _: (binance_usdm.rules(),),
+        open=lambda floors, sockets: binance_usdm.BinanceUsdm(floors[0], sockets),
+        paths={"binance_usdm": {"ws": "/public/stream", "market": "/market/stream"}},
     ),
     "kraken": House(
         venues=("kraken",),

@@ -128,8 +128,8 @@ async def watching(house: str, venue: str, symbols: tuple[str, ...], speed: floa
 def notebook(kind: type, method: str = "handle_order_book") -> type:
     """ccxt's own class that writes down each book after its own handler has taken a message."""
 
-    def handler(self: Any, client: Any, message: Any) -> Any:
-        answer = getattr(kind, method)(self, client, message)
+    def handler(self: Any, *message: Any) -> Any:
+        answer = getattr(kind, method)(self, *message)
         for symbol, book in self.orderbooks.items():
             stamp = book.get("timestamp")
             if stamp and book["bids"] and book["asks"]:
@@ -146,8 +146,8 @@ def agreement(
 ) -> tuple[int, list[str]]:
     """How many books both have at the same venue time, and where they differ.
 
-    `name`: our symbol as they call it; `shift_ms`: their time minus ours. Their first and last page of a coin may be half
-    written: some dialects change one level per frame.
+    `name`: our symbol as they call it; `shift_ms`: their time minus ours. Their first and last page of a coin may be
+    half written: some dialects change one level per frame.
     """
     common, different = 0, []
     whole = {coin: sorted(stamp for each, stamp in theirs if each == coin)[1:-1] for coin in {n for n, _ in theirs}}

@@ -1,0 +1,1 @@
+"""Binance USD-M: public REST and the split streams of perpetuals."""

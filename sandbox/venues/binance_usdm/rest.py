@@ -1,0 +1,238 @@
+"""Binance USD-M's public REST: rules, books, trades, tickers, premium index and funding."""
+
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.venues.auth import Denied
+from sandbox.venues.binance_usdm.socket import Streams, rows
+from sandbox.venues.door import Malformed, whole
+from sandbox.venues.floor import Floor, Limited, PerpState
+from sandbox.venues.limits import Window
+from sandbox.venues.listings import INTERVALS_MS, perps, venue
+from sandbox.venues.orders import Refused, Side
+from sandbox.venues.public import Public, symbol_of
+from sandbox.venues.rules import FeeFrom, MarketRules, VenueRules
+from sandbox.venues.sockets import Sockets
+from sandbox.venues.spelling import json_bytes, plain
+
+_WEIGHT, _WINDOW_MS = 2_400, 60_000
+_USUAL_HOURS = 8
+_DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
+
+
+def rules() -> VenueRules:
+    lots = {"BTC": "0.001", "ETH": "0.001", "XRP": "0.1"}
+    contracts = perps(lambda base: f"{base}USDT", dict.fromkeys(lots, "1"), lots)
+    return venue("binance_usdm", "0.0002", "0.0005", FeeFrom.QUOTE, contracts)
+
+
+class BinanceUsdm(Public):
+    """A Dialect."""
+
+    def __init__(self, floor: Floor, sockets: Sockets) -> None:
+        super().__init__(floor, sockets, Window(_WEIGHT, _WINDOW_MS))
+        self._streams = Streams(floor, self)
+        self._stream = self._streams.stream
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/public/stream", self._streams.public),
+            web.get("/market/stream", self._streams.market),
+            web.get("/public/ws{rest:.*}", self._streams.public),
+            web.get("/market/ws{rest:.*}", self._streams.market),
+            web.get("/fapi/v1/ping", self._ping),
+            web.get("/fapi/v1/time", self._time),
+            web.get("/fapi/v1/exchangeInfo", self._info),
+            web.get("/fapi/v1/depth", self._depth),
+            web.get("/fapi/v1/trades", self._trades),
+            web.get("/fapi/v1/aggTrades", self._agg_trades),
+            web.get("/fapi/v1/ticker/24hr", self._tickers),
+            web.get("/fapi/v1/premiumIndex", self._premium),
+            web.get("/fapi/v1/fundingInfo", self._funding_info),
+            web.get("/fapi/v1/fundingRate", self._funding),
+        ]
+
+    def admit(self, request: web.Request) -> dict[str, str]:
+        self.take(request)
+        return {"X-MBX-USED-WEIGHT-1M": str(self.window.used(request.remote or "", self.floor.clock()))}
+
+    def refused(self, error: Refused) -> web.Response:
+        return _no(-1121, "Invalid symbol.")
+
+    def denied(self, error: Denied) -> web.Response:
+        return _no(-2015, str(error), 401)
+
+    def malformed(self, error: Malformed) -> web.Response:
+        if error.parameter == "symbol":
+            return _no(-1121, "Invalid symbol.")
+        return _no(-4021, f"{error.parameter} is not valid.")
+
+    def limited(self, error: Limited) -> web.Response:
+        answer = _no(-1003, "Too many requests.", 418 if error.banned else 429)
+        answer.headers["Retry-After"] = str(max(1, error.retry_after_ms // 1_000))
+        return answer
+
+    async def _ping(self, _: web.Request) -> web.Response:
+        return _yes({})
+
+    async def _time(self, _: web.Request) -> web.Response:
+        return _yes({"serverTime": self.floor.clock()})
+
+    async def _info(self, _: web.Request) -> web.Response:
+        symbols = [_described(market) for market in self.floor.rules.markets.values()]
+        limit = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": _WEIGHT}
+        head = {"timezone": "UTC", "serverTime": self.floor.clock(), "futuresType": "U_MARGINED"}
+        return _yes({**head, "rateLimits": [limit], "exchangeFilters": [], "assets": [], "symbols": symbols})
+
+    async def _depth(self, request: web.Request) -> web.Response:
+        symbol = symbol_of(self.floor, request.query.get("symbol"))
+        shown, limit = self._stream.shown[symbol], whole(request.query, "limit", 500)
+        if limit not in _DEPTHS:
+            raise Malformed("limit")
+        sides = {"bids": rows(shown.bids[:limit]), "asks": rows(shown.asks[:limit])}
+        return _yes({"lastUpdateId": shown.last_id, "E": shown.at_ms, "T": shown.at_ms - 1, **sides})
+
+    async def _trades(self, request: web.Request) -> web.Response:
+        symbol = symbol_of(self.floor, request.query.get("symbol"))
+        said = [
+            {
+                "id": number,
+                "price": plain(trade.price),
+                "qty": plain(trade.qty),
+                "quoteQty": plain(trade.price * trade.qty),
+                "time": trade.at_ms,
+                "isBuyerMaker": trade.aggressor is Side.SELL,
+            }
+            for number, trade in self._stream.days[symbol].trades
+        ]
+        return _yes(said[-whole(request.query, "limit", 500) :])
+
+    async def _agg_trades(self, request: web.Request) -> web.Response:
+        symbol = symbol_of(self.floor, request.query.get("symbol"))
+        said = [
+            {
+                "a": number,
+                "p": plain(trade.price),
+                "q": plain(trade.qty),
+                "f": number,
+                "l": number,
+                "T": trade.at_ms,
+                "m": trade.aggressor is Side.SELL,
+            }
+            for number, trade in self._stream.days[symbol].trades
+        ]
+        return _yes(said[-whole(request.query, "limit", 500) :])
+
+    async def _tickers(self, request: web.Request) -> web.Response:
+        wanted = request.query.get("symbol")
+        if wanted is not None:
+            return _yes(self._ticker(symbol_of(self.floor, wanted)))
+        return _yes([self._ticker(symbol) for symbol in self.floor.rules.markets])
+
+    def _ticker(self, symbol: str) -> dict[str, Any]:
+        day, now_ms = self._stream.days[symbol], self.floor.clock()
+        percent = day.change / day.open * 100 if day.open else day.change
+        return {
+            "symbol": symbol,
+            "priceChange": plain(day.change),
+            "priceChangePercent": f"{percent:.3f}",
+            "weightedAvgPrice": plain(day.last),
+            "lastPrice": plain(day.last),
+            "lastQty": "0",
+            "openPrice": plain(day.open),
+            "highPrice": plain(day.high),
+            "lowPrice": plain(day.low),
+            "volume": plain(day.volume),
+            "quoteVolume": plain(day.funds),
+            "openTime": now_ms - 86_400_000,
+            "closeTime": now_ms,
+            "firstId": 0,
+            "lastId": 0,
+            "count": len(day.trades),
+        }
+
+    async def _premium(self, request: web.Request) -> web.Response:
+        wanted = request.query.get("symbol")
+        if wanted is not None:
+            return _yes(self._index(self.floor.perps[symbol_of(self.floor, wanted)]))
+        return _yes([self._index(state) for state in self.floor.perps.values()])
+
+    def _index(self, state: PerpState) -> dict[str, Any]:
+        return {
+            "symbol": state.symbol,
+            "markPrice": plain(state.mark),
+            "indexPrice": plain(state.index),
+            "estimatedSettlePrice": plain(state.mark),
+            "lastFundingRate": plain(state.funding_rate),
+            "interestRate": "0.00010000",
+            "nextFundingTime": state.next_ms,
+            "time": state.at_ms,
+        }
+
+    async def _funding_info(self, _: web.Request) -> web.Response:
+        """Only the contracts whose interval is not the usual one."""
+        said = [
+            {
+                "symbol": market.symbol,
+                "adjustedFundingRateCap": "0.003",
+                "adjustedFundingRateFloor": "-0.003",
+                "fundingIntervalHours": INTERVALS_MS[market.base] // 3_600_000,
+                "disclaimer": False,
+            }
+            for market in self.floor.rules.markets.values()
+            if INTERVALS_MS[market.base] // 3_600_000 != _USUAL_HOURS
+        ]
+        return _yes(said)
+
+    async def _funding(self, request: web.Request) -> web.Response:
+        wanted = request.query.get("symbol")
+        states = self.floor.perps.values() if wanted is None else [self.floor.perps[symbol_of(self.floor, wanted)]]
+        said = [
+            {
+                "symbol": state.symbol,
+                "fundingTime": state.next_ms - state.interval_ms,
+                "fundingRate": plain(state.settled_rate),
+                "markPrice": plain(state.mark),
+            }
+            for state in states
+        ]
+        return _yes(said)
+
+
+def _described(market: MarketRules) -> dict[str, Any]:
+    tick, lot = plain(market.bands[-1].tick), plain(market.lot)
+    return {
+        "symbol": market.symbol,
+        "pair": market.symbol,
+        "contractType": "PERPETUAL",
+        "deliveryDate": 4_133_404_800_000,
+        "onboardDate": 1_569_398_400_000,
+        "status": "TRADING",
+        "maintMarginPercent": "2.5000",
+        "requiredMarginPercent": "5.0000",
+        "baseAsset": market.base,
+        "quoteAsset": market.quote,
+        "marginAsset": market.quote,
+        "pricePrecision": 2,
+        "quantityPrecision": 3,
+        "baseAssetPrecision": 8,
+        "quotePrecision": 8,
+        "underlyingType": "COIN",
+        "filters": [
+            {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000", "tickSize": tick},
+            {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "100000", "stepSize": lot},
+            {"filterType": "MARKET_LOT_SIZE", "minQty": lot, "maxQty": "100000", "stepSize": lot},
+            {"filterType": "MIN_NOTIONAL", "notional": "5"},
+        ],
+        "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET"],
+        "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
+    }
+
+
+def _yes(said: object) -> web.Response:
+    return web.Response(body=json_bytes(said), content_type="application/json")
+
+
+def _no(code: int, text: str, status: int = 400) -> web.Response:
+    return web.Response(status=status, body=json_bytes({"code": code, "msg": text}), content_type="application/json")
