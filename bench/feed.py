@@ -1,4 +1,4 @@
-"""Frame -> checked book -> top, against ccxt.pro and cryptofeed on the same frames: `python -m bench.feed --json`.
+"""Frame -> checked book -> top, against three peers on the same frames: `python -m bench.feed --json`.
 
 Every library gets the bytes or text that its socket would hand it, parses them by its own means, updates its own book
 and reads its best bid and ask. They take turns over whole recordings; each frame's time is its median over the rounds.
@@ -20,7 +20,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from bench import feed_peers
+from bench import feed_nautilus, feed_peers
 from bench.feed_peers import Handle
 from engine.domain.event import BookDelta, BookSnapshot
 from engine.market.book import Book
@@ -140,6 +140,11 @@ def competitors(case: Case) -> dict[str, tuple[Callable[[], Handle], list[Any]]]
             lambda: feed_peers.cryptofeed_handle(case.venue, case.base, codes),
             list(zip(names, case.frames, strict=True)),
         )
+    if feed_nautilus.have_nautilus() and case.venue in feed_nautilus.NAUTILUS:
+        found["nautilus_trader"] = (
+            lambda: feed_nautilus.nautilus_handle(case.venue, case.base, codes),
+            [text.encode() for text in case.frames],
+        )
     return found
 
 
@@ -165,7 +170,8 @@ def measure(case: Case, rounds: int) -> dict[str, Any]:
             times, tops = run_once(handle, frames)
             if turn:  # the first round warms all of them up
                 samples[name].append(times)
-            seen = [(float(bid), float(ask)) for bid, ask in tops]
+            # nautilus_trader gives 61837.63999999999 for 61837.64: its prices are fixed-point within.
+            seen = [(round(float(bid), 8), round(float(ask), 8)) for bid, ask in tops]
             if reference and seen != reference:
                 raise RuntimeError(f"{case.venue}: {name} ends at other tops than ours")
             reference = reference or seen
@@ -192,7 +198,8 @@ def percentiles(nanoseconds: list[float]) -> dict[str, float]:
 async def measure_all(rounds: int, limit: int) -> dict[str, Any]:
     # Inside a loop, because the peers' objects ask for one; nothing here waits.
     cases = [case for case in (load_case(venue, limit) for venue in RECORDED) if case is not None]
-    missing = [] if feed_peers.have_cryptofeed() else ["cryptofeed (pip install premia[bench])"]
+    have = {"cryptofeed": feed_peers.have_cryptofeed(), "nautilus_trader": feed_nautilus.have_nautilus()}
+    missing = [f"{name} (pip install premia[bench])" for name, there in have.items() if not there]
     return {"bench": "feed", "missing": missing, "cases": [measure(case, rounds) for case in cases]}
 
 

@@ -8,10 +8,10 @@ from math import inf
 from engine.domain.market import Levels
 
 # Most changes happen far from the touch and nobody looks there: only the keys near it are kept in order. Measured on
-# Binance's 1,000 levels: 5.1 us for a change of 17, against 8.8 with all of them in order.
-_NEAR = 32
-_FEW = 8  # fewer ordered ones than this: order the next ones from the sizes
-_MANY = 128  # more than this: let the farthest go
+# Binance's 1,000 levels: 3.6 us for a change of 15, against 8.8 with all of them in order.
+_NEAR = 16
+_FEW = 2  # fewer ordered ones than this: order the next ones from the sizes
+_MANY = 64  # more than this: let the farthest go
 
 
 class Book:
