@@ -16,7 +16,8 @@ _DEFAULT_RETRY_S = 1.0
 class Http:
     """A session of connections. It never sends an Origin header: Upbit answers that with one call per 10 seconds.
 
-    With a limiter every call waits for its turn; with a clock every answer's Date is a sample of the venue's.
+    With a limiter every call waits for its turn. With `dates` every answer's Date is a sample of the clock: only where
+    nothing better tells the venue's time, for the header may be an edge server's.
     """
 
     def __init__(
@@ -24,10 +25,12 @@ class Http:
         timeout_s: float = 5.0,
         limiter: Limiter | None = None,
         clock: Clock | None = None,
+        dates: bool = False,
         wall_ms: Callable[[], float] = lambda: time.time() * 1e3,
     ) -> None:
         self.clock = clock
         self.wall_ms = wall_ms
+        self._dates = dates
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._limiter = limiter
         self._session: aiohttp.ClientSession | None = None
@@ -63,7 +66,7 @@ class Http:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         sent_ms = self.wall_ms()
         async with self._session.request(method, url) as answer:
-            if self.clock is not None and "Date" in answer.headers:
+            if self._dates and self.clock is not None and "Date" in answer.headers:
                 self.clock.sample_date(sent_ms, self.wall_ms(), answer.headers["Date"])
             body = await answer.content.read(_MAX_BODY + 1)
             while len(body) <= _MAX_BODY and not answer.content.at_eof():

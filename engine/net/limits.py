@@ -66,9 +66,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     reserved: float = 0.2  # of every rule: for cancels, exits, and what else is urgent
     retry_s: float = 1.0  # after a 429 that names no time; doubles while they go on
     reset_ms_header: str = ""  # names that time in ms
-    bans: tuple[tuple[int, float], ...] = (
-        (418, 120.0),
-    )  # statuses that shut us out: s where none is named
+    bans: tuple[tuple[int, float], ...] = ((418, 120.0),)  # statuses that shut us out: s where none is named
 
 
 class _Window:

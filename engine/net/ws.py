@@ -17,6 +17,7 @@ from engine.net.ratelimit import TokenBucket
 _NS_PER_MS = 1_000_000
 _MAX_MESSAGE = 4 * 1024 * 1024  # the largest known frame is 0.1 MB; 10 MB is an attack or a fault
 _WATCH_EVERY_S = 0.1
+_FIRST_PING_MS = 1_000
 _SETTLED_NS = 3_000_000_000  # a connection that lives so long is no failure
 _SHORT = 256  # bytes: an answer to a text ping is no longer
 _TEXT, _BINARY, _CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
@@ -181,7 +182,9 @@ class Socket:
         try:
             self.connects += 1
             self.connected = True
-            self._opened_ns = self._pinged_ns = self._told_ns = listener.heard_ns = self.clock_ns()
+            self._opened_ns = self._told_ns = listener.heard_ns = self.clock_ns()
+            # The first ping soon: until its answer nothing is known of the way there.
+            self._pinged_ns = self._opened_ns - max(0, self.heartbeat.every_ms - _FIRST_PING_MS) * _NS_PER_MS
             self._unsent = deque(self.owner.on_open())
             self._flush()
             while not transport.is_disconnected:

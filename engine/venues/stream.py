@@ -75,7 +75,7 @@ class Stream:
         self.sink, self.said = sinks
         self.pulse = Pulse()
         self.decoder = make_decoder(self._deliver, self._ask)
-        self.reason = "not yet connected"  # of the last break
+        self.reason = ""  # of the last break
         self.opened_ns = 0
         self.rest_errors = 0  # answers that were none: refused, away, HTML where a book belongs
         self._owner = owner
