@@ -83,6 +83,36 @@ def status(
 
 
 @app.command()
+def collect(
+    config: Directory = Path("configs"),
+    overlay: Overlays = None,
+    out: Annotated[Path, typer.Option("--out", help="folder of the Parquet files")] = Path("var/history"),
+    venue: Annotated[list[str] | None, typer.Option("--venue", help="may be repeated; default: all enabled")] = None,
+    symbol: Annotated[list[str] | None, typer.Option("--symbol", help="may be repeated; default: configured")] = None,
+    kind: Annotated[list[str] | None, typer.Option("--kind", help="candles, funding, trades; may be repeated")] = None,
+    timeframe: Annotated[str, typer.Option(help="of candles: 1m, 5m, 1h, ...")] = "1m",
+    since: Annotated[str, typer.Option(help="UTC: 2026-11-20, or ago: 90m, 12h, 7d")] = "1d",
+    until: Annotated[str, typer.Option(help="the same; default: now")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="close with one JSON object")] = False,
+) -> None:
+    """Candles, funding rates and trades of the past into Parquet; goes on where it stopped."""
+    from engine.collect.run import Wish
+    from engine.collect.run import run as run_collect
+
+    wish = Wish(
+        out=out,
+        venues=tuple(venue or ()),
+        symbols=tuple(symbol or ()),
+        kinds=tuple(kind or ("candles",)),
+        timeframe=timeframe,
+        since=since,
+        until=until,
+        as_json=as_json,
+    )
+    raise typer.Exit(run_collect(config, tuple(overlay or ()), wish))
+
+
+@app.command()
 def doctor(config: Directory = Path("configs"), overlay: Overlays = None) -> None:
     """What would keep the desk from trading: clock, keys, reach, rules, disk. Reads only."""
     from engine.doctor import run as examine

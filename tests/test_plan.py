@@ -54,6 +54,7 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     "engine.status": ("engine.config", "engine.control"),
     "engine.recordings": ("engine.domain",),
     "engine.frames": ("engine.domain", "engine.market", "engine.recordings", "engine.venues"),
+    "engine.collect": ("engine.config", "engine.domain", "engine.venues"),
     "engine.capture": ("engine.config", "engine.domain", "engine.market", "engine.venues"),
     # wiring
     "engine.daemon": ("engine",),

@@ -49,14 +49,14 @@ def make_client(bridged: Bridged) -> Any:
     client = getattr(pro, bridged.ccxt_id)({"enableRateLimit": True, "newUpdates": True})
     if not client.has.get("watchOrderBook"):
         raise ConfigError(f"{where}: ccxt's `{bridged.ccxt_id}` has no stream of order books")
-    client.urls["api"] = _addressed(client.urls["api"], bridged.rest_base, bridged.ws_base, False)
+    client.urls["api"] = addressed(client.urls["api"], bridged.rest_base, bridged.ws_base)
     return client
 
 
-def _addressed(urls: Any, rest_base: str, ws_base: str, is_socket: bool) -> Any:
+def addressed(urls: Any, rest_base: str, ws_base: str, is_socket: bool = False) -> Any:
     """Every address with its scheme and host replaced; what lies below `ws` is a socket."""
     if isinstance(urls, Mapping):
-        return {key: _addressed(value, rest_base, ws_base, is_socket or key == "ws") for key, value in urls.items()}
+        return {key: addressed(value, rest_base, ws_base, is_socket or key == "ws") for key, value in urls.items()}
     base = ws_base if is_socket or str(urls).startswith("ws") else rest_base
     return _HOST.sub(base.rstrip("/"), urls, count=1) if base and isinstance(urls, str) else urls
 
