@@ -14,6 +14,7 @@ from sandbox.venues.floor import Floor
 from sandbox.venues.ledger import FEES, MARKET
 from sandbox.venues.orders import Order
 from sandbox.venues.sockets import Sockets
+from sandbox.venues.wallets import Wallet
 
 T = TypeVar("T")
 
@@ -56,6 +57,24 @@ class DepositOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     amount: Decimal
 
 
+class WalletOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /world/wallets: what may come and go; no network: all of the asset. Networks in the venue's spelling."""
+
+    venue: str
+    asset: str
+    network: str = ""
+    deposits: bool = True
+    withdrawals: bool = True
+
+
+class WarningOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /world/warnings: what the venue says of a market from now on; no kinds: nothing."""
+
+    venue: str
+    symbol: str
+    kinds: tuple[str, ...] = ()
+
+
 def control_routes(world: Watched) -> list[web.RouteDef]:
     door = _Door(world)
     return [
@@ -65,6 +84,8 @@ def control_routes(world: Watched) -> list[web.RouteDef]:
         web.get("/world/books", door.books),
         web.post("/world/accounts", door.deposit),
         web.post("/world/faults", door.fault),
+        web.post("/world/wallets", door.wallet),
+        web.post("/world/warnings", door.warn),
         web.post("/world/fx", door.break_fx),
         web.post("/world/premium", door.premium),
     ]
@@ -138,6 +159,17 @@ class _Door:
         if order.fault is not None:
             faults.arm(order.fault)
         return _json({"ok": True, "cleared": cleared, "faults": faults.report()})
+
+    async def wallet(self, request: web.Request) -> web.Response:
+        order = await _read(request, WalletOrder)
+        wallet = Wallet(order.deposits, order.withdrawals)
+        _known(self._world.floors, order.venue).wallets.set(order.asset, order.network, wallet)
+        return _json({"ok": True})
+
+    async def warn(self, request: web.Request) -> web.Response:
+        order = await _read(request, WarningOrder)
+        _known(self._world.floors, order.venue).wallets.warn(order.symbol, order.kinds)
+        return _json({"ok": True})
 
     async def break_fx(self, request: web.Request) -> web.Response:
         self._world.fx.break_source(await _read(request, FxFault))

@@ -14,6 +14,7 @@ from sandbox.venues.liquidity import Levels
 from sandbox.venues.matching import Exchange
 from sandbox.venues.orders import Order, OrderRequest, Print, Reason, Refused
 from sandbox.venues.rules import VenueRules
+from sandbox.venues.wallets import Wallets
 
 
 class Cut(Exception):
@@ -90,6 +91,7 @@ class Floor:
         self.ledger = Ledger()
         self.exchange = Exchange(rules, self.ledger)
         self.keys: dict[str, Credential] = {}
+        self.wallets = Wallets()
         self.recorded: set[str] = set()  # symbols whose frames come from a recording: not rendered again
         self.perps: dict[str, PerpState] = {}  # newest of every perpetual
         self._listeners: list[Listener] = []

@@ -249,7 +249,7 @@ class Binance:
     async def _currencies(self, request: web.Request) -> web.Response:
         await self._signed(request)
         assets = dict.fromkeys(a for rules in self.floor.rules.markets.values() for a in (rules.base, rules.quote))
-        return answer([currency_row(asset) for asset in assets])
+        return answer([currency_row(asset, self.floor.wallets) for asset in assets])
 
     async def _no_margin(self, request: web.Request) -> web.Response:
         """Spot alone is traded here: no pair has margin."""

@@ -9,6 +9,7 @@ from sandbox.venues.ledger import ZERO, Ledger
 from sandbox.venues.orders import Fill, Kind, Order, OrderRequest, Side, State, Tif
 from sandbox.venues.rules import MarketRules, Stp, VenueRules
 from sandbox.venues.spelling import fixed, plain
+from sandbox.venues.wallets import Wallets
 
 CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 _STP = {
@@ -218,9 +219,10 @@ def market_row(rules: MarketRules) -> dict[str, object]:
     }
 
 
-def currency_row(asset: str) -> dict[str, object]:
+def currency_row(asset: str, wallets: Wallets) -> dict[str, object]:
     """One coin of capital/config/getall."""
     network = {"USDT": "TRX"}.get(asset, asset)
+    wallet = wallets.of(asset, network)
     fee = {"BTC": "0.00015", "ETH": "0.0012", "XRP": "0.2", "USDT": "1"}.get(asset, "0")
     return {
         "coin": asset,
@@ -229,16 +231,16 @@ def currency_row(asset: str) -> dict[str, object]:
         "locked": "0",
         "isLegalMoney": False,
         "trading": True,
-        "depositAllEnable": True,
-        "withdrawAllEnable": True,
+        "depositAllEnable": wallet.deposits,
+        "withdrawAllEnable": wallet.withdrawals,
         "networkList": [
             {
                 "network": network,
                 "coin": asset,
                 "name": network,
                 "isDefault": True,
-                "depositEnable": True,
-                "withdrawEnable": True,
+                "depositEnable": wallet.deposits,
+                "withdrawEnable": wallet.withdrawals,
                 "withdrawFee": fee,
                 "withdrawMin": plain(Decimal(fee) * 2),
                 "withdrawMax": "9999999",

@@ -91,6 +91,7 @@ class Bitget(Public):
         return self._yes([_spot(market) for market in self._floors["SPOT"].rules.markets.values()])
 
     async def _coins(self, _: web.Request) -> web.Response:
+        wallets = self.floor.wallets
         chains = {"BTC": ("BTC",), "ETH": ("ERC20", "ArbitrumOne"), "XRP": ("XRP",), "USDT": ("TRC20", "ERC20")}
         said = [
             {
@@ -101,8 +102,8 @@ class Bitget(Public):
                     {
                         "chain": name,
                         "needTag": "false",
-                        "withdrawable": "true",
-                        "rechargeable": "true",
+                        "withdrawable": str(wallets.of(coin, name).withdrawals).lower(),
+                        "rechargeable": str(wallets.of(coin, name).deposits).lower(),
                         "withdrawFee": "0.0005",
                         "extraWithdrawFee": "0",
                         "depositConfirm": "2",

@@ -22,7 +22,13 @@ from sandbox.venues.upbit.rest import NAMES
 from sandbox.venues.upbit.wire import account_rows, chance_row, wallet_row
 
 CLOCK_MS = 30_000  # how far the signed timestamp may be off
-_PUBLIC = {"/v1/market/all": "other", "/v1/orderbook": "orderbook", "/v1/ticker": "ticker", "/v1/trades/ticks": "trade"}
+_PUBLIC = {
+    "/v1/market/all": "other",
+    "/v1/market/virtual_asset_warning": "other",
+    "/v1/orderbook": "orderbook",
+    "/v1/ticker": "ticker",
+    "/v1/trades/ticks": "trade",
+}
 _ERRORS = {
     Reason.UNKNOWN_MARKET: (404, "market_does_not_exist", "해당 마켓이 존재하지 않습니다."),
     Reason.BAD_TICK: (400, "invalid_price_{side}", "주문가격 단위를 잘못 입력하셨습니다. 확인 후 시도해주세요."),
@@ -59,6 +65,7 @@ class Bithumb:
         return [
             web.get("/websocket/v1", self._feed.serve),
             web.get("/v1/market/all", self._markets),
+            web.get("/v1/market/virtual_asset_warning", self._warnings),
             web.get("/v1/orderbook", self._orderbook),
             web.get("/v1/ticker", self._ticker),
             web.get("/v1/trades/ticks", self._trades),
@@ -119,13 +126,22 @@ class Bithumb:
     # public
 
     async def _markets(self, _: web.Request) -> web.Response:
-        return _json(
-            [
-                {"market": symbol, "korean_name": korean, "english_name": english, "market_warning": "NONE"}
-                for symbol, rules in self.floor.rules.markets.items()
-                for korean, english in [NAMES.get(rules.base, (rules.base, rules.base))]
-            ]
-        )
+        rows: list[dict[str, object]] = []
+        for symbol, rules in self.floor.rules.markets.items():
+            korean, english = NAMES.get(rules.base, (rules.base, rules.base))
+            warned = "CAUTION" if self.floor.wallets.warnings(symbol) else "NONE"
+            rows.append({"market": symbol, "korean_name": korean, "english_name": english, "market_warning": warned})
+        return _json(rows)
+
+    async def _warnings(self, _: web.Request) -> web.Response:
+        """One row per market and kind; `end_date` is Korean wall time."""
+        date, time = utc_parts(self.floor.clock() + 3_600_000, KST)
+        rows = [
+            {"market": symbol, "warning_type": kind, "warning_step": "CAUTION", "end_date": f"{date} {time}"}
+            for symbol in self.floor.rules.markets
+            for kind in self.floor.wallets.warnings(symbol)
+        ]
+        return _json(rows)
 
     async def _orderbook(self, request: web.Request) -> web.Response:
         codes = self._codes(request)
@@ -308,7 +324,7 @@ class Bithumb:
     async def _wallets(self, request: web.Request) -> web.Response:
         self._account(request)
         assets = dict.fromkeys(rules.base for rules in self.floor.rules.markets.values())
-        return _json([wallet_row(asset, self.floor.clock()) for asset in assets])
+        return _json([wallet_row(asset, self.floor.wallets, self.floor.clock()) for asset in assets])
 
 
 def _page(rows: Iterable[dict[str, object]], request: web.Request, most: int) -> web.Response:

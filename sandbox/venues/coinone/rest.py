@@ -109,12 +109,13 @@ class Coinone(Public):
         return self._say({"range_price_units": units})
 
     async def _currencies(self, _: web.Request) -> web.Response:
+        wallets = self.floor.wallets
         rows_ = [
             {
                 "name": market.base,
                 "symbol": market.base,
-                "deposit_status": "normal",
-                "withdraw_status": "normal",
+                "deposit_status": "normal" if wallets.of(market.base, market.base).deposits else "suspended",
+                "withdraw_status": "normal" if wallets.of(market.base, market.base).withdrawals else "suspended",
                 "deposit_confirm_count": 2,
                 "max_precision": 8,
                 "deposit_fee": "0.0",

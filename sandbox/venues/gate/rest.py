@@ -103,24 +103,25 @@ class Gate(Public):
         return _yes([])
 
     async def _currencies(self, _: web.Request) -> web.Response:
+        wallets = self.floor.wallets
         chains = {"BTC": ("BTC",), "ETH": ("ETH", "ARBEVM"), "XRP": ("XRP",), "USDT": ("TRX", "ETH")}
         said = [
             {
                 "currency": coin,
                 "name": coin,
                 "delisted": False,
-                "withdraw_disabled": False,
+                "withdraw_disabled": not any(wallets.of(coin, name).withdrawals for name in names),
                 "withdraw_delayed": False,
-                "deposit_disabled": False,
+                "deposit_disabled": not any(wallets.of(coin, name).deposits for name in names),
                 "trade_disabled": False,
                 "chain": names[0],
                 "chains": [
                     {
                         "name": name,
                         "addr": "",
-                        "withdraw_disabled": False,
+                        "withdraw_disabled": not wallets.of(coin, name).withdrawals,
                         "withdraw_delayed": False,
-                        "deposit_disabled": False,
+                        "deposit_disabled": not wallets.of(coin, name).deposits,
                     }
                     for name in names
                 ],

@@ -121,6 +121,7 @@ class Kucoin(Public):
         return _yes([_spot(market) for market in self._floors["SPOT"].rules.markets.values()])
 
     async def _currencies(self, _: web.Request) -> web.Response:
+        wallets = self.floor.wallets
         chains = {"BTC": ("BTC",), "ETH": ("ERC20", "ARBITRUM"), "XRP": ("XRP",), "USDT": ("TRC20", "ERC20")}
         said = [
             {
@@ -138,8 +139,8 @@ class Kucoin(Public):
                         "depositMinSize": "0.0002",
                         "withdrawalMinFee": "0.0005",
                         "withdrawFeeRate": "0",
-                        "isWithdrawEnabled": True,
-                        "isDepositEnabled": True,
+                        "isWithdrawEnabled": wallets.of(coin, name).withdrawals,
+                        "isDepositEnabled": wallets.of(coin, name).deposits,
                         "confirms": 3,
                         "preConfirms": 1,
                         "contractAddress": "",

@@ -18,6 +18,7 @@ from sandbox.venues.upbit.frames import ticker_row, trade_tick_row
 from sandbox.venues.upbit.wire import (
     account_rows,
     chance_row,
+    market_event,
     order_number,
     order_row,
     order_uuid,
@@ -126,10 +127,10 @@ class Upbit:
     # public
 
     async def _markets(self, request: web.Request) -> web.Response:
-        details = {"market_event": {"warning": False, "caution": {}}}
+        is_detailed = request.query.get("is_details", request.query.get("isDetails")) == "true"
         rows = [
             {"market": symbol, "korean_name": korean, "english_name": english}
-            | (details if request.query.get("is_details", request.query.get("isDetails")) == "true" else {})
+            | ({"market_event": market_event(self.floor.wallets.warnings(symbol))} if is_detailed else {})
             for symbol, rules in self.floor.rules.markets.items()
             for korean, english in [NAMES.get(rules.base, (rules.base, rules.base))]
         ]
@@ -290,7 +291,7 @@ class Upbit:
     async def _wallets(self, request: web.Request) -> web.Response:
         self._account(request)
         assets = dict.fromkeys(rules.base for rules in self.floor.rules.markets.values())
-        return _json([wallet_row(asset, self.floor.clock()) for asset in assets])
+        return _json([wallet_row(asset, self.floor.wallets, self.floor.clock()) for asset in assets])
 
 
 async def _body(request: web.Request) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Upbit's JSON: requests in, rows out. Numbers in private answers are text, `created_at` is Korean time."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
@@ -9,22 +9,37 @@ from sandbox.venues.ledger import ZERO, Ledger
 from sandbox.venues.orders import End, Kind, Order, OrderRequest, Reason, Refused, Side, State, Tif
 from sandbox.venues.rules import MarketRules, Stp, VenueRules
 from sandbox.venues.spelling import kst, plain
+from sandbox.venues.wallets import Wallets
 
 T = TypeVar("T")
 _STP = {"cancel_maker": Stp.CANCEL_MAKER, "cancel_taker": Stp.CANCEL_TAKER, "reduce": Stp.REDUCE}
+_CAUTIONS = (
+    "PRICE_FLUCTUATIONS",
+    "TRADING_VOLUME_SOARING",
+    "DEPOSIT_AMOUNT_SOARING",
+    "GLOBAL_PRICE_DIFFERENCES",
+    "CONCENTRATION_OF_SMALL_ACCOUNTS",
+)
 
 
-def wallet_row(asset: str, now_ms: int) -> dict[str, object]:
+def wallet_row(asset: str, wallets: Wallets, now_ms: int) -> dict[str, object]:
+    network = {"USDT": "TRX"}.get(asset, asset)
     return {
         "currency": asset,
-        "wallet_state": "working",
+        "wallet_state": wallets.of(asset, network).korean,
         "block_state": "normal",
         "block_height": now_ms // 600_000,
         "block_updated_at": kst(now_ms - now_ms % 600_000),
         "block_elapsed_minutes": (now_ms % 600_000) // 60_000,
-        "net_type": {"USDT": "TRX"}.get(asset, asset),
+        "net_type": network,
         "network_name": {"USDT": "Tron", "BTC": "Bitcoin", "ETH": "Ethereum"}.get(asset, asset),
     }
+
+
+def market_event(warnings: Collection[str]) -> dict[str, object]:
+    """`WARNING` is the stronger kind, every other one a caution by its name."""
+    caution = {kind: kind in warnings for kind in _CAUTIONS}
+    return {"warning": "WARNING" in warnings, "caution": caution}
 
 
 def order_uuid(number: int) -> str:
