@@ -1,10 +1,12 @@
 """From configuration to the core's own settings."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from engine import plugins
 from engine.config import Config, VenueConfig
 from engine.core.state import CoreConfig, VenueSettings
 from engine.domain.command import Mode
@@ -14,14 +16,17 @@ from engine.market.fx import FxRules
 from engine.market.view import VenueRules
 from engine.risk.limits import Limits, limits_of
 from engine.strategies.registry import REGISTRY
+from engine.strategies.sight import Strategy
 
 
 def core_config(config: Config) -> CoreConfig:
     """What the core needs, checked by each part's own struct. Raises ConfigError naming file and key."""
     execution = config.execution
+    plugged = _plugged(config)
     return CoreConfig(
         venues={name: _venue(venue) for name, venue in sorted(config.venues.items()) if venue.enabled},
-        strategies=_strategies(config),
+        strategies=_strategies(config, plugged),
+        plugged=plugged,
         fx=FxRules(
             max_age_open_ms=config.fx.max_age_open_s * 1_000,
             max_age_closed_ms=config.fx.max_age_closed_s * 1_000,
@@ -59,14 +64,28 @@ def _venue(venue: VenueConfig) -> VenueSettings:
     )
 
 
-def _strategies(config: Config) -> dict[str, tuple[Mode, Any]]:
+def _plugged(config: Config) -> dict[str, Strategy]:
+    """The strategies that other distributions bring, as far as the configuration names them."""
+    others = plugins.installed(plugins.STRATEGIES, REGISTRY)
+    made: dict[str, Strategy] = {}
+    for name in sorted(config.strategies):
+        if name in REGISTRY:
+            continue
+        if name not in others:
+            known = ", ".join(sorted({*REGISTRY, *others}))
+            raise ConfigError(f"strategies.yaml: unknown key `strategies.{name}`; known: {known}")
+        made[name] = plugins.load(others[name], Strategy)
+        if made[name].name != name:
+            raise ConfigError(f"strategies.yaml: strategies.{name}: its plug-in calls itself `{made[name].name}`")
+    return made
+
+
+def _strategies(config: Config, plugged: Mapping[str, Strategy]) -> dict[str, tuple[Mode, Any]]:
     made: dict[str, tuple[Mode, Any]] = {}
     for name, strategy in sorted(config.strategies.items()):
-        if name not in REGISTRY:
-            known = ", ".join(sorted(REGISTRY))
-            raise ConfigError(f"strategies.yaml: unknown key `strategies.{name}`; known: {known}")
+        kind = REGISTRY.get(name) or plugged[name]
         try:
-            params = msgspec.convert(strategy.params, REGISTRY[name].params, strict=False)
+            params = msgspec.convert(strategy.params, kind.params, strict=False)
         except (msgspec.ValidationError, ValueError) as error:
             where = re.sub(r"`\$\.?", f"`strategies.{name}.params.", str(error))
             raise ConfigError(f"strategies.yaml: strategies.{name}: {where}") from error

@@ -35,7 +35,8 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     "engine.core": ("engine.domain", "engine.market", "engine.portfolio", *DECIDING),
     # shell
     "engine.config": ("engine.domain",),
-    "engine.venues": ("engine.domain", "engine.net", "engine.config"),
+    "engine.plugins": ("engine.domain",),
+    "engine.venues": ("engine.domain", "engine.net", "engine.config", "engine.plugins"),
     "engine.storage": ("engine.domain",),
     "engine.schedule": ("engine.domain",),
     "engine.control": ("engine.domain",),
@@ -45,7 +46,10 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
         *("engine.assemble", "engine.carrier", "engine.config", "engine.core", "engine.desk"),
         *("engine.domain", "engine.storage", "engine.venues"),
     ),
-    "engine.assemble": ("engine.config", "engine.domain", "engine.core", "engine.market", *DECIDING),
+    "engine.assemble": (
+        *("engine.config", "engine.domain", "engine.core", "engine.market", "engine.plugins"),
+        *DECIDING,
+    ),
     "engine.replay": ("engine.assemble", "engine.config", "engine.core", "engine.domain"),
     "engine.doctor": (
         *("engine.assemble", "engine.config", "engine.domain"),

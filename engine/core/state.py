@@ -52,6 +52,7 @@ class CoreConfig(Struct, frozen=True, kw_only=True):
     reconcile_every_ms: int
     auto_cooldown_ms: int
     breaker_cooldown_s: int = 300
+    plugged: dict[str, Strategy] = {}  # strategies that are not in our own registry
     premium_sizes_krw: tuple[float, ...] = (1e6, 1e7, 1e8)  # at which the board walks the books
 
 
@@ -141,7 +142,7 @@ class State:
         self.market = Market({name: venue.rules for name, venue in config.venues.items()}, config.fx)
         self.venues = {name: VenueState(name=name, settings=venue) for name, venue in config.venues.items()}
         self.strategies = {
-            name: StrategyState(strategy=REGISTRY[name], mode=mode, params=params)
+            name: StrategyState(strategy=REGISTRY.get(name) or config.plugged[name], mode=mode, params=params)
             for name, (mode, params) in config.strategies.items()
         }
         self.ledger = Ledger()

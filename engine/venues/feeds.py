@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
+from engine import plugins
 from engine.domain.errors import ConfigError
 from engine.net.clock import Clock
 from engine.net.http import Http
@@ -133,10 +134,13 @@ VENUES = tuple(_NATIVE)
 
 
 def native(venue: str) -> Native:
-    """Raises ConfigError for a venue without a native feed."""
-    if venue not in _NATIVE:
-        raise ConfigError(f"no native feed for venue `{venue}`; there are: {', '.join(VENUES)}")
-    return _NATIVE[venue]
+    """Our own, or a plug-in's. Raises ConfigError for a venue without a native feed."""
+    if venue in _NATIVE:
+        return _NATIVE[venue]
+    others = plugins.installed(plugins.VENUES, VENUES)
+    if venue not in others:
+        raise ConfigError(f"no native feed for venue `{venue}`; there are: {', '.join((*VENUES, *sorted(others)))}")
+    return plugins.load(others[venue], Native)
 
 
 def build_decoder(venue: str, sink: Sink, ask: Ask, number: Number = Figure) -> Decoder:
@@ -175,6 +179,7 @@ def build_feed(
             venue=venue, ccxt_id=ccxt_id, rest_base=rest_base, ws_base=ws_base, symbols=symbols, levels=levels
         )
         return CcxtBridge(bridged, sink, clock_ns, rng, top_of, patience)
+    plugins.installed(plugins.VENUES, VENUES)  # a clash of names is refused, whichever venue is meant
     found, limiters = speaks or native(venue), limiters or Limiters(clock_ns)
     around = Surroundings(
         ws_base=ws_base.rstrip("/"),
