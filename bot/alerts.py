@@ -11,7 +11,7 @@ from bot.outbox import Priority
 from bot.views import notices
 from bot.views.content import Content
 from engine.control.client import DoorRefused, DoorUnavailable
-from engine.control.messages import Event, OpportunityView, StatusView, TradeView
+from engine.control.messages import AlertView, Event, OpportunityView, StatusView, TradeView
 
 log = logging.getLogger("premia.bot.alerts")
 
@@ -167,7 +167,10 @@ class Alerts:
         view = event.alert()
         priority = {"crit": Priority.CRITICAL, "warn": Priority.CARD, "info": Priority.REPORT}[event.severity]
         for user in self._users:
-            content = notices.alert(self._office.reader(user), view, event.severity)
+            held_before = _held_before(view, f"telegram:{user.id}")
+            if held_before < 0:
+                continue
+            content = notices.alert(self._office.reader(user), view, event.severity, held_before)
             self._once(
                 user, f"alert:{event.id or event.wall_ms}:{event.key}", content, priority, event.severity == "info"
             )
@@ -209,6 +212,15 @@ class Alerts:
         """What is silent is in no hurry: it waits for others of its kind, to come as one message."""
         in_ms = COMPANY_MS if silent else 0
         self._office.outbox.post(user.id, key, content, priority, silent=silent, in_ms=in_ms)
+
+
+def _held_before(view: AlertView, actor: str) -> int:
+    """How many alerts were held back for a person before this one; -1: this one is, too, or is for somebody else."""
+    if view.only not in ("", actor):
+        return -1
+    if view.rule == "held_back" and not view.only and actor in view.heard:
+        return -1  # the desk's count: who has settings of their own has a count of their own
+    return view.heard.get(actor, view.heard.get("desk", 0))
 
 
 def _settling_ms(trade: TradeView) -> int:

@@ -12,7 +12,8 @@ from bot.texts import plain
 
 log = logging.getLogger("premia.bot.menu")
 
-_VIEWER = ("status", "opps", "positions", "balance", "pnl", "report", "why", "strategies", "curve", "venues")
+_MARKETS = ("premium", "funding", "venues", "alerts")
+_VIEWER = ("status", "opps", "positions", "balance", "pnl", "report", "why", "strategies", "curve")
 _TRADER = ("halt", "kill")
 _OWNER = ("resume", "dlq", "audit")
 _EVERYBODY = ("live", "lang", "help")
@@ -20,10 +21,10 @@ _EVERYBODY = ("live", "lang", "help")
 
 def commands_of(role: str) -> tuple[str, ...]:
     if role == "viewer":
-        return (*_VIEWER, *_EVERYBODY)
+        return (*_MARKETS, *_VIEWER, *_EVERYBODY)
     if role == "trader":
-        return (*_TRADER, *_VIEWER, *_EVERYBODY)
-    return (*_TRADER, *_OWNER, *_VIEWER, *_EVERYBODY)
+        return (*_TRADER, *_MARKETS, *_VIEWER, *_EVERYBODY)
+    return (*_TRADER, *_OWNER, *_MARKETS, *_VIEWER, *_EVERYBODY)
 
 
 async def offer_commands(bot: Bot, user: User, language: str) -> bool:

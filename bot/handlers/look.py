@@ -15,10 +15,6 @@ async def status(message: Message, asker: Asker) -> None:
     asker.say(boards.status(asker.reader, await asker.reads.status()))
 
 
-async def venues(message: Message, asker: Asker) -> None:
-    asker.say(boards.venues(asker.reader, (await asker.reads.status()).venues))
-
-
 async def opportunities(message: Message, asker: Asker) -> None:
     asker.say(boards.opportunities(asker.reader, await asker.reads.opportunities()))
 
@@ -65,7 +61,6 @@ async def cancelled(query: CallbackQuery, asker: Asker, office: Office) -> None:
 def routes() -> Router:
     router = Router(name="look")
     router.message.register(status, Command("status"), flags={"role": "viewer"})
-    router.message.register(venues, Command("venues"), flags={"role": "viewer"})
     router.message.register(opportunities, Command("opps"), flags={"role": "viewer"})
     router.message.register(positions, Command("positions"), flags={"role": "viewer"})
     router.message.register(refusals, Command("why"), flags={"role": "viewer"})

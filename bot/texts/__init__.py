@@ -1,26 +1,26 @@
 """Every word that people read, in two languages. A template's values are escaped here, and nowhere else."""
 
-from bot.texts import en, en_rules, ko, ko_rules
+from bot.texts import en, en_markets, en_rules, ko, ko_markets, ko_rules
 from bot.views.content import Markup, html
 
-_TEXTS = {"ko": ko.TEXTS, "en": en.TEXTS}
+TEXTS = {"ko": ko.TEXTS | ko_markets.TEXTS, "en": en.TEXTS | en_markets.TEXTS}
 _RULES = {"ko": ko_rules.RULES, "en": en_rules.RULES}
 _NUMBERS = {"ko": ko_rules.NUMBERS, "en": en_rules.NUMBERS}
 
 
 def say(language: str, key: str, /, **values: object) -> Markup:
     """The text of `key` as HTML. Raises KeyError for a key or placeholder that does not exist."""
-    return Markup(_TEXTS[language][key].format(**{name: html(value) for name, value in values.items()}))
+    return Markup(TEXTS[language][key].format(**{name: html(value) for name, value in values.items()}))
 
 
 def plain(language: str, key: str, /, **values: object) -> str:
     """The same for places that know no markup: buttons, callback answers, pictures."""
-    return _TEXTS[language][key].format(**values)
+    return TEXTS[language][key].format(**values)
 
 
 def named(language: str, kind: str, value: str) -> str:
     """The word for one of the engine's own values (`venue`, `mode`, ...); the value itself if we have none."""
-    return _TEXTS[language].get(f"{kind}.{value}", value)
+    return TEXTS[language].get(f"{kind}.{value}", value)
 
 
 def rule_title(language: str, rule: str) -> str:

@@ -52,7 +52,7 @@ TEXTS: dict[str, str] = {
     "help.viewer": (
         "<b>Look</b>\n/status how things stand\n/opps live opportunities\n/positions trades under way\n/balance per venue\n"
         "/pnl picture (today · 7 d · 30 d)\n/report the daily report now\n/why latest refusals with numbers\n"
-        "/strategies and their modes\n/curve capital curve\n/venues connections\n/live pinned status on or off\n/lang language"
+        "/strategies and their modes\n/curve capital curve\n/live pinned status on or off\n/lang language"
     ),
     "help.trader": (
         "<b>Act</b>\n<b>Execute</b> and <b>Half</b> on a card: quoted again at the tap, done only if it still holds\n"
@@ -178,8 +178,6 @@ TEXTS: dict[str, str] = {
     "venue.down": "🔴 {venue} · disconnected",
     "venue.blocked": "⛔ {venue} · {why}",
     "venue.not_ready": "🟡 {venue} · getting ready",
-    "venues.title": "<b>Venues</b>",
-    "venues.detail": "   last book {age} s ago · orders without an answer {unknown}",
     "opps.title": "<b>{count} live opportunities</b>",
     "opps.none": "No opportunity at the moment. A card will tell you.",
     "opps.row": "  {route} · net {net} · {profit} · {notional} · {mode}",

@@ -52,7 +52,7 @@ TEXTS: dict[str, str] = {
     "help.viewer": (
         "<b>보기</b>\n/status 현재 상태\n/opps 살아 있는 기회\n/positions 진행 중인 거래\n/balance 거래소별 잔고\n"
         "/pnl 손익 그림 (오늘 · 7일 · 30일)\n/report 일일 보고서 지금 받기\n/why 최근 거절 사유와 수치\n"
-        "/strategies 전략과 모드\n/curve 자본 곡선\n/venues 거래소 연결\n/live 고정 상태판 켜기·끄기\n/lang 언어"
+        "/strategies 전략과 모드\n/curve 자본 곡선\n/live 고정 상태판 켜기·끄기\n/lang 언어"
     ),
     "help.trader": (
         "<b>조작</b>\n카드의 <b>체결</b>·<b>절반</b> 버튼: 누르는 순간 다시 견적하고 조건이 맞을 때만 체결\n"
@@ -178,8 +178,6 @@ TEXTS: dict[str, str] = {
     "venue.down": "🔴 {venue} · 연결 끊김",
     "venue.blocked": "⛔ {venue} · {why}",
     "venue.not_ready": "🟡 {venue} · 준비 중",
-    "venues.title": "<b>거래소</b>",
-    "venues.detail": "   마지막 호가 {age}초 전 · 응답 없는 주문 {unknown}",
     "opps.title": "<b>살아 있는 기회 {count}건</b>",
     "opps.none": "지금은 기회가 없습니다. 나타나면 카드로 알려 드립니다.",
     "opps.row": "  {route} · 순 {net} · {profit} · {notional} · {mode}",

@@ -67,15 +67,6 @@ def _venue_line(reader: Reader, view: VenueView) -> str:
     return reader.say("venue.ready", venue=name, usable=view.books_usable, books=view.books)
 
 
-def venues(reader: Reader, views: Sequence[VenueView]) -> Content:
-    lines: list[str] = [reader.say("venues.title")]
-    for view in views:
-        age = "–" if view.age_ms is None else f"{view.age_ms / 1000:.1f}"
-        lines.append(_venue_line(reader, view))
-        lines.append(reader.say("venues.detail", age=age, unknown=view.unknown_orders))
-    return Content(text="\n".join(lines))
-
-
 def opportunities(reader: Reader, views: Sequence[OpportunityView]) -> Content:
     live = [view for view in views if view.state == "live"]
     lines: list[str] = [reader.say("opps.title", count=len(live)) if live else reader.say("opps.none")]

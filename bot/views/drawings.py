@@ -19,6 +19,35 @@ class CurveDrawing(Struct, frozen=True, kw_only=True):
     held_label: str = ""
 
 
+class HeatCell(Struct, frozen=True, kw_only=True):
+    """One contract; `annual` None: nothing to believe, drawn grey."""
+
+    annual: float | None
+    text: str  # +10.95 %
+    below: str  # 8h · 3h 12m
+
+
+class HeatDrawing(Struct, frozen=True, kw_only=True):
+    """Input of the drawing `heat`: venues down, coins across; a cell is None where the venue has no such contract."""
+
+    title: str
+    as_of: str
+    venues: tuple[str, ...]
+    coins: tuple[str, ...]
+    cells: tuple[tuple[HeatCell | None, ...], ...]  # per venue, per coin
+    note: str = ""
+
+
+class PremiumDrawing(Struct, frozen=True, kw_only=True):
+    """Input of the drawing `premium`; ratios in percent, `is_stale` ones are drawn grey."""
+
+    title: str
+    as_of: str
+    tether_label: str
+    fx_label: str
+    bars: tuple[tuple[str, str, float, float | None, bool], ...]  # coin, route, tether basis, FX basis, is_stale
+
+
 class PnlDrawing(Struct, frozen=True, kw_only=True):
     """Input of the drawing `pnl`; money in KRW, times in seconds since 1970, `zone` for the axis."""
 

@@ -1,5 +1,7 @@
 """Alerts and announcements: one short message each, with its one-line form for a digest."""
 
+from decimal import Decimal
+
 from bot.texts import rule_title
 from bot.views import money
 from bot.views.content import Content
@@ -9,8 +11,8 @@ from engine.control.messages import AlertView, StatusView
 _MARKS = {"crit": "🚨", "warn": "⚠️", "info": "ℹ️"}
 
 
-def alert(reader: Reader, view: AlertView, severity: str) -> Content:
-    """Severity, what it is in the reader's words, where, and the engine's sentence with the numbers."""
+def alert(reader: Reader, view: AlertView, severity: str, held_before: int = 0) -> Content:
+    """Severity, what it is in the reader's words, where, the numbers, and how many were held back before it."""
     title = reader.named("alert", view.rule)
     if title == view.rule:
         title = rule_title(reader.language, view.rule)
@@ -18,10 +20,39 @@ def alert(reader: Reader, view: AlertView, severity: str) -> Content:
     head = reader.say("alert.head", mark=_MARKS[severity], title=title)
     if where:
         head = reader.say("alert.head_at", mark=_MARKS[severity], title=title, where=where)
-    text = f"{head}\n{reader.say('alert.text', text=view.text)}" if view.text else head
+    said = _said(reader, view)
+    text = f"{head}\n{reader.say('alert.text', text=said)}" if said else head
+    if held_before:
+        text += "\n" + reader.say("ring.held", count=held_before)
     if severity == "crit" and reader.may("trader"):
         text += "\n" + reader.say("alert.kill_hint")
     return Content(text=text, brief="" if severity == "crit" else head)
+
+
+def _said(reader: Reader, view: AlertView) -> str:
+    """The numbers in the reader's words where we know them, else the engine's sentence."""
+    numbers = view.numbers
+    match view.rule:
+        case "k_usdt" | "k_fx" | "tether" | "funding" | "basis":
+            return reader.plain(
+                "ring.level",
+                value=money.percent_signed(float(numbers["value"])),
+                side=reader.named("side", numbers["side"]),
+                level=money.percent_signed(Decimal(numbers["level"])),
+            )
+        case "sign_flip":
+            value = money.percent_signed(float(numbers["value"]))
+            return reader.plain("ring.sign_flip", figure=reader.named("figure", numbers["figure"]), value=value)
+        case "interval_changed" | "rate_budget":
+            return reader.plain(f"ring.{view.rule}", **numbers)
+        case "venue_down" if "away_s" in numbers:
+            return reader.plain("ring.venue_away", **numbers)
+        case "venue_up" if "away_s" in numbers:
+            return reader.plain("ring.venue_back", **numbers)
+        case "more_alerts" | "held_back":
+            return reader.plain("ring.count", count=numbers["count"])
+        case _:
+            return view.text
 
 
 def started(reader: Reader, status: StatusView, *, bot: bool, engine: bool) -> Content:

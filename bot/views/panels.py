@@ -110,7 +110,7 @@ def _checks(reader: Reader, body: object) -> list[Markup]:
 
 
 def help_text(reader: Reader) -> Content:
-    lines: list[str] = [reader.say("help.title"), reader.say("help.viewer")]
+    lines: list[str] = [reader.say("help.title"), reader.say("help.viewer"), reader.say("help.markets")]
     if reader.may("trader"):
         lines.append(reader.say("help.trader"))
     if reader.may("owner"):

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bot.views import draw_curve, draw_pnl
+from bot.views import draw_curve, draw_heat, draw_pnl, draw_premium
 from bot.views.money import MINUS
 from bot.views.palette import BACKGROUND, FAINT, GRID
 
@@ -49,13 +49,15 @@ def _font() -> str:
 
 def _style(axes: Axes, family: str) -> None:
     axes.set_facecolor(BACKGROUND)
-    axes.grid(visible=True, axis="y", color=GRID, linewidth=0.8)
+    if axes.get_gid() != "bare":
+        axes.grid(visible=True, axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.tick_params(colors=FAINT, labelsize=9, length=0)
+    axes.tick_params(colors=FAINT, labelsize=10.5 if axes.get_gid() == "bare" else 9, length=0)
     for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
         label.set_fontfamily(family)
+        label.set_linespacing(1.25)
     texts: list[Any] = [*axes.texts, axes.title, axes.xaxis.label, axes.yaxis.label]
     texts += [*(getattr(axes, name) for name in ("_left_title", "_right_title"))]
     if (legend := axes.get_legend()) is not None:
@@ -66,4 +68,9 @@ def _style(axes: Axes, family: str) -> None:
         text.set_text(text.get_text().replace(MINUS, "-"))  # the font has no U+2212
 
 
-DRAWINGS: dict[str, Callable[[Figure, bytes], None]] = {"curve": draw_curve.paint, "pnl": draw_pnl.paint}
+DRAWINGS: dict[str, Callable[[Figure, bytes], None]] = {
+    "curve": draw_curve.paint,
+    "heat": draw_heat.paint,
+    "pnl": draw_pnl.paint,
+    "premium": draw_premium.paint,
+}

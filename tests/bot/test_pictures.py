@@ -11,12 +11,15 @@ import pytest
 from bot.outbox import Outbox, Priority
 from bot.painter import Painter
 from bot.store import Store
-from bot.views import pictures, reports
+from bot.views import funding, pictures, premiums, reports
 from bot.views.content import Content, Picture
 from bot.views.drawings import CurveDrawing
 from bot.views.reader import Reader
+from engine.control.messages import FundingBoard
 from tests.bot.figures import busy_report
+from tests.bot.market_figures import funding_board, premium_board
 
+EN = Reader(user_id=3, role="owner", language="en", zone="Asia/Seoul")
 KO = Reader(user_id=3, role="owner", language="ko", zone="Asia/Seoul")
 PRESENT = CurveDrawing(
     title="테더봇 자본 곡선",
@@ -40,10 +43,23 @@ def report_data(**changes: object) -> bytes:
     return picture.data
 
 
+def market_data(content: Content) -> bytes:
+    assert content.picture is not None
+    return content.picture.data
+
+
+def one_contract() -> FundingBoard:
+    board = funding_board()
+    return board.model_copy(update={"rows": board.rows[:1]})
+
+
 CASES = [  # what                              kind     data
     ("a curve, its premium far outside", "curve", msgspec.json.encode(PRESENT)),
     ("a preview without a premium", "curve", msgspec.json.encode(PREVIEW)),
     ("a busy month", "pnl", report_data()),
+    ("a busy heatmap", "heat", market_data(funding.heatmap(KO, funding_board()))),
+    ("a heatmap of one contract", "heat", market_data(funding.heatmap(EN, one_contract()))),
+    ("premiums of both signs", "premium", market_data(premiums.picture(KO, premium_board()))),
     ("a day without trades", "pnl", report_data(days=1, equity=(), by_strategy=(), daily=())),
 ]
 
