@@ -37,9 +37,9 @@ from engine.strategies import curve
 from engine.venues.dialect import TopOf
 from engine.venues.feeds import build_feed
 from engine.venues.fx import FxPoll
-from engine.venues.limits import Limiters
 from engine.venues.protocol import Orders
 from engine.venues.registry import NEEDS_PASSPHRASE, build_orders
+from engine.wires import Wiring
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,10 @@ class Daemon:
         return {name: build_orders(name, self._config.venues[name], key) for name, key in self._credentials.items()}
 
     def _start_markets(self, tasks: asyncio.TaskGroup, orders: Mapping[str, Orders]) -> None:
-        seed, limiters = Random(self._config.seed), Limiters(time.monotonic_ns)
+        watched = frozenset(name for name, venue in self._config.venues.items() if not venue.trade)
+        seed, wiring = Random(self._config.seed), Wiring(self.desk.handle, time.monotonic_ns, watched)
+        self.desk.wires = wiring.told
+        tasks.create_task(wiring.run(), name="rate budgets")
         for name, venue in orders.items():
             tasks.create_task(self._attend(name, venue), name=f"rules {name}")
             config = self._config.venues[name]
@@ -134,8 +137,11 @@ class Daemon:
                 rng=Random(seed.random()),
                 top_of=self._top_of(name),
                 bad_frames=self._data / "bad_frames" / f"{name}.jsonl",
-                limiters=limiters,
+                ccxt_id=config.ccxt_id,
+                levels=config.book_levels,
+                limiters=wiring.limiters,
             )
+            wiring.add(feed)
             tasks.create_task(feed.run(), name=f"feed {name}")
         for name, source in self._config.fx.sources.items():
             poll = FxPoll(name, source.kind, source.url, source.every_s, self.desk.handle, time.monotonic_ns)

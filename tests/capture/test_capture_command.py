@@ -23,7 +23,7 @@ VENUES = ("upbit", "binance", "okx")
 def overlay(world, tmp_path):
     venues = {
         name: {"rest_base": world.urls[name]["rest"], "ws_base": world.urls[name]["rest"].replace("http", "ws")}
-        for name in (*VENUES, "bithumb")
+        for name in world.sockets
     }
     path = tmp_path / "overlay.yaml"
     path.write_text(yaml.safe_dump({"venues": venues, "data_dir": str(tmp_path / "var")}))
@@ -127,6 +127,20 @@ async def test_a_file_system_that_takes_no_more_is_one_line_and_exit_1(tmp_path)
     assert json.loads(out.splitlines()[-1])["venues"]["upbit"]["stopped"] is True
     assert process.returncode == 1
     assert rows(tmp_path, "upbit", "raw")  # what was written before is whole
+
+
+async def test_a_venue_of_ccxt_is_captured_by_its_line_in_the_configuration(tmp_path):
+    async with World(WorldConfig(seed=11, episodes=False, houses=("kraken",))) as world:
+        process = await start(world, tmp_path, venues=["kraken"])
+        await until(lambda: len(rows(tmp_path, "kraken", "books")) > 30, 30)
+        process.send_signal(signal.SIGTERM)
+        out, err = await process.communicate()
+        assert process.returncode == 0, err.decode()[-2000:]
+    books = rows(tmp_path, "kraken", "books")
+    assert {row["symbol"] for row in books} == {"BTC/USDT", "ETH/USDT", "XRP/USDT"}
+    assert all(len(row["bids"]) == len(row["asks"]) == 20 for row in books)  # 25 by book_levels, the top 20 written
+    said = json.loads(out.splitlines()[-1])["venues"]["kraken"]
+    assert (said["books"], said["errors"], said["reconnects"]) == (3, 0, 0)
 
 
 @pytest.mark.parametrize("venue", ["nowhere"])
