@@ -55,7 +55,7 @@ class Exchange:
     def check(self, request: OrderRequest) -> None:
         """Validate without placing. Raises Refused."""
         rules = self.rules.markets.get(request.symbol)
-        if rules is None:
+        if rules is None or rules.perp is not None:  # a perpetual is watched here, not traded
             raise Refused(Reason.UNKNOWN_MARKET, request.symbol)
         best = self._liquidity[request.symbol].best(request.side.opposite.value)
         reference = request.price if request.price is not None else (best[0] if best else None)

@@ -177,11 +177,29 @@ def binance() -> VenueRules:
     )
 
 
+def _swap(symbol: str, base: str, tick: str, lot: str, contract: str, hours: int) -> MarketRules:
+    return MarketRules(
+        symbol=symbol,
+        base=base,
+        quote="USDT",
+        bands=bands(f"0:{tick}"),
+        lot=Decimal(lot),
+        min_qty=Decimal(lot),
+        min_notional=Decimal(0),
+        max_notional=Decimal(9_000_000),
+        perp=Perp(contract=Decimal(contract), interval_ms=hours * 3_600_000),
+    )
+
+
 def okx() -> VenueRules:
+    """Spot, and swaps that are only watched."""
     markets = (
         _usdt("BTC-USDT", "BTC", "0.1", "0.00000001", "0.00001", "0"),
         _usdt("ETH-USDT", "ETH", "0.01", "0.000001", "0.0001", "0"),
         _usdt("XRP-USDT", "XRP", "0.0001", "0.000001", "1", "0"),
+        _swap("BTC-USDT-SWAP", "BTC", "0.1", "0.01", "0.01", 8),
+        _swap("ETH-USDT-SWAP", "ETH", "0.01", "0.01", "0.1", 8),
+        _swap("XRP-USDT-SWAP", "XRP", "0.0001", "0.01", "100", 4),
     )
     return VenueRules(
         venue="okx",

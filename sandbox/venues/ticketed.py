@@ -72,6 +72,7 @@ class TicketedFeed:
         self._sockets = sockets
         self._frames = frames
         self._wanted: dict[Socket, Wanted] = {}
+        self._held: dict[str, list[tuple[Socket, bytes]]] = {}  # books that a fault sends after the next one
         self._beats: dict[Socket, asyncio.Task[None]] = {}
         self._next_trade = 0
         self.shown: dict[str, Shown] = {symbol: Shown() for symbol in floor.rules.markets}
@@ -121,12 +122,16 @@ class TicketedFeed:
         if fault is not None and fault.kind == "ws_gap":
             return
         made: dict[tuple[bool, bool, int], bytes] = {}
-        for socket, wanted in readers:
-            depth = wanted.codes[kind][symbol]
-            form = (wanted.simple, wanted.as_list, depth)
+        for _, wanted in readers:
+            depth, form = wanted.codes[kind][symbol], _form(wanted, kind, symbol)
             if form not in made:
                 made[form] = self._encode(text(wanted, depth), wanted, fault.kind if fault else "")
-            socket.send(made[form])
+        late = [(socket, made[_form(wanted, kind, symbol)]) for socket, wanted in readers]
+        if fault is not None and fault.kind == "ws_reorder":
+            self._held[symbol] = self._held.get(symbol, []) + late
+            return
+        for socket, frame in late + (self._held.pop(symbol, []) if kind == "orderbook" else []):
+            socket.send(frame)
 
     def _encode(self, text: str, wanted: Wanted, fault: str = "") -> bytes:
         if fault == "ws_malformed":
@@ -277,3 +282,8 @@ SHORT_NAMES = {
     "delisting_date": "dd",
     "market_warning": "mw",
 }
+
+
+def _form(wanted: Wanted, kind: str, symbol: str) -> tuple[bool, bool, int]:
+    """Readers of the same form get the same bytes."""
+    return wanted.simple, wanted.as_list, wanted.codes[kind][symbol]

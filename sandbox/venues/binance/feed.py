@@ -44,6 +44,7 @@ class BinanceFeed:
         self._published = {symbol: Published(update_id=1_000_000 + i) for i, symbol in enumerate(floor.rules.markets)}
         self.days = {symbol: Day() for symbol in floor.rules.markets}
         self._next_trade = 1_000_000
+        self._held: dict[str, str] = {}  # a diff that a fault sends after the one that follows it
         floor.listen(self)
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
@@ -91,6 +92,13 @@ class BinanceFeed:
             f'"p":"{fixed(trade.price)}","q":"{fixed(trade.qty)}","T":{trade.at_ms},"m":{maker},"M":true}}'
         )
         self._send(trade.symbol, "trade", text)
+        day = self.days[trade.symbol]
+        self._send(
+            trade.symbol,
+            "miniTicker",
+            f'{{"e":"24hrMiniTicker","E":{trade.at_ms},"s":"{trade.symbol}","c":"{fixed(day.last)}","o":"{fixed(day.open)}",'
+            f'"h":"{fixed(day.high)}","l":"{fixed(day.low)}","v":"{fixed(day.volume)}","q":"{fixed(day.funds)}"}}',
+        )
 
     def raw(self, frame: RawFrame) -> None:
         self._send(frame.symbol, frame.channel, frame.text)
@@ -115,8 +123,13 @@ class BinanceFeed:
         )
         if fault is not None and fault.kind == "ws_malformed":
             text = text[: len(text) * 2 // 3]
-        self._send(symbol, "depth@100ms", text)
-        self._send(symbol, "depth", text)
+        if fault is not None and fault.kind == "ws_reorder" and symbol not in self._held:
+            self._held[symbol] = text
+            return
+        for each in (text, self._held.pop(symbol, "")):
+            if each:
+                self._send(symbol, "depth@100ms", each)
+                self._send(symbol, "depth", each)
 
     def _send_top(self, symbol: str, bids: Levels, asks: Levels) -> None:
         if self._is_silent(symbol) or not self._readers(symbol, "depth20@100ms"):

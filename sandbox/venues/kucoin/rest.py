@@ -61,6 +61,7 @@ class Kucoin(Public):
             web.get("/api/v3/market/orderbook/level2", self._spot_book),
             web.get("/api/v1/contracts/active", self._contracts),
             web.get("/api/v1/contracts/{symbol}", self._contract),
+            web.get("/api/v1/ticker", self._futures_ticker),
             web.get("/api/v1/level2/snapshot", self._futures_book),
             web.get("/api/v1/level2/depth{depth}", self._futures_book),
             web.get("/api/v1/trade/history", self._futures_trades),
@@ -212,6 +213,15 @@ class Kucoin(Public):
         shown, depth = self._streams["FUTURES"].shown[symbol], _depth(request)
         sides = {"bids": lots(shown.bids[:depth]), "asks": lots(shown.asks[:depth])}
         return _yes({"sequence": shown.last_id, "symbol": symbol, "ts": shown.at_ms * 1_000_000, **sides})
+
+    async def _futures_ticker(self, request: web.Request) -> web.Response:
+        symbol = symbol_of(self._floors["FUTURES"], request.query.get("symbol"))
+        shown, day = self._streams["FUTURES"].shown[symbol], self._streams["FUTURES"].days[symbol]
+        said: dict[str, Any] = {"sequence": shown.last_id, "symbol": symbol, "price": plain(day.last)}
+        for name, levels in (("bestBid", shown.bids), ("bestAsk", shown.asks)):
+            if levels:
+                said |= {f"{name}Price": plain(levels[0][0]), f"{name}Size": int(levels[0][1])}
+        return _yes({**said, "ts": shown.at_ms * 1_000_000})
 
     async def _contracts(self, _: web.Request) -> web.Response:
         return _yes([self._described(market) for market in self._floors["FUTURES"].rules.markets.values()])

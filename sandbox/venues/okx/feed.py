@@ -1,14 +1,16 @@
 """OKX's public socket: `books` as snapshot and updates chained by seqId, trades, text ping and pong."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from sandbox.venues.floor import Floor, RawFrame, Side
+from sandbox.venues.floor import Floor, PerpState, RawFrame, Side
 from sandbox.venues.ledger import ZERO
 from sandbox.venues.liquidity import Level, Levels
+from sandbox.venues.okx.wire import funding_row
 from sandbox.venues.orders import Print
 from sandbox.venues.orders import Side as OrderSide
 from sandbox.venues.sockets import OnText, Socket, Sockets
@@ -17,6 +19,9 @@ from sandbox.venues.tickers import Day
 
 IDLE_SECONDS = 30.0  # without a word in either direction
 CHANNELS = ("books", "books5", "bbo-tbt", "trades", "tickers")
+SWAP = "-SWAP"
+SWAP_CHANNELS = ("funding-rate", "mark-price")
+INDEX = "index-tickers"  # of the pair beneath a swap
 
 
 class _Arg(Struct, frozen=True, omit_defaults=True):
@@ -49,7 +54,9 @@ class OkxFeed:
         self._next_trade = 700_000_000
         self.published = {s: Published(seq_id=8_000_000 + i) for i, s in enumerate(floor.rules.markets)}
         self.days = {symbol: Day() for symbol in floor.rules.markets}
+        self._held: dict[str, str] = {}  # an update that a fault sends after the one that follows it
         floor.listen(self)
+        floor.listen_perps(self)
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         return await self._sockets.serve(
@@ -79,7 +86,15 @@ class OkxFeed:
                 now.lies = [asks[-1][0]]
                 b = [(asks[-1][0], Decimal(1)), *b]
             text = _book_text("books", symbol, "update", b, a, now, previous)
-            self._send("books", symbol, text[: len(text) * 2 // 3] if fault and fault.kind == "ws_malformed" else text)
+            if fault is not None and fault.kind == "ws_checksum":
+                text = text.replace('"checksum":0', '"checksum":-1')
+            if fault is not None and fault.kind == "ws_reorder" and symbol not in self._held:
+                self._held[symbol] = text
+            else:
+                is_torn = fault is not None and fault.kind == "ws_malformed"
+                self._send("books", symbol, text[: len(text) * 2 // 3] if is_torn else text)
+                if symbol in self._held:
+                    self._send("books", symbol, self._held.pop(symbol))
         self._send("books5", symbol, _book_text("books5", symbol, "", bids[:5], asks[:5], now, None))
         if touched:
             self._send("bbo-tbt", symbol, _book_text("bbo-tbt", symbol, "", bids[:1], asks[:1], now, None))
@@ -96,6 +111,20 @@ class OkxFeed:
             f'"ts":"{trade.at_ms}","count":"1","source":"0","seqId":{self.published[trade.symbol].seq_id}}}]}}',
         )
         self._send("tickers", trade.symbol, self._ticker_text(trade.symbol))
+
+    def perp(self, state: PerpState) -> None:
+        if self._floor.faults.lasting("ws_silence", state.symbol, count=False) is not None:
+            return
+        mark = {"instType": "SWAP", "instId": state.symbol, "markPx": plain(state.mark), "ts": str(state.at_ms)}
+        pair = state.symbol.removesuffix(SWAP)
+        index = {"instId": pair, "idxPx": plain(state.index), "ts": str(state.at_ms)}
+        self._say("funding-rate", state.symbol, funding_row(state))
+        self._say("mark-price", state.symbol, mark)
+        self._say(INDEX, pair, index)
+
+    def _say(self, channel: str, symbol: str, row: Mapping[str, object]) -> None:
+        said = {"arg": {"channel": channel, "instId": symbol}, "data": [row]}
+        self._send(channel, symbol, msgspec.json.encode(said).decode())
 
     def raw(self, frame: RawFrame) -> None:
         """No recording speaks through this socket."""
@@ -124,8 +153,10 @@ class OkxFeed:
         day, book = self.days[symbol], self.published[symbol]
         (ask, ask_qty), (bid, bid_qty) = _touch(book.asks), _touch(book.bids)
         last_qty = day.trades[-1][1].qty if day.trades else ZERO
+        perp = self._floor.rules.markets[symbol].perp
+        turnover = day.volume * perp.contract if perp else day.funds  # of a swap it counts the base asset
         return {
-            "instType": "SPOT",
+            "instType": "SWAP" if perp else "SPOT",
             "instId": symbol,
             "last": plain(day.last),
             "lastSz": plain(last_qty),
@@ -136,7 +167,7 @@ class OkxFeed:
             "open24h": plain(day.open),
             "high24h": plain(day.high),
             "low24h": plain(day.low),
-            "volCcy24h": plain(day.funds),
+            "volCcy24h": plain(turnover),
             "vol24h": plain(day.volume),
             "ts": str(book.at_ms),
             "sodUtc0": plain(day.open),
@@ -161,10 +192,10 @@ class OkxFeed:
             try:
                 operation = msgspec.json.decode(text, type=_Operation)
             except msgspec.MsgspecError:
-                _say(socket, "error", connection, code="60012", msg=f"Invalid request: {text[:200]}")
+                _event(socket, "error", connection, code="60012", msg=f"Invalid request: {text[:200]}")
                 return
             if operation.op not in ("subscribe", "unsubscribe"):
-                _say(socket, "error", connection, code="60012", msg=f"Invalid request: {text[:200]}")
+                _event(socket, "error", connection, code="60012", msg=f"Invalid request: {text[:200]}")
                 return
             for arg in operation.args:
                 self._take(socket, operation, arg, connection)
@@ -173,12 +204,12 @@ class OkxFeed:
 
     def _take(self, socket: Socket, operation: _Operation, arg: _Arg, connection: str) -> None:
         named = {"id": operation.id} if operation.id else {}
-        if arg.channel not in CHANNELS or arg.instId not in self.published:
+        if not self._is_known(arg):
             what = f"channel:{arg.channel},instId:{arg.instId}"
             message = f"Wrong URL or {what} doesn't exist. Please use the correct URL, channel and parameters."
-            _say(socket, "error", connection, code="60018", msg=message, **named)
+            _event(socket, "error", connection, code="60018", msg=message, **named)
             return
-        _say(socket, operation.op, connection, arg=arg, **named)
+        _event(socket, operation.op, connection, arg=arg, **named)
         if operation.op == "unsubscribe":
             self._args[socket].pop(arg, None)
             return
@@ -187,11 +218,18 @@ class OkxFeed:
         if arg.channel == "books" and book.at_ms:
             socket.send(_book_text("books", arg.instId, "snapshot", book.bids, book.asks, book, -1))
 
+    def _is_known(self, arg: _Arg) -> bool:
+        if arg.channel == INDEX:
+            return arg.instId + SWAP in self.published
+        if arg.channel in SWAP_CHANNELS:
+            return arg.instId in self.published and arg.instId.endswith(SWAP)
+        return arg.channel in CHANNELS and arg.instId in self.published
+
     def _leave(self, socket: Socket) -> None:
         self._args.pop(socket, None)
 
 
-def _say(socket: Socket, event: str, connection: str, **fields: object) -> None:
+def _event(socket: Socket, event: str, connection: str, **fields: object) -> None:
     socket.send(msgspec.json.encode({"event": event, **fields, "connId": connection}).decode())
 
 

@@ -17,6 +17,7 @@ from sandbox.venues.okx.wire import (
     balance_row,
     currency_row,
     fill_row,
+    funding_row,
     instrument_row,
     order_number,
     order_row,
@@ -92,6 +93,8 @@ class Okx:
             web.get(f"{v5}/public/time", self._time),
             web.get(f"{v5}/public/instruments", self._instruments),
             web.get(f"{v5}/system/status", self._status),
+            web.get(f"{v5}/public/funding-rate", self._funding),
+            web.get(f"{v5}/public/funding-rate-history", self._fundings),
             web.get(f"{v5}/market/books", self._books),
             web.get(f"{v5}/market/ticker", self._ticker),
             web.get(f"{v5}/market/tickers", self._tickers),
@@ -146,11 +149,9 @@ class Okx:
         return _answer([])
 
     async def _instruments(self, request: web.Request) -> web.Response:
-        if request.query.get("instType") != "SPOT":
-            return _answer([])
-        wanted = request.query.get("instId")
-        markets = enumerate(self.floor.rules.markets.values(), 10_459)
-        return _answer([instrument_row(rules, code) for code, rules in markets if wanted in (None, rules.symbol)])
+        kind, wanted = request.query.get("instType"), request.query.get("instId")
+        rows = [instrument_row(rules, code) for code, rules in enumerate(self.floor.rules.markets.values(), 10_459)]
+        return _answer([row for row in rows if row["instType"] == kind and wanted in (None, row["instId"])])
 
     async def _books(self, request: web.Request) -> web.Response:
         size = whole(request.query, "sz", 1)
@@ -162,8 +163,22 @@ class Okx:
         return _answer([self._feed.ticker_row(self._symbol(request))])
 
     async def _tickers(self, request: web.Request) -> web.Response:
-        spot = request.query.get("instType") == "SPOT"
-        return _answer([self._feed.ticker_row(symbol) for symbol in self.floor.rules.markets if spot])
+        kind = request.query.get("instType")
+        rows = [self._feed.ticker_row(symbol) for symbol in self.floor.rules.markets]
+        return _answer([row for row in rows if row["instType"] == kind])
+
+    async def _funding(self, request: web.Request) -> web.Response:
+        state = self.floor.perps.get(self._symbol(request))
+        return _answer([] if state is None else [funding_row(state)])
+
+    async def _fundings(self, request: web.Request) -> web.Response:
+        """The last settlement that this market has seen."""
+        state = self.floor.perps.get(self._symbol(request))
+        if state is None:
+            return _answer([])
+        at_ms, rate = str(state.next_ms - state.interval_ms), plain(state.settled_rate)
+        row = {"instType": "SWAP", "instId": state.symbol, "fundingRate": rate, "realizedRate": rate}
+        return _answer([{**row, "fundingTime": at_ms}])
 
     async def _trades(self, request: web.Request) -> web.Response:
         symbol = self._symbol(request)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from sandbox.venues.door import Malformed
+from sandbox.venues.floor import PerpState
 from sandbox.venues.ledger import Ledger
 from sandbox.venues.orders import End, Fill, Kind, Order, OrderRequest, Side, State, Tif
 from sandbox.venues.rules import MarketRules, Stp
@@ -149,6 +150,34 @@ def balance_row(ledger: Ledger, account: str, now_ms: int) -> dict[str, object]:
 
 
 def instrument_row(rules: MarketRules, code: int) -> dict[str, object]:
+    spot = _spot_row(rules, code)
+    if rules.perp is None:
+        return spot
+    pair = rules.symbol.removesuffix("-SWAP")
+    settled = {"baseCcy": "", "quoteCcy": "", "settleCcy": rules.quote, "uly": pair, "instFamily": pair}
+    contract = {"ctVal": plain(rules.perp.contract), "ctMult": "1", "ctValCcy": rules.base, "ctType": "linear"}
+    return {**spot, "instType": "SWAP", **settled, **contract, "lever": "100"}
+
+
+def funding_row(state: PerpState) -> dict[str, object]:
+    """As `funding-rate` shows it, by socket and REST."""
+    return {
+        "instType": "SWAP",
+        "instId": state.symbol,
+        "method": "current_period",
+        "fundingRate": plain(state.funding_rate),
+        "nextFundingRate": plain(state.predicted_rate),
+        "fundingTime": str(state.next_ms),
+        "nextFundingTime": str(state.next_ms + state.interval_ms),
+        "minFundingRate": "-0.003",
+        "maxFundingRate": "0.003",
+        "settState": "settled",
+        "settFundingRate": plain(state.settled_rate),
+        "ts": str(state.at_ms),
+    }
+
+
+def _spot_row(rules: MarketRules, code: int) -> dict[str, object]:
     return {
         "instType": "SPOT",
         "instId": rules.symbol,
