@@ -96,6 +96,10 @@ class CcxtBridge:
         found["reconnects"] = max(0, self._sessions - 1)
         return found | {"rollovers": 0, "moves": 0, "connections": 1}
 
+    def age_ms(self, symbol: str, channel: str) -> float | None:
+        age_ns = self._watch.age_ns(symbol, channel, self._clock_ns()) if channel == "book" else None
+        return None if age_ns is None else age_ns / NS_PER_MS
+
     def clock(self) -> None:
         """Not known: ccxt keeps what the venue says of its time to itself."""
 

@@ -81,6 +81,7 @@ class Pool:
         self._lines: dict[str, _Line] = {}
         self._line_of: dict[str, Stream] = {}
         self._last: dict[str, float] = {}
+        self._said_ns: dict[str, int] = {}
         self._handovers: dict[str, Handover] = {}  # by the old connection's name
         self._lingering: list[tuple[int, Stream]] = []
         self._up: set[str] = set()
@@ -128,6 +129,16 @@ class Pool:
             found.append(health)
         return tuple(found)
 
+    def age_ms(self, symbol: str, channel: str) -> float | None:
+        """Since `book`, `trade` or `ticker` of a symbol last said something new, by our clock; None: never."""
+        now_ns = self._clock_ns()
+        if channel == "ticker":
+            said_ns = self._said_ns.get(symbol)
+            return None if said_ns is None else (now_ns - said_ns) / NS_PER_MS
+        stream = self._line_of.get(symbol)
+        age_ns = None if stream is None else stream.age_ns(symbol, channel, now_ns)
+        return None if age_ns is None else age_ns / NS_PER_MS
+
     def clock(self) -> ClockOffset | None:
         """The venue's clock beside ours; None before anything told it."""
         if self._http is None or self._http.clock is None:
@@ -137,6 +148,7 @@ class Pool:
     def hear_said(self, event: FeedEvent) -> None:
         """Marks, funding and turnover, from whichever connection or poll: told as one whole."""
         if isinstance(event, PerpState | DayTicker):
+            self._said_ns[event.symbol] = event.seen_ns
             self._tickers.hear(event)
         if isinstance(event, DayTicker):
             before = self._last.get(event.symbol)

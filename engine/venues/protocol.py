@@ -107,6 +107,10 @@ class Feed(Protocol):
         """Every connection, in the order in which they were made."""
         ...
 
+    def age_ms(self, symbol: str, channel: str) -> float | None:
+        """Since `book`, `trade` or `ticker` of a symbol last said something new, by our clock; None: never."""
+        ...
+
     def clock(self) -> ClockOffset | None:
         """The venue's clock less ours, and how far that may be wrong; None before anything told it."""
         ...

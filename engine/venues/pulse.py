@@ -5,7 +5,8 @@ from collections import deque
 from engine.domain.money import NS_PER_MS, NS_PER_S
 
 _WINDOW_NS = 60 * NS_PER_S
-_SAMPLE_EVERY_NS = 20 * NS_PER_MS  # the frame path pays for one in many
+SAMPLE_EVERY_NS = 20 * NS_PER_MS  # the frame path pays for one in many
+SETTLING_NS = 2 * NS_PER_S  # what a new connection says first is history, not latency
 _MAX_SAMPLES = 1_024
 _RATE_NS = 10 * NS_PER_S
 _LATE_NS = 5 * NS_PER_S
@@ -16,20 +17,17 @@ class Pulse:
     """Latency (venue time to receipt) and frames per second, over sliding windows."""
 
     def __init__(self) -> None:
-        self.sample_ns = 0  # no sample is wanted before
         self._samples: deque[tuple[int, float]] = deque(maxlen=_MAX_SAMPLES)
         self._counted: deque[tuple[int, int]] = deque()
         self._best_ms: float | None = None
 
-    def opened(self, now_ns: int) -> None:
-        """A new connection: what it says first is history, not latency."""
+    def opened(self) -> None:
+        """A new connection."""
         self._samples.clear()
         self._best_ms = None
-        self.sample_ns = now_ns + 2 * NS_PER_S
 
     def sample(self, seen_ns: int, latency_ms: float) -> None:
         self._samples.append((seen_ns, latency_ms))
-        self.sample_ns = seen_ns + _SAMPLE_EVERY_NS
 
     def count(self, now_ns: int, frames: int) -> None:
         """`frames` so far; said a few times a second."""

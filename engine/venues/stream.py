@@ -17,7 +17,7 @@ from engine.venues.bad_frames import BadFrames
 from engine.venues.decoder import Ask, Decoder
 from engine.venues.dialect import Dialect, Patience, SideDialect, TopOf
 from engine.venues.protocol import ConnectionHealth, FeedEvent, Sink
-from engine.venues.pulse import Pulse
+from engine.venues.pulse import SAMPLE_EVERY_NS, SETTLING_NS, Pulse
 from engine.venues.watch import Watch
 
 __all__ = ["Owner", "Patience", "Stream"]
@@ -93,6 +93,7 @@ class Stream:
         self._lost_again_ns: dict[str, int] = {}
         self._suspects: dict[str, int] = {}
         self._wake = asyncio.Event()
+        self._sample_ns = 0  # no sample is wanted before
         self._wall_less_mono_ms = time.time() * 1e3 - clock_ns() / NS_PER_MS
         self._looks = TokenBucket(_LOOKS_PER_S, _ASK_BURST, clock_ns)
         self._asks = TokenBucket(1.0 if self.is_side else self._dialect.asks_per_minute / 60, _ASK_BURST, clock_ns)
@@ -115,6 +116,9 @@ class Stream:
 
     def is_live(self, symbol: str) -> bool:
         return self.decoder.is_live(symbol)
+
+    def age_ns(self, symbol: str, channel: str, now_ns: int) -> int | None:
+        return self._watch.age_ns(symbol, channel, now_ns)
 
     def health(self) -> ConnectionHealth:
         now_ns, counts, socket = self._clock_ns(), self.decoder.counts, self.socket
@@ -147,7 +151,8 @@ class Stream:
             self._asked.clear()  # the new subscription brings every book whole
         self._suspects.clear()
         self._watch.start(now_ns)
-        self.pulse.opened(now_ns)
+        self.pulse.opened()
+        self._sample_ns = now_ns + SETTLING_NS
         self.opened_ns = now_ns
         self._owner.on_up(self)
         return self._dialect.subscribe()
@@ -176,10 +181,15 @@ class Stream:
         elif kind is PerpState or kind is DayTicker:
             self.said(event)
             return
-        if event.seen_ns >= self.pulse.sample_ns and (venue_ts_ms := getattr(event, "venue_ts_ms", 0)):
-            latency_ms = event.seen_ns / NS_PER_MS + self._wall_less_mono_ms - venue_ts_ms
-            self.pulse.sample(event.seen_ns, latency_ms)
         self.sink(event)
+        if event.seen_ns >= self._sample_ns:
+            self._sample(event)
+
+    def _sample(self, event: FeedEvent) -> None:
+        """One in many: what it tells of latency."""
+        if venue_ts_ms := getattr(event, "venue_ts_ms", 0):
+            self.pulse.sample(event.seen_ns, event.seen_ns / NS_PER_MS + self._wall_less_mono_ms - venue_ts_ms)
+            self._sample_ns = event.seen_ns + SAMPLE_EVERY_NS
 
     def heard_trade(self, symbol: str, price: float, seen_ns: int) -> None:
         """A trade of a symbol whose book is here, from this connection or from another."""

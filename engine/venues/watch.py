@@ -55,8 +55,10 @@ class Watch:
             return
         if mark.heard_ns:
             mark.mean_ns += _WEIGHT * (now_ns - mark.heard_ns - mark.mean_ns)
-            mark.heard_often += 1
-        mark.heard_ns, mark.tries, mark.untold_ns = now_ns, 0, 0
+            if mark.heard_often < _SEEN_OFTEN:
+                mark.heard_often += 1
+        mark.heard_ns = now_ns
+        mark.tries = mark.untold_ns = 0
 
     def trade(self, symbol: str, price: float, now_ns: int) -> None:
         """A trade, or a ticker's last price: a book that follows says something of it at once."""

@@ -19,6 +19,7 @@ class Crowd:
         self.opened = 0
         self.subscribed: list[list[str]] = []  # by frame
         self.poison = ""  # a socket that subscribes it is closed at once
+        self.bookless: set[str] = set()  # their trades come, their books do not
         self.unlisted = ""  # is acknowledged as the others are, and never served
         self.rest: list[bytes] = []  # what REST answers, one after the other, the last for ever
         self.rest_calls = 0
@@ -88,7 +89,8 @@ class Crowd:
             for ws, symbols in list(self.sockets.items()):
                 with suppress(ClientConnectionResetError):  # it went while we spoke
                     for symbol in list(symbols):
-                        await ws.send_bytes(self._book(ws, symbol, "delta"))
+                        if symbol not in self.bookless:
+                            await ws.send_bytes(self._book(ws, symbol, "delta"))
                         await ws.send_bytes(self._trade(ws, symbol))
 
 

@@ -1,5 +1,6 @@
 """Many connections to one venue: sharding, rollover without a gap, bad connections, health."""
 
+import json
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
@@ -162,6 +163,22 @@ async def test_a_lively_connection_does_not_vouch_for_a_dead_one():
         assert broken.reason.startswith("dead: nothing for")
 
 
+async def test_a_dead_book_on_a_live_socket_is_told_by_its_trades():
+    symbols = names(2)
+    patience = Patience(silence_ms=60_000, second_look_ms=100, dead_ms=60_000)  # its silence alone would be believed
+    async with pool(symbols, speaking(2), patience) as (there, feed, story):
+        row = {"s": symbols[0], "b": [["99", "1"]], "a": [["101", "1"]], "u": 1, "seq": 1, "ts": 1}
+        there.rest = [json.dumps({"retCode": 0, "result": row}).encode()]
+        await until(lambda: story.all_synced(symbols))
+        await until(lambda: min(len(seen) for seen in story.ids.values()) > 0 if len(story.ids) == 2 else False)
+        there.bookless.add(symbols[0])  # trades go on
+        await until(lambda: f"{symbols[0]} silent" in story.lost)
+        assert feed.counters()["reconnects"] == 0
+        there.bookless.clear()
+        await until(lambda: story.all_synced(symbols))
+        assert story.lost == [f"{symbols[0]} silent"]
+
+
 async def test_health_tells_what_a_connection_does():
     symbols = names(2)
     async with pool(symbols, speaking(2), Patience(silence_ms=60_000, dead_ms=5_000)) as (_there, feed, story):
@@ -173,6 +190,11 @@ async def test_health_tells_what_a_connection_does():
         assert line.last_frame_age_ms is not None and line.last_frame_age_ms < 2_000
         assert line.connected_since_ms is not None
         assert (line.reconnects, line.gaps, line.resyncs, line.errors) == (0, 0, 0, 0)
+        for channel in ("book", "trade"):
+            age_ms = feed.age_ms(symbols[0], channel)
+            assert age_ms is not None and age_ms < 2_000
+        assert feed.age_ms(symbols[0], "ticker") is None  # the crowd sends none
+        assert feed.age_ms("NOSUCH", "book") is None
 
 
 SHARDS = [  # symbols, most, parts
