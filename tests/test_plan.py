@@ -55,6 +55,7 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
         *("engine.assemble", "engine.config", "engine.domain"),
         *("engine.net", "engine.storage", "engine.venues"),
     ),
+    "engine.wires": ("engine.domain", "engine.venues"),
     "engine.status": ("engine.config", "engine.control"),
     "engine.recordings": ("engine.domain",),
     "engine.frames": ("engine.domain", "engine.market", "engine.recordings", "engine.venues"),

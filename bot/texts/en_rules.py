@@ -42,6 +42,7 @@ RULES: dict[str, str] = {
     "gone": "The opportunity is over",
     "mode": "Not in confirm mode",
     "unknown_token": "Unknown button",
+    "moved": "The settings have changed meanwhile",
     "not_yours": "Another person's button",
     "stale_confirm": "Confirmed too late",
     "bad_parameter": "Bad value",

@@ -42,6 +42,7 @@ RULES: dict[str, str] = {
     "gone": "기회가 지났음",
     "mode": "승인 모드가 아님",
     "unknown_token": "알 수 없는 버튼",
+    "moved": "그사이 설정이 바뀜",
     "not_yours": "다른 사람의 버튼",
     "stale_confirm": "늦은 승인",
     "bad_parameter": "잘못된 값",
