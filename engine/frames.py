@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation, localcontext
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -54,12 +55,13 @@ class Player:
         self.extra = Counts()  # what no decoder saw
         self.cut = 0  # files that ended in the middle of a line
         self._books: dict[Market, Book] = {}
+        self._followed: dict[Market, int] = {}  # which decoder's changes the book takes
         self._trades: dict[Market, Traded] = {}
         self._asked: set[str] = set()
 
     def _new_decoder(self, venue: str) -> Decoder:
         # Decimal: the same code as live, and the venue's own digits come back exactly.
-        decoder = build_decoder(venue, self._take, self._on_ask, Decimal)
+        decoder = build_decoder(venue, partial(self._take, len(self._all)), self._on_ask, Decimal)
         self._all.append(decoder)
         self._played = venue
         return decoder
@@ -136,12 +138,16 @@ class Player:
         """Live, the feed would fetch or subscribe anew; a recording brings its next snapshot itself or never."""
         self._asked.add(symbol)
 
-    def _take(self, event: FeedEvent) -> None:
+    def _take(self, source: int, event: FeedEvent) -> None:
+        """While a connection hands over to its successor both speak: a book follows whose base came last."""
         match event:
             case BookSnapshot():
+                self._followed[event.venue, event.symbol] = source
                 book = self._books.setdefault((event.venue, event.symbol), Book())
                 book.replace(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
                 self._check(event.symbol, book)
+            case BookDelta() | BookLost() if self._followed.get((event.venue, event.symbol), source) != source:
+                pass
             case BookDelta():
                 book = self._books[event.venue, event.symbol]
                 book.change(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)

@@ -71,3 +71,26 @@ def test_bytes_that_are_no_text_come_back_as_they_were(tmp_path, capsys):
     assert "upbit" in capsys.readouterr().err
     (tmp_path / "a.jsonl").write_text(json.dumps(broken) + "\n")
     assert run("upbit", [tmp_path / "a.jsonl"], as_json=True) == 2
+
+
+def test_a_connection_that_is_being_replaced_does_not_speak_into_the_book_of_its_successor(tmp_path, capsys):
+    """A capture over a rollover: the old socket's late changes come between those of the new one."""
+
+    def diff(conn, first, size):
+        change = {"e": "depthUpdate", "E": 1, "s": "BTCUSDT", "U": first, "u": first, "b": [["9", size]], "a": []}
+        data = json.dumps({"stream": "btcusdt@depth@100ms", "data": change})
+        return {"dir": "in", "conn": conn, "data": data, "t": 1.0}
+
+    def base(conn, last):
+        body = json.dumps({"lastUpdateId": last, "bids": [["10", "1"]], "asks": [["11", "1"]]})
+        req = "GET https://api.binance.com/api/v3/depth?symbol=BTCUSDT&limit=1000"
+        return {"dir": "in", "conn": f"rest-{conn}", "data": body, "t": 1.0, "req": req}
+
+    opened = [{"dir": "out", "conn": conn, "data": "", "ev": "open", "t": 1.0} for conn in ("ws1", "ws2")]
+    rows = [opened[0], base("ws1", 100), diff("ws1", 101, "5"), opened[1], base("ws2", 101)]
+    rows += [diff("ws2", 102, "6"), diff("ws2", 103, "7"), diff("ws1", 102, "6")]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run("binance", [tmp_path / "a.jsonl"], as_json=True) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["books"]["BTCUSDT"]["bids"] == [["10", "1"], ["9", "7"]]
+    assert result["gaps"] == 0

@@ -228,5 +228,5 @@ async def test_the_local_server_signs_its_books_as_kraken_does():
 
 
 def test_ccxt_itself_does_not_check_krakens_sums():
-    """Why the bridge's word on Kraken is weaker than a native feed's: told in docs/feeds.md."""
+    """Why the bridge's word on Kraken is weaker than a native feed's: told in docs/plugins.md."""
     assert ccxt.pro.kraken().options["watchOrderBook"]["checksum"] is False
