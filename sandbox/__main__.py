@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--speed", type=float, default=1.0, help="of a recording")
     parser.add_argument("--port-base", type=int, default=0, help="0: any free ports")
     parser.add_argument("--no-episodes", action="store_true", help="open no premium but those asked for")
+    parser.add_argument("--checksums", action="store_true", help="OKX and Bitget send them, as they did once")
     args = parser.parse_args()
     config = WorldConfig(
         tape=args.tape,
@@ -28,6 +29,7 @@ def main() -> None:
         tape_path=args.tape_path,
         speed=args.speed,
         port_base=args.port_base,
+        checksums=args.checksums,
     )
     try:
         asyncio.run(_run(config))

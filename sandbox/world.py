@@ -46,6 +46,7 @@ class WorldConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         default_factory=dict
     )  # venue -> asset -> amount, instead of the default
     bithumb_fee: Decimal = Decimal("0.0004")
+    checksums: bool = False  # OKX and Bitget send them, as they did once
 
 
 class World:
@@ -109,6 +110,7 @@ class World:
         floors = [Floor(rules, faults, self.clock) for rules in house.rules(self._taste())]
         for floor in floors:
             venue = floor.rules.venue
+            floor.sends_checksums = self.config.checksums
             self.floors[venue], self.sockets[venue] = floor, sockets
         self._dialects[name] = house.open(floors, sockets)
         if house.trades:

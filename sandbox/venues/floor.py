@@ -92,6 +92,7 @@ class Floor:
         self.exchange = Exchange(rules, self.ledger)
         self.keys: dict[str, Credential] = {}
         self.wallets = Wallets()
+        self.sends_checksums = False  # as OKX and Bitget did once
         self.recorded: set[str] = set()  # symbols whose frames come from a recording: not rendered again
         self.perps: dict[str, PerpState] = {}  # newest of every perpetual
         self._listeners: list[Listener] = []

@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, DayTicker, FeedState, PerpState, TradePrint
 from engine.market.book import Book
+from engine.venues.dialect import Patience
 from engine.venues.feeds import build_feed
 from sandbox.world import World, WorldConfig
 
@@ -101,10 +102,19 @@ class Pair(Struct):
 
 
 @asynccontextmanager
-async def watching(house: str, venue: str, symbols: tuple[str, ...], speed: float = SPEED) -> AsyncIterator[Pair]:
+async def watching(
+    house: str,
+    venue: str,
+    symbols: tuple[str, ...],
+    speed: float = SPEED,
+    patience: Patience | None = None,
+    *,
+    checksums: bool = False,
+) -> AsyncIterator[Pair]:
     """A world of one house and our feed of one of its venues."""
     clock = FastClock(speed)
-    async with World(WorldConfig(seed=11, episodes=False, houses=(house,), step_s=0.09 / speed), clock) as world:
+    config = WorldConfig(seed=11, episodes=False, houses=(house,), step_s=0.09 / speed, checksums=checksums)
+    async with World(config, clock) as world:
         heard = Heard()
         rest = world.urls[venue]["rest"]
         feed = build_feed(
@@ -116,6 +126,7 @@ async def watching(house: str, venue: str, symbols: tuple[str, ...], speed: floa
             clock_ns=time.monotonic_ns,
             rng=Random(1),
             top_of=heard.top,
+            patience=patience,
         )
         running = asyncio.create_task(feed.run())
         try:

@@ -45,7 +45,7 @@ async def test_korean_wallets_pause_one_way_or_both(world, venue):
 PUBLIC = {"bitget": "ERC20", "gate": "ARBEVM", "kucoin": "ARBITRUM"}
 
 
-@pytest.mark.parametrize("venue", ["binance", *PUBLIC])
+@pytest.mark.parametrize("venue", ["binance", "okx", *PUBLIC])
 async def test_ccxt_reads_which_networks_are_open(venue):
     async with World(WorldConfig(seed=7, episodes=False, houses=(venue,))) as world:
         if venue in PUBLIC:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from sandbox.venues.checksums import of_book
 from sandbox.venues.floor import Floor, PerpState
 from sandbox.venues.liquidity import Level, Levels
 from sandbox.venues.orders import Print, Side
@@ -48,7 +49,8 @@ class Frames:
     def book(self, update: Update) -> Iterable[Frame]:
         ids = {"ts": str(update.at_ms), "seq": update.last_id, "pseq": update.first_id - 1}
         bids = rows(sorted(update.bids, reverse=True))
-        data = {"asks": rows(sorted(update.asks)), "bids": bids, **ids}
+        proof = self._checksum(update.book, is_wrong=update.bad_checksum)
+        data = {"asks": rows(sorted(update.asks)), "bids": bids, **ids, **proof}
         yield f"books {update.symbol}", self._frame("update", "books", update.symbol, [data])
         for depth in (1, 5, 15):
             yield (
@@ -60,8 +62,13 @@ class Frames:
         self, channel: str, symbol: str, book: tuple[Levels, Levels], at_ms: int, last_id: int, depth: int = 500
     ) -> str:
         bids, asks = rows(book[0][:depth]), rows(book[1][:depth])
-        data = {"asks": asks, "bids": bids, "ts": str(at_ms), "seq": last_id, "pseq": 0}
+        data = {"asks": asks, "bids": bids, "ts": str(at_ms), "seq": last_id, "pseq": 0, **self._checksum(book)}
         return self._frame("snapshot", channel, symbol, [data])
+
+    def _checksum(self, book: tuple[Levels, Levels], *, is_wrong: bool = False) -> dict[str, int]:
+        if not self._floor.sends_checksums:
+            return {}
+        return {"checksum": of_book(*book) ^ is_wrong}
 
     def trade(self, number: int, trade: Print, day: Day) -> Iterable[Frame]:
         yield f"trade {trade.symbol}", self._frame("update", "trade", trade.symbol, [print_of(number, trade)])

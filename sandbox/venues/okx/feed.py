@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from sandbox.venues.checksums import of_book
 from sandbox.venues.floor import Floor, PerpState, RawFrame, Side
 from sandbox.venues.ledger import ZERO
 from sandbox.venues.liquidity import Level, Levels
@@ -85,9 +86,9 @@ class OkxFeed:
             if fault is not None and fault.kind == "ws_crossed" and asks:
                 now.lies = [asks[-1][0]]
                 b = [(asks[-1][0], Decimal(1)), *b]
-            text = _book_text("books", symbol, "update", b, a, now, previous)
-            if fault is not None and fault.kind == "ws_checksum":
-                text = text.replace('"checksum":0', '"checksum":-1')
+            shown = ((now.lies[0], Decimal(1)), *bids) if now.lies else bids
+            checksum = self._checksum(shown, asks, is_wrong=fault is not None and fault.kind == "ws_checksum")
+            text = _book_text("books", symbol, "update", b, a, now, previous, checksum)
             if fault is not None and fault.kind == "ws_reorder" and symbol not in self._held:
                 self._held[symbol] = text
             else:
@@ -98,6 +99,9 @@ class OkxFeed:
         self._send("books5", symbol, _book_text("books5", symbol, "", bids[:5], asks[:5], now, None))
         if touched:
             self._send("bbo-tbt", symbol, _book_text("bbo-tbt", symbol, "", bids[:1], asks[:1], now, None))
+
+    def _checksum(self, bids: Levels, asks: Levels, *, is_wrong: bool = False) -> int:
+        return of_book(bids, asks) ^ is_wrong if self._floor.sends_checksums else 0
 
     def trade(self, trade: Print) -> None:
         self._next_trade += 1
@@ -216,7 +220,8 @@ class OkxFeed:
         self._args[socket][arg] = None
         book = self.published[arg.instId]
         if arg.channel == "books" and book.at_ms:
-            socket.send(_book_text("books", arg.instId, "snapshot", book.bids, book.asks, book, -1))
+            checksum = self._checksum(book.bids, book.asks)
+            socket.send(_book_text("books", arg.instId, "snapshot", book.bids, book.asks, book, -1, checksum))
 
     def _is_known(self, arg: _Arg) -> bool:
         if arg.channel == INDEX:
@@ -252,9 +257,10 @@ def _book_text(
     asks: Levels | list[Level],
     now: Published,
     previous: int | None,
+    checksum: int = 0,
 ) -> str:
     head = f'"action":"{action}",' if action else ""
-    chain = "" if previous is None else f',"checksum":0,"prevSeqId":{previous}'
+    chain = "" if previous is None else f',"checksum":{checksum},"prevSeqId":{previous}'
     where = "" if action else f',"instId":"{symbol}"'
     return (
         f'{{"arg":{{"channel":"{channel}","instId":"{symbol}"}},{head}"data":[{{"asks":[{_rows(asks)}],'

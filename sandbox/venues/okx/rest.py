@@ -340,7 +340,7 @@ class Okx:
     async def _currencies(self, request: web.Request) -> web.Response:
         await self._account(request)
         assets = dict.fromkeys(a for rules in self.floor.rules.markets.values() for a in (rules.base, rules.quote))
-        return _answer([currency_row(asset) for asset in assets])
+        return _answer([currency_row(asset, self.floor.wallets) for asset in assets])
 
 
 def _failed_row(body: dict[str, object], code: str, message: str, now_ms: int) -> dict[str, object]:

@@ -10,6 +10,7 @@ from sandbox.venues.ledger import Ledger
 from sandbox.venues.orders import End, Fill, Kind, Order, OrderRequest, Side, State, Tif
 from sandbox.venues.rules import MarketRules, Stp
 from sandbox.venues.spelling import plain
+from sandbox.venues.wallets import Wallets
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _STP = {"cancel_maker": Stp.CANCEL_MAKER, "cancel_taker": Stp.CANCEL_TAKER, "cancel_both": Stp.CANCEL_BOTH}
@@ -206,16 +207,17 @@ def _spot_row(rules: MarketRules, code: int) -> dict[str, object]:
     }
 
 
-def currency_row(asset: str) -> dict[str, object]:
+def currency_row(asset: str, wallets: Wallets) -> dict[str, object]:
     """One chain of asset/currencies."""
     chain = {"BTC": "Bitcoin", "ETH": "ERC20", "XRP": "Ripple", "USDT": "TRC20"}.get(asset, asset)
+    wallet = wallets.of(asset, chain)
     fee = {"BTC": "0.00005", "ETH": "0.0004", "XRP": "0.1", "USDT": "1.5"}.get(asset, "0")
     return {
         "ccy": asset,
         "name": asset,
         "chain": f"{asset}-{chain}",
-        "canDep": True,
-        "canWd": True,
+        "canDep": wallet.deposits,
+        "canWd": wallet.withdrawals,
         "canInternal": True,
         "mainNet": True,
         "minDep": "0.001",
