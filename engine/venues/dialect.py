@@ -19,7 +19,7 @@ class Patience(Struct, frozen=True, kw_only=True):
     second_look_ms: int = 1_000  # between two comparisons that differ
     dead_ms: int = 10_000  # of the whole socket, pongs included
     late_ms: int = 1_500  # so much later than at its best: the connection is given up for a fresh one
-    hand_over_ms: int = 60_000  # a fresh connection has so long to bring every book
+    hand_over_ms: int = 60_000  # a fresh connection may go so long without bringing one more book
     max_life_ms: int = 0  # of a connection; 0: the dialect's
 
 

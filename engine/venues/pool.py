@@ -282,8 +282,7 @@ class Pool:
     def _begin(self, line: _Line, parts: Sequence[tuple[str, ...]], reason: str) -> None:
         old = line.stream
         fresh = [self._make(line.kind, part) for part in parts]
-        asks_s = 0.0 if old.is_side else len(old.symbols) * old.seconds_per_base
-        deadline_ns = self._clock_ns() + self._patience.hand_over_ms * NS_PER_MS + round(asks_s * NS_PER_S)
+        deadline_ns = self._clock_ns() + self._patience.hand_over_ms * NS_PER_MS
         sink = self._from_side if old.is_side else self._sink
         handover = Handover(old, [made.stream for made in fresh], sink, deadline_ns)
         self._handovers[old.name] = handover
@@ -299,6 +298,8 @@ class Pool:
         old = self._lines[handover.old.name].stream
         for stream in fresh:
             if taken := handover.newly_taken(stream):
+                # As long as books come it goes on: where REST gives the bases they may cost minutes of its budget.
+                handover.deadline_ns = now_ns + self._patience.hand_over_ms * NS_PER_MS
                 self._up.add(stream.name)
                 self._tell_carried(stream, taken, "handed over")
         stand = all(stream.socket.connected for stream in fresh)

@@ -29,6 +29,7 @@ _RETRY_NS = 1 * NS_PER_S
 _MOST_DOUBLINGS = 6
 _DOUBT_NS = 10 * NS_PER_S
 _ASK_BURST = 10
+_ASKS_A_ROUND = 4
 _LOOKS_PER_S = 1.0  # comparisons with REST
 
 
@@ -108,11 +109,6 @@ class Stream:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.socket.run(), name=f"{self.name}.socket")
             tasks.create_task(self._tend(), name=f"{self.name}.tend")
-
-    @property
-    def seconds_per_base(self) -> float:
-        """What one book costs at start, where REST gives its base."""
-        return 60 / self._dialect.asks_per_minute if self._dialect.joins_from_rest else 0.0
 
     def is_live(self, symbol: str) -> bool:
         return self.decoder.is_live(symbol)
@@ -238,9 +234,11 @@ class Stream:
                 self._asked[symbol] = "undelivered"
 
     async def _answer_asks(self) -> None:
-        for symbol, reason in list(self._asked.items()):
-            if self._not_before.get(symbol, 0) > self._clock_ns():
-                continue
+        now_ns = self._clock_ns()
+        due = [entry for entry in self._asked.items() if self._not_before.get(entry[0], 0) <= now_ns]
+        if len(due) > _ASKS_A_ROUND:
+            self._wake.set()  # the rest after a look at the others: bases may be minutes of a venue's budget
+        for symbol, reason in due[:_ASKS_A_ROUND]:
             await self._asks.take()
             if not self.socket.connected:
                 return

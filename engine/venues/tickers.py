@@ -71,7 +71,7 @@ class Tickers:
         self, venue: str, symbol: str, last: float | None, quote_volume: float | None, venue_ts_ms: int, seen_ns: int
     ) -> None:
         before = self._days.get((venue, symbol), (None, None))
-        last = before[0] if last is None else last
+        last = last or before[0]  # 0: nothing was traded yet
         quote_volume = before[1] if quote_volume is None else quote_volume
         self._days[venue, symbol] = (last, quote_volume)
         if last is not None and quote_volume is not None and before != (last, quote_volume):
