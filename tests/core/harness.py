@@ -65,7 +65,8 @@ class Rig(Markets):
 
     def __init__(self, *overlays: Path, events: Path | None = None) -> None:
         self.config = configured(overlays)
-        super().__init__({name: account(venue, name) for name, venue in self.config.venues.items()})
+        traded = {name: venue for name, venue in self.config.venues.items() if venue.enabled and venue.trade}
+        super().__init__({name: account(venue, name) for name, venue in traded.items()})
         self.log = EventLog(events) if events else None
         self.journal = MemoryJournal()
         self.loses_tail = True  # of the journal, at a crash
