@@ -30,7 +30,7 @@ class LineLimits(Struct, frozen=True, kw_only=True):
     sends_per_second: float = 0.0
     send_burst: float = 1.0
     max_life_s: int = 0  # the venue cuts it then
-    max_lines: int = 50  # connections of ours at a time
+    max_lines: int = 100  # connections of ours at a time
 
 
 class Dialect(Protocol):

@@ -331,3 +331,12 @@ async def test_a_forbidden_call_is_a_refusal_and_shuts_where_the_venue_bans_so()
     finally:
         await http.close()
         await runner.cleanup()
+
+
+async def test_ordinary_calls_alone_never_come_near_the_limit():
+    told = []
+    limiter = Limiter(limits(), Time(), lambda *near: told.append(near))
+    assert len(await enter(limiter, 20)) == 7
+    assert told == []
+    await enter(limiter, 1, urgent=True)
+    assert told == [("venue", "all", 0.8)]

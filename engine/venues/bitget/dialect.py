@@ -22,7 +22,7 @@ class BitgetDialect:
     # Without the text `ping` the socket is closed after two minutes, even while data flows.
     heartbeat = Heartbeat(every_ms=25_000, idle_ms=1_000, text=b"ping", pong=b"pong")
     # 50 channels are advised, 240 subscriptions per hour allowed, 10 messages per second.
-    limits = LineLimits(max_symbols=50, sends_per_second=5, send_burst=5, max_lines=50)
+    limits = LineLimits(max_symbols=50, sends_per_second=5, send_burst=5)
     connects_per_second = 0.5  # 300 per 5 minutes and address
     asks_per_minute = 1.9  # 240 subscribes per hour and connection, two per ask
     first_book_ms = 15_000
