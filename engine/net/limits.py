@@ -63,8 +63,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...]
     costs: tuple[Cost, ...] = ()
     headers: tuple[Header, ...] = ()
-    # Of every rule: for cancels, exits, and what else is urgent. So ordinary calls alone never come near the limit: that
-    # is told when others call from our address, or when urgent ones do in numbers.
+    # Of every rule: for cancels, exits, and what else is urgent. So ordinary calls alone never come near the limit:
+    # that is told when others call from our address, or when urgent ones do in numbers.
     reserved: float = 0.25
     retry_s: float = 1.0  # after a 429 that names no time; doubles while they go on
     reset_ms_header: str = ""  # names that time in ms
