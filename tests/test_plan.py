@@ -52,10 +52,17 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     ),
     "engine.replay": ("engine.assemble", "engine.config", "engine.core", "engine.domain"),
     "engine.doctor": (
-        *("engine.assemble", "engine.config", "engine.domain"),
+        *("engine.assemble", "engine.catalogue", "engine.config", "engine.domain"),
         *("engine.net", "engine.storage", "engine.venues"),
     ),
+    "engine.feed_processes": ("engine.domain", "engine.market", "engine.net", "engine.venues"),
     "engine.wires": ("engine.domain", "engine.venues"),
+    "engine.identity": ("engine.domain",),
+    "engine.catalogue": ("engine.config", "engine.domain", "engine.venues"),
+    "engine.markets": (
+        *("engine.catalogue", "engine.config", "engine.desk", "engine.domain"),
+        *("engine.identity", "engine.venues", "engine.wires"),
+    ),
     "engine.status": ("engine.config", "engine.control"),
     "engine.recordings": ("engine.domain",),
     "engine.frames": ("engine.domain", "engine.market", "engine.recordings", "engine.venues"),
