@@ -13,7 +13,7 @@ from bot.views import venues as venue_views
 from bot.views.content import Content
 from engine.control.messages import VenueHealth
 
-_PAIRS = 2_000  # every pair that there is: the board keeps one per coin
+_COINS = 500
 _ALL = "*"
 
 
@@ -39,7 +39,7 @@ def _coin(command: CommandObject) -> str:
 
 
 async def _premium_board(asker: Asker, sort: str) -> Content:
-    return premium_views.board(asker.reader, await asker.reads.premiums(limit=_PAIRS), sort)
+    return premium_views.board(asker.reader, await asker.reads.premiums(limit=_COINS), sort)
 
 
 async def _premium_coin(asker: Asker, coin: str) -> Content:
@@ -51,7 +51,7 @@ async def premium_press(query: CallbackQuery, asker: Asker, office: Office) -> N
     _, what, value = (query.data or "").split(":")
     await answer(asker, query)
     if what == "pp":
-        content = premium_views.picture(asker.reader, await asker.reads.premiums(limit=_PAIRS))
+        content = premium_views.picture(asker.reader, await asker.reads.premiums(limit=_COINS))
     elif what == "pc":
         content = await _premium_coin(asker, value)
     else:

@@ -133,6 +133,7 @@ TEXTS: dict[str, str] = {
     "alert.rate_budget": "Rate budget nearly used",
     "alert.more_alerts": "More alerts",
     "alert.held_back": "Held back meanwhile",
+    "alert.unmapped": "Unmapped market left out",
     "alert.quarantined": "Market quarantined",
     "ring.level": "{value}, {side} {level}",
     "ring.sign_flip": "{figure} is {value} now",

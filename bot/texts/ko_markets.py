@@ -133,6 +133,7 @@ TEXTS: dict[str, str] = {
     "alert.rate_budget": "호출 한도 거의 소진",
     "alert.more_alerts": "알림 더 있음",
     "alert.held_back": "그동안 보류된 알림",
+    "alert.unmapped": "이름표 없는 시장 제외",
     "alert.quarantined": "시장 격리됨",
     "ring.level": "{value}, 기준 {level} {side}",
     "ring.sign_flip": "{figure} 이제 {value}",

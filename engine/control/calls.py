@@ -90,7 +90,7 @@ class Reads:
         return await self._many(m.BalanceView, "/balances")
 
     async def premiums(self, coin: str = "", limit: int = 100) -> m.PremiumBoard:
-        """Every pair of a coin, or the `limit` pairs farthest from zero."""
+        """Every pair of a coin with its depth; without one, the pair of each coin that is farthest from zero."""
         return await self._one(m.PremiumBoard, "/v1/premiums", coin=coin, limit=limit)
 
     async def funding(self, coin: str = "") -> m.FundingBoard:

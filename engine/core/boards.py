@@ -23,7 +23,10 @@ _SOURCES = ("account", "venue", "config")
 def premiums(state: State, coin: str, limit: int) -> PremiumBoard:
     sizes = state.config.premium_sizes_krw
     market, now_ns = state.market, state.now_ns
-    return premium.board(market, now_ns, sizes, coin=coin, limit=limit, quarantined=state.quarantined)
+    if coin:
+        return premium.board(market, now_ns, sizes, coin=coin, limit=limit, quarantined=state.quarantined)
+    pairs = state.watch.farthest
+    return premium.overview(market, now_ns, sizes, pairs, limit=limit, quarantined=state.quarantined)
 
 
 def fundings(state: State, coin: str) -> FundingBoard:

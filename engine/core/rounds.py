@@ -56,6 +56,7 @@ class Watch(Struct, kw_only=True):
 
     round: Round = field(default_factory=Round)
     tripwires: Tripwires = field(default_factory=Tripwires)
+    farthest: dict[str, tuple[tuple[str, str], tuple[str, str]]] = field(default_factory=dict)  # coin -> its pair
     down: dict[str, Down] = field(default_factory=dict)
     rate_use: dict[tuple[str, str], float] = field(default_factory=dict)
     rate_full: set[tuple[str, str]] = field(default_factory=set)  # warned of, not yet calm again

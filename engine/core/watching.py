@@ -17,7 +17,7 @@ from engine.domain.event import FeedState, RateUsed, SettingStored
 from engine.domain.money import NS_PER_S
 from engine.market import funding
 from engine.market.funding import FundingKept
-from engine.market.premium import PremiumSight, Row, tables
+from engine.market.premium import PremiumSight, Row, farthest, tables
 from engine.market.walk import median
 
 DOWN_CRIT_NS = 60 * NS_PER_S
@@ -128,15 +128,22 @@ def _look(state: State, coin: str) -> None:
     of_coin = [(owner, wish) for owner, wish in state.watch.round.wanted if wish.coin in ("", coin)]
     desk = state.audience.owners[DESK].settings
     premiums = [(owner, wish) for owner, wish in of_coin if wish.figure in ("k_usdt", "k_fx")]
-    if premiums or desk.flip_premium:
-        sight = PremiumSight(state.market, state.now_ns, state.quarantined)
-        rows = [row for row in sight.rows(state.watch.round.tables, coin) if not row.stale]
-        for owner, wish in premiums:
-            _try(state, owner, wish, _premiums(rows, wish))
-        _premium_signs(state, coin, rows, float(desk.flip_premium))
+    sight = PremiumSight(state.market, state.now_ns, state.quarantined)
+    found = list(sight.rows(state.watch.round.tables, coin))
+    best = farthest(found)
+    if best is not None:
+        state.watch.farthest[coin] = _keys(best)
+    rows = [row for row in found if not row.stale]
+    for owner, wish in premiums:
+        _try(state, owner, wish, _premiums(rows, wish))
+    _premium_signs(state, coin, rows, float(desk.flip_premium))
     contracts = state.watch.round.perps.get(coin, ())
     if contracts:
         _contracts(state, contracts, [(o, w) for o, w in of_coin if w.figure in ("funding", "basis")], desk)
+
+
+def _keys(row: Row) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (row.korean.venue, row.korean.symbol), (row.world.venue, row.world.symbol)
 
 
 def _contracts(

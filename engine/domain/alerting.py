@@ -19,6 +19,7 @@ KIND_OF = {
     "venue_up": "venue",
     "rate_budget": "budget",
     "quarantined": "identity",
+    "unmapped": "identity",
 }
 KINDS = ("premium", "funding", "flip", "interval", "venue", "budget", "identity")
 _MOST_THRESHOLDS = 50

@@ -31,15 +31,18 @@ def test_settings_as_delivered_are_the_same_on_both_sides():
 
 
 async def test_the_premium_board_crosses_whole(door, desk):
-    found = await door.reads(VIEWER).premiums()
+    found = await door.reads(VIEWER).premiums("btc")
     assert (
         found.model_dump()
-        == m.PremiumBoard.model_validate_json(msgspec.json.encode(desk.premiums("", 100))).model_dump()
+        == m.PremiumBoard.model_validate_json(msgspec.json.encode(desk.premiums("BTC", 100))).model_dump()
     )
     assert {row.coin for row in found.rows} == {"BTC"} and found.sizes_krw == (1e6, 1e7, 1e8)
     assert all(len(row.executable) == 6 and len(row.inputs) == 4 for row in found.rows)
     assert (await door.reads(VIEWER).premiums("eth")).rows == ()
     assert len((await door.reads(VIEWER).premiums("btc", 1)).rows) == 1
+    [row] = (await door.reads(VIEWER).premiums()).rows
+    best = max(found.rows, key=lambda pair: abs(pair.k_usdt))
+    assert (row.korean, row.world, row.executable) == (best.korean, best.world, ()), "one pair per coin, no depth"
 
 
 async def test_the_funding_board_crosses_whole(door):

@@ -257,3 +257,20 @@ def test_a_pair_without_a_book_of_its_own_tether_uses_the_first():
     book(made, ("bithumb", "KRW-BTC"), [(95_000_000, 1)], [(95_000_001, 1)])
     rows = list(PremiumSight(made, NOW_NS, {}).rows(tables(made), "BTC"))
     assert [(row.korean.venue, row.tether.venue) for row in rows] == [("bithumb", "upbit"), ("upbit", "upbit")]
+
+
+def test_the_overview_has_one_row_per_coin_without_depth():
+    more = (*SHIB, instrument("bithumb", "KRW-BTC", "BTC", "KRW"), instrument("bithumb", "KRW-USDT", "USDT", "KRW"))
+    made = desk(more=more)
+    book(made, ("bithumb", "KRW-BTC"), [(96_000_000, 1)], [(96_000_000, 1)])
+    book(made, ("bithumb", "KRW-USDT"), [(1_395, 1e6)], [(1_395, 1e6)])
+    book(made, ("upbit", "KRW-SHIB"), [(0.0279, 1e12)], [(0.0279, 1e12)])
+    book(made, ("bybit_linear", "SHIB1000USDT"), [(0.02, 5e4)], [(0.02, 5e4)])
+    found = premium.overview(made, NOW_NS, SIZES, {})
+    assert [(row.coin, row.korean, row.executable) for row in found.rows] == [
+        ("BTC", "bithumb", ()),
+        ("SHIB", "upbit", ()),
+    ]
+    told = {"BTC": (("upbit", "KRW-BTC"), ("binance", "BTCUSDT")), "SHIB": (("upbit", "GONE"), ("binance", "GONE"))}
+    again = premium.overview(made, NOW_NS, SIZES, told, limit=5)
+    assert {(row.coin, row.korean) for row in again.rows} == {("BTC", "upbit"), ("SHIB", "upbit")}
