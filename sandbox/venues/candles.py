@@ -136,7 +136,7 @@ def okx(floor: Floor, is_history: bool) -> Handler:
         now_ms = floor.clock()
         newest_ms = (whole(request.query, "after", now_ms + 1) - 1) // step_ms * step_ms
         newest_ms = min(newest_ms, now_ms // step_ms * step_ms)
-        oldest_ms = max(whole(request.query, "before", -1) + 1, newest_ms - (limit - 1) * step_ms)
+        oldest_ms = max(whole(request.query, "before", 0) + 1, newest_ms - (limit - 1) * step_ms)
         if not is_history:
             oldest_ms = max(oldest_ms, now_ms - _OKX_RECENT * step_ms)
         oldest_ms = -(-oldest_ms // step_ms) * step_ms

@@ -167,10 +167,10 @@ class Public:
     def is_placement(self, request: web.Request) -> bool:
         return False
 
-    def take(self, request: web.Request) -> int:
+    def take(self, request: web.Request, weight: int = 1) -> int:
         """Count the request; what is left of the window. Raises Limited."""
         who, now_ms = request.remote or "", self.floor.clock()
-        if not self.window.take(who, now_ms):
+        if not self.window.take(who, now_ms, weight):
             raise Limited(retry_after_ms=self.window.per_ms - now_ms % self.window.per_ms)
         return self.window.remaining(who, now_ms)
 

@@ -1,23 +1,28 @@
 """Binance USD-M's public REST: rules, books, trades, tickers, premium index and funding."""
 
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
+from sandbox.venues import candles
 from sandbox.venues.auth import Denied
 from sandbox.venues.binance_usdm.socket import Streams, rows
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited, PerpState
+from sandbox.venues.ledger import ZERO
 from sandbox.venues.limits import Window
 from sandbox.venues.listings import INTERVALS_MS, perps, venue
 from sandbox.venues.orders import Refused, Side
 from sandbox.venues.public import Public, symbol_of
 from sandbox.venues.rules import FeeFrom, MarketRules, VenueRules
+from sandbox.venues.settlements import Settlements
 from sandbox.venues.sockets import Sockets
 from sandbox.venues.spelling import json_bytes, plain
 
 _WEIGHT, _WINDOW_MS = 2_400, 60_000
 _USUAL_HOURS = 8
+_WEIGHTS = {"/fapi/v1/ticker/24hr": 40, "/fapi/v1/ticker/price": 2, "/fapi/v1/ticker/bookTicker": 5}  # of all symbols
 _DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
 
 
@@ -34,6 +39,7 @@ class BinanceUsdm(Public):
         super().__init__(floor, sockets, Window(_WEIGHT, _WINDOW_MS))
         self._streams = Streams(floor, self)
         self._stream = self._streams.stream
+        self._settled = Settlements(floor)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -48,13 +54,16 @@ class BinanceUsdm(Public):
             web.get("/fapi/v1/trades", self._trades),
             web.get("/fapi/v1/aggTrades", self._agg_trades),
             web.get("/fapi/v1/ticker/24hr", self._tickers),
+            web.get("/fapi/v1/ticker/price", self._prices),
+            web.get("/fapi/v1/ticker/bookTicker", self._tops),
+            web.get("/fapi/v1/klines", candles.binance(self.floor)),
             web.get("/fapi/v1/premiumIndex", self._premium),
             web.get("/fapi/v1/fundingInfo", self._funding_info),
             web.get("/fapi/v1/fundingRate", self._funding),
         ]
 
     def admit(self, request: web.Request) -> dict[str, str]:
-        self.take(request)
+        self.take(request, _weight(request))
         return {"X-MBX-USED-WEIGHT-1M": str(self.window.used(request.remote or "", self.floor.clock()))}
 
     def refused(self, error: Refused) -> web.Response:
@@ -125,10 +134,7 @@ class BinanceUsdm(Public):
         return _yes(said[-whole(request.query, "limit", 500) :])
 
     async def _tickers(self, request: web.Request) -> web.Response:
-        wanted = request.query.get("symbol")
-        if wanted is not None:
-            return _yes(self._ticker(symbol_of(self.floor, wanted)))
-        return _yes([self._ticker(symbol) for symbol in self.floor.rules.markets])
+        return self._each(request, self._ticker)
 
     def _ticker(self, symbol: str) -> dict[str, Any]:
         day, now_ms = self._stream.days[symbol], self.floor.clock()
@@ -151,6 +157,28 @@ class BinanceUsdm(Public):
             "lastId": 0,
             "count": len(day.trades),
         }
+
+    async def _prices(self, request: web.Request) -> web.Response:
+        now_ms = self.floor.clock()
+        return self._each(request, lambda s: {"symbol": s, "price": plain(self._stream.days[s].last), "time": now_ms})
+
+    async def _tops(self, request: web.Request) -> web.Response:
+        return self._each(request, self._top)
+
+    def _top(self, symbol: str) -> dict[str, Any]:
+        shown = self._stream.shown[symbol]
+        said: dict[str, Any] = {"symbol": symbol, "time": shown.at_ms, "lastUpdateId": shown.last_id}
+        for name, levels in (("bid", shown.bids), ("ask", shown.asks)):
+            price, qty = levels[0] if levels else (ZERO, ZERO)
+            said |= {f"{name}Price": plain(price), f"{name}Qty": plain(qty)}
+        return said
+
+    def _each(self, request: web.Request, row: Callable[[str], dict[str, Any]]) -> web.Response:
+        """One row of the asked symbol, or a list of all."""
+        wanted = request.query.get("symbol")
+        if wanted is not None:
+            return _yes(row(symbol_of(self.floor, wanted)))
+        return _yes([row(symbol) for symbol in self.floor.rules.markets])
 
     async def _premium(self, request: web.Request) -> web.Response:
         wanted = request.query.get("symbol")
@@ -186,18 +214,30 @@ class BinanceUsdm(Public):
         return _yes(said)
 
     async def _funding(self, request: web.Request) -> web.Response:
-        wanted = request.query.get("symbol")
-        states = self.floor.perps.values() if wanted is None else [self.floor.perps[symbol_of(self.floor, wanted)]]
-        said = [
-            {
-                "symbol": state.symbol,
-                "fundingTime": state.next_ms - state.interval_ms,
-                "fundingRate": plain(state.settled_rate),
-                "markPrice": plain(state.mark),
-            }
-            for state in states
+        """Oldest first: from `startTime` on, or the last ones."""
+        query = request.query
+        wanted = query.get("symbol")
+        symbols = list(self.floor.perps) if wanted is None else [symbol_of(self.floor, wanted)]
+        count, end_ms = min(1_000, whole(query, "limit", 100)), whole(query, "endTime", 0) or None
+        said: list[tuple[int, str, str]] = []
+        for symbol in symbols:
+            if "startTime" in query:
+                found = self._settled.oldest(symbol, count, whole(query, "startTime", 0), end_ms)
+            else:
+                found = self._settled.newest(symbol, count, 0, end_ms)[::-1]
+            said += [(each.at_ms, symbol, plain(each.rate)) for each in found]
+        rows = [
+            {"symbol": symbol, "fundingTime": at_ms, "fundingRate": rate, "markPrice": ""}
+            for at_ms, symbol, rate in sorted(said)[-count:]
         ]
-        return _yes(said)
+        return _yes(rows)
+
+
+def _weight(request: web.Request) -> int:
+    if request.path == "/fapi/v1/depth":
+        limit = whole(request.query, "limit", 500)
+        return 2 if limit <= 50 else 5 if limit <= 100 else 10 if limit <= 500 else 20
+    return _WEIGHTS.get(request.path, 1) if "symbol" not in request.query else 1
 
 
 def _described(market: MarketRules) -> dict[str, Any]:

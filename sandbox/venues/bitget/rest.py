@@ -7,12 +7,13 @@ from aiohttp import web
 from sandbox.venues.auth import Denied
 from sandbox.venues.bitget.socket import Frames, Talk, print_of, rows, ticker_of
 from sandbox.venues.door import Malformed, whole
-from sandbox.venues.floor import Floor, Limited
+from sandbox.venues.floor import Floor, Limited, PerpState
 from sandbox.venues.limits import Window
 from sandbox.venues.listings import perps, spot, venue
 from sandbox.venues.orders import Refused
 from sandbox.venues.public import Public, Stream, symbol_of
 from sandbox.venues.rules import FeeFrom, MarketRules, VenueRules
+from sandbox.venues.settlements import Settlements
 from sandbox.venues.sockets import Sockets
 from sandbox.venues.spelling import json_bytes, plain
 
@@ -39,6 +40,7 @@ class Bitget(Public):
             _FUTURES: Stream(futures, self._frames[_FUTURES], 1_400_000_000_000),
         }
         self._floors = {"SPOT": spots, _FUTURES: futures}
+        self._settled = Settlements(futures)
         self._talk = Talk({name: (self._streams[name], self._frames[name]) for name in self._floors})
 
     def routes(self) -> list[web.RouteDef]:
@@ -59,6 +61,8 @@ class Bitget(Public):
             web.get(f"{mix}/tickers", self._mix_tickers),
             web.get(f"{mix}/fills", self._mix_trades),
             web.get(f"{mix}/fills-history", self._mix_trades),
+            web.get(f"{mix}/symbol-price", self._mark),
+            web.get(f"{mix}/funding-time", self._next_funding),
             web.get(f"{mix}/current-fund-rate", self._rate),
             web.get(f"{mix}/history-fund-rate", self._rates),
         ]
@@ -164,28 +168,41 @@ class Bitget(Public):
         kept = list(self._streams[product].days[symbol].trades)[-whole(request.query, "limit", 100) :]
         return self._yes([{"symbol": symbol, **print_of(number, trade)} for number, trade in reversed(kept)])
 
-    async def _rate(self, request: web.Request) -> web.Response:
-        symbol = symbol_of(self._floors[_FUTURES], request.query.get("symbol"))
-        state = self._floors[_FUTURES].perps.get(symbol)
+    def _perp(self, request: web.Request) -> PerpState | None:
+        futures = self._floors[_FUTURES]
+        return futures.perps.get(symbol_of(futures, request.query.get("symbol")))
+
+    async def _mark(self, request: web.Request) -> web.Response:
+        state = self._perp(request)
         if state is None:
             return self._yes([])
-        said = {
-            "symbol": symbol,
-            "fundingRate": plain(state.funding_rate),
-            "fundingRateInterval": str(state.interval_ms // 3_600_000),
-            "nextUpdate": str(state.next_ms),
-            "minFundingRate": "-0.003",
-            "maxFundingRate": "0.003",
-        }
-        return self._yes([said])
+        last = plain(self._streams[_FUTURES].days[state.symbol].last)
+        prices = {"price": last, "indexPrice": plain(state.index), "markPrice": plain(state.mark)}
+        return self._yes([{"symbol": state.symbol, **prices, "ts": str(state.at_ms)}])
+
+    async def _next_funding(self, request: web.Request) -> web.Response:
+        state = self._perp(request)
+        if state is None:
+            return self._yes([])
+        hours = str(state.interval_ms // 3_600_000)
+        return self._yes([{"symbol": state.symbol, "nextFundingTime": str(state.next_ms), "ratePeriod": hours}])
+
+    async def _rate(self, request: web.Request) -> web.Response:
+        """Of one contract, or of all."""
+        if "symbol" not in request.query:
+            return self._yes([_rate_row(state) for state in self._floors[_FUTURES].perps.values()])
+        state = self._perp(request)
+        return self._yes([] if state is None else [_rate_row(state)])
 
     async def _rates(self, request: web.Request) -> web.Response:
+        """Pages, newest first."""
         symbol = symbol_of(self._floors[_FUTURES], request.query.get("symbol"))
-        state = self._floors[_FUTURES].perps.get(symbol)
-        if state is None:
-            return self._yes([])
-        at_ms = state.next_ms - state.interval_ms
-        return self._yes([{"symbol": symbol, "fundingRate": plain(state.settled_rate), "fundingTime": str(at_ms)}])
+        size = min(100, whole(request.query, "pageSize", 20))
+        page = max(1, whole(request.query, "pageNo", 1))
+        found = self._settled.newest(symbol, size * page)[size * (page - 1) :]
+        return self._yes(
+            [{"symbol": symbol, "fundingRate": plain(each.rate), "fundingTime": str(each.at_ms)} for each in found]
+        )
 
     def _yes(self, data: object) -> web.Response:
         return self._answer("00000", "success", data)
@@ -196,6 +213,17 @@ class Bitget(Public):
     def _answer(self, code: str, text: str, data: object, status: int = 200) -> web.Response:
         said = {"code": code, "msg": text, "requestTime": self.floor.clock(), "data": data}
         return web.Response(status=status, body=json_bytes(said), content_type="application/json")
+
+
+def _rate_row(state: PerpState) -> dict[str, str]:
+    return {
+        "symbol": state.symbol,
+        "fundingRate": plain(state.funding_rate),
+        "fundingRateInterval": str(state.interval_ms // 3_600_000),
+        "nextUpdate": str(state.next_ms),
+        "minFundingRate": "-0.003",
+        "maxFundingRate": "0.003",
+    }
 
 
 def _spot(market: MarketRules) -> dict[str, str]:

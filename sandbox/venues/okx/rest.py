@@ -13,11 +13,11 @@ from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
 from sandbox.venues.limits import Window
 from sandbox.venues.okx.feed import OkxFeed
+from sandbox.venues.okx.swaps import Swaps
 from sandbox.venues.okx.wire import (
     balance_row,
     currency_row,
     fill_row,
-    funding_row,
     instrument_row,
     order_number,
     order_row,
@@ -93,8 +93,7 @@ class Okx:
             web.get(f"{v5}/public/time", self._time),
             web.get(f"{v5}/public/instruments", self._instruments),
             web.get(f"{v5}/system/status", self._status),
-            web.get(f"{v5}/public/funding-rate", self._funding),
-            web.get(f"{v5}/public/funding-rate-history", self._fundings),
+            *Swaps(self.floor).routes(),
             web.get(f"{v5}/market/books", self._books),
             web.get(f"{v5}/market/ticker", self._ticker),
             web.get(f"{v5}/market/tickers", self._tickers),
@@ -166,19 +165,6 @@ class Okx:
         kind = request.query.get("instType")
         rows = [self._feed.ticker_row(symbol) for symbol in self.floor.rules.markets]
         return _answer([row for row in rows if row["instType"] == kind])
-
-    async def _funding(self, request: web.Request) -> web.Response:
-        state = self.floor.perps.get(self._symbol(request))
-        return _answer([] if state is None else [funding_row(state)])
-
-    async def _fundings(self, request: web.Request) -> web.Response:
-        """The last settlement that this market has seen."""
-        state = self.floor.perps.get(self._symbol(request))
-        if state is None:
-            return _answer([])
-        at_ms, rate = str(state.next_ms - state.interval_ms), plain(state.settled_rate)
-        row = {"instType": "SWAP", "instId": state.symbol, "fundingRate": rate, "realizedRate": rate}
-        return _answer([{**row, "fundingTime": at_ms}])
 
     async def _trades(self, request: web.Request) -> web.Response:
         symbol = self._symbol(request)
