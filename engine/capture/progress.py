@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
-from rich.table import Table
+from rich.table import Column, Table
 
 from engine.capture.track import Tally, Track
 
@@ -15,7 +15,7 @@ class VenueProgress(Struct, frozen=True, kw_only=True):
     frames: int
     frames_per_s: float  # since the progress before this one
     bytes: int  # on disk, compressed, raw and normalised
-    age_ms: int  # of the newest frame; -1: none yet
+    age_ms: int  # of the newest frame or book; -1: none yet
     books: int  # trusted now
     book_rows: int
     trade_rows: int
@@ -37,11 +37,12 @@ class Watched(Struct, frozen=True, kw_only=True):
 
     def progress(self, frames_before: int, seconds: float, now_ns: int) -> VenueProgress:
         raw = self.raw.tally
+        last_ns = max(raw.last_ns, self.books.tally.last_ns)  # a venue read through ccxt shows no frames
         return VenueProgress(
             frames=raw.lines,
             frames_per_s=round((raw.lines - frames_before) / seconds, 1) if seconds > 0 else 0.0,
             bytes=sum(tally.bytes for tally in self._tallies),
-            age_ms=(now_ns - raw.last_ns) // 1_000_000 if raw.last_ns else -1,
+            age_ms=(now_ns - last_ns) // 1_000_000 if last_ns else -1,
             books=self.synced,
             book_rows=self.books.tally.lines,
             trade_rows=self.trades.tally.lines,
@@ -68,7 +69,17 @@ def text_line(name: str, one: VenueProgress) -> str:
 
 
 def table(progress: Mapping[str, VenueProgress]) -> Table:
-    made = Table("venue", "frames", "frames/s", "MB", "age ms", "books", "lost", "reconnects", "disk")
+    made = Table(
+        Column("venue", no_wrap=True, min_width=14),
+        "frames",
+        "frames/s",
+        "MB",
+        "age ms",
+        "books",
+        "lost",
+        "reconnects",
+        "disk",
+    )
     for name, one in progress.items():
         numbers = (f"{one.frames:,}", f"{one.frames_per_s:,.1f}", f"{one.bytes / 1e6:,.2f}", str(one.age_ms))
         disk = "[red]full[/red]" if one.stopped else "ok"

@@ -15,7 +15,6 @@ from engine.domain.money import NS_PER_S
 log = logging.getLogger(__name__)
 
 SUFFIX = ".jsonl.zst"
-_MAX_WAITING = 8 * 1024 * 1024  # bytes in memory while the disk takes nothing; beyond it lines are lost, and counted
 _RETRY_NS = 1 * NS_PER_S
 
 
@@ -23,6 +22,7 @@ class Rotation(Struct, frozen=True, kw_only=True):
     """A file ends with its hour (UTC), or when it has grown so large."""
 
     max_bytes: int = 256 * 1024 * 1024  # compressed
+    max_waiting: int = 8 * 1024 * 1024  # bytes in memory while the disk takes nothing; what comes beyond it is lost
     write: Write = os.pwrite
 
 
@@ -77,7 +77,7 @@ class Track:
         """One line with its line end."""
         if self._has_ended:
             return
-        if self._waiting_bytes > _MAX_WAITING:
+        if self._waiting_bytes > self._rotation.max_waiting:
             self._lost_now += 1
             self.tally.lost += 1
             return
@@ -128,7 +128,7 @@ class Track:
         hour = datetime.fromtimestamp(wall_ns // NS_PER_S, UTC).strftime("%Y%m%dT%H")
         if self._file is not None and hour == self._hour and self._file.size < self._rotation.max_bytes:
             return
-        self.close()
+        self._close_file()
         if hour != self._hour:
             self._hour, self._part = hour, self._last_part(hour)
         self._file = BlockFile(self.folder / f"{hour}-{self._part + 1:04}{SUFFIX}", self._rotation.write)
@@ -140,7 +140,12 @@ class Track:
         return int(names[-1].rpartition("-")[2]) if names else 0
 
     def close(self) -> None:
-        """Raises OSError."""
+        """What waits until now is lost. Raises OSError."""
+        self.tally.lost += len(self._waiting)
+        self._waiting = []
+        self._close_file()
+
+    def _close_file(self) -> None:
         file, self._file = self._file, None
         if file is not None:
             file.close()
