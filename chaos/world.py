@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from chaos.bank import Arrival, Bank
@@ -49,7 +50,9 @@ class Killed(BaseException):
 
 @cache
 def configuration() -> Config:
-    return load(_ROOT / "configs", (Path(__file__).parent / "desk.yaml",))
+    config = load(_ROOT / "configs", (Path(__file__).parent / "desk.yaml",))
+    traded = {name: venue for name, venue in config.venues.items() if venue.trade}
+    return msgspec.structs.replace(config, venues=traded)
 
 
 class Seams(Struct, frozen=True, kw_only=True):

@@ -61,6 +61,7 @@ def _venue(venue: VenueConfig) -> VenueSettings:
         symbols=venue.symbols,
         dust=venue.dust,
         late_acceptance_ms=venue.late_acceptance_ms + venue.settle_margin_ms + venue.order_timeout_ms,
+        trades=venue.trade,
     )
 
 

@@ -34,6 +34,7 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     rest_base: str = ""  # may be empty with kind ccxt only: ccxt knows the addresses
     ws_base: str = ""
     symbols: tuple[str, ...]  # the venue's own spelling; ccxt's BTC/USDT with kind ccxt
+    also_watch: tuple[str, ...] = ()  # perpetuals of a venue that is traded in spot: shown, never traded
     maker_fee_bps: Decimal
     taker_fee_bps: Decimal
     fee_side: FeeSide
@@ -143,6 +144,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     time_zone: str = "Asia/Seoul"
     log_level: str = "INFO"
     seed: int = 1
+    feed_processes: int = 0  # market data in so many processes of their own; 0: all in the engine's
     record_events: bool = False  # write every event of the core to data_dir/events.jsonl for replay
     control: ControlConfig = field(default_factory=ControlConfig)
     telegram: TelegramConfig = field(default_factory=TelegramConfig)

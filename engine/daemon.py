@@ -1,7 +1,6 @@
 """Composition root of the engine: builds every part, reads the journal, reconciles, runs one tree of tasks."""
 
 import asyncio
-import gc
 import logging
 import resource
 import signal
@@ -10,7 +9,6 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
-from random import Random
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -20,9 +18,11 @@ from engine.config import Config, load, secret, venue_credential
 from engine.control.server import ControlServer
 from engine.desk import EventLog
 from engine.domain.effect import Record, StoreSetting
-from engine.domain.errors import ConfigError, InvariantBroken, OutcomeUnknown, VenueRefused, VenueUnavailable
-from engine.domain.event import InstrumentsLoaded
+from engine.domain.errors import ConfigError, InvariantBroken
 from engine.domain.money import NS_PER_MS
+from engine.garbage import sweep
+from engine.identity import Identity, load_identity
+from engine.markets import Markets
 from engine.net.notify import notify
 from engine.schedule import Schedule
 from engine.shell import Clock, Shell
@@ -34,12 +34,8 @@ from engine.storage.rollup import roll_up, snapshot
 from engine.storage.rows import exchange_row
 from engine.storage.writer import Writer
 from engine.strategies import curve
-from engine.venues.dialect import TopOf
-from engine.venues.feeds import build_feed
-from engine.venues.fx import FxPoll
 from engine.venues.protocol import Orders
 from engine.venues.registry import NEEDS_PASSPHRASE, build_orders
-from engine.wires import Wiring
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +56,7 @@ class Shutdown(Exception):
 class Daemon:
     """One engine. `run` returns its exit code."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, identity: Identity) -> None:
         self._config = config
         self._zone = ZoneInfo(config.time_zone)
         self._data = Path(config.data_dir)
@@ -68,14 +64,14 @@ class Daemon:
         self._credentials = {
             name: venue_credential(name, name in NEEDS_PASSPHRASE)
             for name, venue in config.venues.items()
-            if venue.enabled
+            if venue.enabled and venue.trade
         }
-        self._skew_ms: dict[str, int] = {}  # venue's clock minus ours, newest reading
         events = EventLog(self._data / "events.jsonl") if config.record_events else None
         self._events = events
         clock = Clock(mono_ns=time.monotonic_ns, wall_ms=_wall_ms)
         self._shell = Shell(config, clock, FileLatch(self._data / "latch.json"), self._metrics, events)
         self.desk = self._shell.desk
+        self._markets = Markets(config, identity, self.desk)
 
     async def run(self) -> None:
         """Everything from the journal to the last socket; ends with Shutdown inside, cleanly."""
@@ -105,7 +101,7 @@ class Daemon:
                     tasks.create_task(writer.run(), name="store")
                     server = self._door(writer, queries)  # it listens to the desk from the first event on
                     self._shell.recover(journal, await queries.settings(time.monotonic_ns()))
-                    self._start_markets(tasks, orders)
+                    self._markets.start(tasks, orders)
                     self._start_house(tasks, server, writer, queries)
                     tasks.create_task(self._stop_on_signal(writer), name="signals")
                     tasks.create_task(self._stop_on_failure(), name="core")
@@ -119,39 +115,12 @@ class Daemon:
     def _build_orders(self) -> Mapping[str, Orders]:
         return {name: build_orders(name, self._config.venues[name], key) for name, key in self._credentials.items()}
 
-    def _start_markets(self, tasks: asyncio.TaskGroup, orders: Mapping[str, Orders]) -> None:
-        watched = frozenset(name for name, venue in self._config.venues.items() if not venue.trade)
-        seed, wiring = Random(self._config.seed), Wiring(self.desk.handle, time.monotonic_ns, watched)
-        self.desk.wires = wiring.told
-        tasks.create_task(wiring.run(), name="rate budgets")
-        for name, venue in orders.items():
-            tasks.create_task(self._attend(name, venue), name=f"rules {name}")
-            config = self._config.venues[name]
-            feed = build_feed(
-                name,
-                ws_base=config.ws_base,
-                rest_base=config.rest_base,
-                symbols=config.symbols,
-                sink=self.desk.handle,
-                clock_ns=time.monotonic_ns,
-                rng=Random(seed.random()),
-                top_of=self._top_of(name),
-                bad_frames=self._data / "bad_frames" / f"{name}.jsonl",
-                ccxt_id=config.ccxt_id,
-                levels=config.book_levels,
-                limiters=wiring.limiters,
-            )
-            wiring.add(feed)
-            tasks.create_task(feed.run(), name=f"feed {name}")
-        for name, source in self._config.fx.sources.items():
-            poll = FxPoll(name, source.kind, source.url, source.every_s, self.desk.handle, time.monotonic_ns)
-            tasks.create_task(poll.run(), name=f"fx {name}")
-
     def _door(self, writer: Writer, queries: Queries) -> ControlServer:
         users = {f"telegram:{user.id}": user.role for user in self._config.telegram.users}
         return ControlServer(self.desk, writer, queries, {**_HOUSE, **users}, curve)
 
     def _start_house(self, tasks: asyncio.TaskGroup, server: ControlServer, writer: Writer, queries: Queries) -> None:
+        tasks.create_task(sweep(), name="garbage")
         tasks.create_task(self._ticks(), name="ticks")
         if self._events is not None:
             tasks.create_task(self._flush_events(self._events), name="events")
@@ -187,37 +156,7 @@ class Daemon:
         config = msgspec.json.encode(venue).decode()
         return exchange_row(name, venue.enabled, venue.maker_fee_bps, venue.taker_fee_bps, config, now_ms)
 
-    async def _attend(self, name: str, venue: Orders) -> None:
-        """Ask a venue for its rules until it answers, for nothing is traded before; then keep the way to it warm."""
-        wait_s = 1.0
-        while True:
-            try:
-                await venue.warm()
-                rules = await venue.instruments(self._config.venues[name].symbols)
-                break
-            except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
-                log.warning("rules_failed venue=%s error=%s", name, error)
-                await asyncio.sleep(wait_s)
-                wait_s = min(60.0, wait_s * 2)
-        self.desk.handle(InstrumentsLoaded(venue=name, instruments=tuple(rules), seen_ns=time.monotonic_ns()))
-        while True:
-            # An idle connection is closed after 30 s, and the next order would pay for a new one.
-            await asyncio.sleep(_KEEP_WARM_S)
-            try:
-                self._skew_ms[name] = await venue.server_time_ms() - _wall_ms()
-            except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
-                log.warning("clock_failed venue=%s error=%s", name, error)
-
-    def _top_of(self, venue: str) -> TopOf:
-        def top(symbol: str) -> tuple[float, float] | None:
-            book = self.desk.state.market.book(venue, symbol)
-            return (book.best_bid, book.best_ask) if book is not None and book.synced else None
-
-        return top
-
     async def _ticks(self) -> None:
-        gc.collect()
-        gc.freeze()  # what exists after start stays: no full collection walks it again (an 11 ms pause otherwise)
         await self._shell.run_ticks(_still_alive)
 
     async def _flush_events(self, events: EventLog) -> None:
@@ -250,7 +189,7 @@ class Daemon:
             "loop_lag_us": self._shell.worst_lag_ns // 1_000,
             "rss_mb": usage.ru_maxrss // 1024,
             "cpu_s": round(usage.ru_utime + usage.ru_stime, 1),
-            "clock_skew_ms": dict(self._skew_ms),
+            "clock_skew_ms": dict(self._markets.skew_ms),
             "steps": self.desk.state.steps,
             "counts": dict(self.desk.state.counts),
         }
@@ -274,7 +213,7 @@ def main(directory: Path, overlays: tuple[Path, ...]) -> int:
     """`premia run`. Exit codes: 0 after a signal, 1 after a failure, 2 for a configuration error."""
     config = load(directory, overlays)
     logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    daemon = Daemon(config)
+    daemon = Daemon(config, load_identity(directory))
     try:
         uvloop.run(daemon.run())
     except ConfigError:

@@ -10,6 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from engine.assemble import core_config
+from engine.catalogue import Asked, ask_process
 from engine.config import Config, VenueConfig, load, secret, venue_credential
 from engine.domain.errors import ConfigError, OutcomeUnknown, PremiaError, VenueRefused, VenueUnavailable
 from engine.net.http import Http
@@ -76,6 +77,8 @@ def _house(config: Config) -> list[Finding]:
 
 async def _venue(name: str, config: VenueConfig) -> list[Finding]:
     """Keys, reach, clock and account of one venue. Key scopes are not asked: see the last line of the list."""
+    if not config.trade:
+        return [Finding(f"{name} rules", *await _catalogue(name, config))]
     try:
         credential = venue_credential(name, name in NEEDS_PASSPHRASE)
     except ConfigError as error:
@@ -90,6 +93,17 @@ async def _venue(name: str, config: VenueConfig) -> list[Finding]:
         ]
     finally:
         await orders.close()
+
+
+async def _catalogue(name: str, config: VenueConfig) -> tuple[bool, str]:
+    """A watched venue needs no key: only its public catalogue."""
+    async for told in ask_process([Asked.of(name, config, with_rules=True)]):
+        known = {rules.symbol for rules in told.instruments}
+        missing = [symbol for symbol in told.asked if symbol not in known]
+        if told.error:
+            return False, told.error
+        return not missing, f"not listed: {', '.join(missing)}" if missing else f"{len(known)} symbols, watched only"
+    return False, "no answer"
 
 
 async def _ask(name: str, question: Callable[[], Awaitable[tuple[bool, str]]]) -> Finding:

@@ -13,6 +13,7 @@ import yaml
 from msgspec import Struct
 
 from sandbox.telegram import BotApiServer, BotIdentity, Budget, Person, Settings
+from sandbox.venues.opening import HOUSES
 from sandbox.world import World, WorldConfig
 
 OWNER = Person(id=10_001, first_name="Mina", language_code="ko")
@@ -147,12 +148,22 @@ class Stage:
                     "frankfurter": {"url": f"{fx}/v1/latest?base=USD&symbols=KRW", "every_s": 5},
                 }
             },
-            "venues": {
-                name: {"rest_base": self.world.urls[name]["rest"], "ws_base": _socket_base(self.world.urls[name]["ws"])}
-                for name in self.world.credentials
-            },
+            "venues": self._venues(),
         }
         return _laid_over(made, self.config.overlay)
+
+    def _venues(self) -> dict[str, Any]:
+        """Addresses of what stands here; the rest is switched off."""
+        made: dict[str, Any] = {name: {"enabled": False} for name in _watched() if name not in self.world.floors}
+        for name in self.world.floors:
+            urls = self.world.urls[name]
+            made[name] = {"enabled": True, "rest_base": urls["rest"], "ws_base": _socket_base(urls["ws"])}
+        return made
+
+
+def _watched() -> list[str]:
+    """Venues of houses without accounts, standing or not."""
+    return [venue for house in HOUSES.values() if not house.trades for venue in house.venues]
 
 
 def _socket_base(url: str) -> str:

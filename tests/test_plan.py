@@ -55,6 +55,7 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
         *("engine.assemble", "engine.catalogue", "engine.config", "engine.domain"),
         *("engine.net", "engine.storage", "engine.venues"),
     ),
+    "engine.garbage": (),
     "engine.feed_processes": ("engine.domain", "engine.market", "engine.net", "engine.venues"),
     "engine.wires": ("engine.domain", "engine.venues"),
     "engine.identity": ("engine.domain",),

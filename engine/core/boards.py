@@ -51,7 +51,7 @@ def venue(state: State, held: VenueState, wires: Wires) -> VenueHealth:
         down_ms=0 if connected or down is None else (now_ns - down.since_ns) // NS_PER_MS,
         trades=name not in wires.watched,
         ready=held.ready,
-        blocked=held.blocked or ("" if held.ready else f"reconciling {held.failing}".strip()),
+        blocked=held.blocked or ("" if held.ready else _not_ready(held)),
         books=len(symbols),
         books_usable=sum(1 for symbol in symbols if not market.why_unusable(name, symbol, now_ns)),
         age_ms=min((age for age in ages if age != float("inf")), default=None),
@@ -67,6 +67,10 @@ def venue(state: State, held: VenueState, wires: Wires) -> VenueHealth:
         rules=_rules(state, name),
         connections=lines,
     )
+
+
+def _not_ready(held: VenueState) -> str:
+    return f"reconciling {held.failing}".strip() if held.settings.trades else "its rules are not known yet"
 
 
 def _worst(values: Iterable[float | None]) -> float | None:

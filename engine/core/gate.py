@@ -37,6 +37,10 @@ def approve(
 
 def size_cap(state: State, intent: Intent) -> Decimal | NotExecutable:
     """The largest base quantity that no size limit refuses: wishes are cut to it, and a card shows what can be done."""
+    for leg in intent.legs:
+        refused = off_limits(state, leg.venue, leg.symbol)
+        if refused is not None:
+            return refused
     remainder = state.blocked_keys.get(intent.key)
     if remainder is not None:
         text = f"trade {remainder} left a remainder for a person; its pair is closed until then"
@@ -57,6 +61,20 @@ def size_cap(state: State, intent: Intent) -> Decimal | NotExecutable:
         why = "a rate for the limits is missing" if cap.rule == "no_rate" else "no room is left under this limit"
         return NotExecutable(rule=cap.rule, text=f"{coin}: {why}", numbers={"room_krw": f"{cap.krw:.0f}"})
     return cap.krw * _ROUNDING / worst
+
+
+def off_limits(state: State, venue: str, symbol: str) -> NotExecutable | None:
+    """A market that may be looked at and never traded: of a venue without an account, or of doubtful identity."""
+    at = state.venues.get(venue)
+    numbers = {"venue": venue, "symbol": symbol}
+    if at is None or not at.settings.trades:
+        return NotExecutable(rule="watched", text=f"{venue} is only watched: it has no account here", numbers=numbers)
+    if symbol not in at.settings.symbols:
+        return NotExecutable(rule="watched", text=f"{venue} {symbol} is only watched", numbers=numbers)
+    why = state.quarantined.get((venue, symbol))
+    if why is not None:
+        return NotExecutable(rule="quarantined", text=f"{venue} {symbol}: {why}", numbers=numbers)
+    return None
 
 
 def held(state: State, coin: str) -> Held:

@@ -94,6 +94,8 @@ def self_check(state: State) -> tuple[Check, ...]:
     """What must hold before trading may begin again."""
     out = [Check(name="journal", ok=state.journal_writable, text="the journal can be written")]
     for name, held in sorted(state.venues.items()):
+        if not held.settings.trades:
+            continue
         why = held.blocked or ("" if held.ready else "not reconciled yet") or held.failing
         out.append(Check(name=f"venue {name}", ok=not why, text=why or "reconciled"))
         usable = [

@@ -9,21 +9,29 @@ from engine.domain.command import Mode
 from engine.domain.money import NS_PER_MS, NS_PER_S, exact
 from engine.domain.order import Intent, LegWish, PlannedLeg, TradePlan
 from engine.execution.plan import NotExecutable, expected_result, max_quantity, notional_krw, plan_legs
+from engine.market.book import Book
+from engine.strategies.sight import CALM
 
 _RENEW_NOTICE_NS = NS_PER_S
 _KEEP_ENDED = 100
 _REST_NS = 25 * NS_PER_MS
 
 
-def evaluate(state: State, market: tuple[str, str]) -> None:
+def evaluate(state: State, market: tuple[str, str], book: Book) -> None:
     """Run the strategies that read this market; the hot path of the desk.
 
-    A wish that waits for a person is not worked out anew with every frame: at the tap it is quoted again anyway.
+    A wish that waits for a person is not worked out anew with every frame: at the tap it is quoted again anyway. And
+    where the tops stand too far apart, only another top of this book (or of another: that wakes by itself) is news.
     """
     for held in state.wake.get(market, ()):
+        if held.calm.get(market) == book.tops:
+            continue
         if held.rests_until_ns and held.rests_until_ns.get(market, 0) > state.now_ns:
             continue
         intents = held.strategy.evaluate(state.sight, held.params, market)
+        if intents is CALM:
+            held.calm[market] = book.tops
+            continue
         for intent in intents:
             _take(state, held, intent)
         if intents and held.mode is not Mode.AUTO:

@@ -16,9 +16,11 @@ def refresh(state: State) -> None:
     state.krw_rates = {"KRW": Decimal(1), "USDT": exact(usdt)}
     for key in sorted(state.market.instruments):
         rules = state.market.instruments[key]
-        quote = state.market.quote(*key)
+        if state.krw_rates.get(rules.base, ZERO):
+            continue
         per_quote = state.krw_rates.get(rules.quote, ZERO)
-        if quote is not None and per_quote and not state.krw_rates.get(rules.base, ZERO):
+        quote = state.market.quote(*key) if per_quote else None
+        if quote is not None:
             state.krw_rates[rules.base] = exact(quote.bid) * per_quote
     btc = state.krw_rates.get("BTC", ZERO)
     state.btc_krw = btc or None

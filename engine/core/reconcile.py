@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.core import opportunities, orders, placing, trades
+from engine.core import identity, opportunities, orders, placing, trades
 from engine.core.state import State, VenueState
 from engine.domain.effect import FetchBalances, FetchOpenOrders, LookUp, OpenLedger, Severity
 from engine.domain.event import BalancesReported, InstrumentsLoaded, LedgerOpened, VenueFailed
@@ -19,8 +19,10 @@ _IN_FLIGHT = (OrderStatus.PLANNED, OrderStatus.SENT, OrderStatus.OPEN)
 def on_instruments(state: State, event: InstrumentsLoaded) -> None:
     for rules in event.instruments:
         state.market.instruments[rules.venue, rules.symbol] = rules
+    identity.on_doubtful(state, event)
     held = state.venues[event.venue]
-    held.rules_known = True
+    if any(rules.symbol in held.settings.symbols for rules in event.instruments):
+        held.rules_known = True  # else these are markets that are only watched
     state.wire()
 
 
@@ -34,8 +36,10 @@ def on_opened(state: State, event: LedgerOpened) -> None:
 
 
 def ask(state: State, held: VenueState) -> None:
-    """Read a venue's balances and open orders again."""
+    """Read a venue's balances and open orders again. One that is only watched has neither."""
     held.next_check_ns = state.now_ns + state.config.reconcile_every_ms * NS_PER_MS
+    if not held.settings.trades:
+        return
     state.emit(FetchOpenOrders(venue=held.name))
     state.emit(FetchBalances(venue=held.name))
 

@@ -1,4 +1,4 @@
-"""One look over all coins, spread over a second of ticks, and what is remembered from one to the next."""
+"""One look over all coins, spread over the ticks of a second or more, and what is remembered from one to the next."""
 
 from collections.abc import Mapping, Sequence
 
@@ -39,16 +39,17 @@ class Round(Struct, kw_only=True):
     coins: Sequence[str] = ()
     wanted: Sequence[tuple[str, Threshold]] = ()
     rings: list[Ring] = field(default_factory=list)
-    done: int = 0
+    told: int = 0  # of `rings`
+    done: int = 0  # of `coins`
 
-    def next_slice(self, slices: int) -> Sequence[str]:
-        """The coins of the next tick."""
-        begin, self.done = self.done, min(len(self.coins), self.done + -(-len(self.coins) // slices))
+    def next_slice(self, most: int) -> Sequence[str]:
+        """The coins of the next tick; () when all were looked at."""
+        begin, self.done = self.done, min(len(self.coins), self.done + most)
         return self.coins[begin : self.done]
 
-    def rest(self) -> Sequence[str]:
-        begin, self.done = self.done, len(self.coins)
-        return self.coins[begin:]
+    @property
+    def is_over(self) -> bool:
+        return self.done >= len(self.coins)
 
 
 class Watch(Struct, kw_only=True):

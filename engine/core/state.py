@@ -39,6 +39,7 @@ class VenueSettings(Struct, frozen=True, kw_only=True):
     symbols: tuple[str, ...]
     dust: dict[str, Decimal]
     late_acceptance_ms: int  # after a restart: how long an order of before may still be accepted
+    trades: bool = True  # False: watched only; it has no account, and nothing waits for it
 
 
 class CoreConfig(Struct, frozen=True, kw_only=True):
@@ -64,6 +65,7 @@ class StrategyState(Struct, kw_only=True):
     history: dict[int, bytes] = field(default_factory=dict)  # version -> stored JSON; 0 is what was configured
     trades_today: int = 0
     rests_until_ns: dict[tuple[str, str], int] = field(default_factory=dict)  # market -> not evaluated before
+    calm: dict[tuple[str, str], int] = field(default_factory=dict)  # market -> its book's `tops` when nothing was near
 
 
 class Opportunity(Struct, kw_only=True):
@@ -121,6 +123,8 @@ class VenueState(Struct, kw_only=True):
 
     @property
     def ready(self) -> bool:
+        if not self.settings.trades:
+            return self.rules_known
         return self.rules_known and self.opened and self.swept and self.agreed and not self.blocked
 
 
@@ -185,7 +189,8 @@ class State:
         self.available: dict[tuple[str, str], float] = {}
         self.audience = Audience()
         self.watch = Watch()
-        self.quarantined: dict[tuple[str, str], str] = {}  # markets on no board, and why
+        self.quarantined: dict[tuple[str, str], str] = {}  # markets on no board and in no trade, and why
+        self.calm_since_ns: dict[tuple[str, str], int] = {}  # since when a quarantined price agrees again
         self.sight = Sight(market=self.market, available=self.available, last=self.last, usdt_symbols=(), now_ns=0)
 
     def set_time(self, now_ns: int) -> None:
@@ -308,6 +313,7 @@ class State:
         self.sight.memo.clear()
         wake: dict[tuple[str, str], list[StrategyState]] = {}
         for _, held in sorted(self.strategies.items()):
+            held.calm.clear()
             if held.mode is not Mode.OFF:
                 for market in sorted(held.strategy.reads(self.sight, held.params)):
                     wake.setdefault(market, []).append(held)

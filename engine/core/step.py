@@ -7,6 +7,7 @@ from engine.core import (
     cards,
     commands,
     halt,
+    identity,
     opportunities,
     orders,
     placing,
@@ -55,17 +56,17 @@ def tell(state: State) -> list[Effect]:
 
 
 def _on_snapshot(state: State, event: ev.BookSnapshot) -> None:
-    state.market.take_snapshot(event)
+    book = state.market.take_snapshot(event)
     market = (event.venue, event.symbol)
     if market in state.wake and not state.recovering:
-        opportunities.evaluate(state, market)
+        opportunities.evaluate(state, market, book)
 
 
 def _on_delta(state: State, event: ev.BookDelta) -> None:
-    state.market.take_delta(event)
+    book = state.market.take_delta(event)
     market = (event.venue, event.symbol)
     if market in state.wake and not state.recovering:
-        opportunities.evaluate(state, market)
+        opportunities.evaluate(state, market, book)
 
 
 def _on_market(
@@ -97,6 +98,7 @@ def _on_tick(state: State, event: ev.Tick) -> None:
     if event.seen_ns - state.rates_ns >= NS_PER_S:
         state.rates_ns = event.seen_ns
         rates.refresh(state)
+        identity.look(state)
     opportunities.expire(state)
     for trade in list(state.live_trades.values()):
         for order in trade.orders:

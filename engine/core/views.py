@@ -30,7 +30,7 @@ def status(state: State) -> StatusView:
         uptime_ms=(state.now_ns - state.started_ns) // NS_PER_MS,
         level=state.level,
         level_reason=state.level_reason,
-        ready=not state.recovering and all(held.ready for held in state.venues.values()),
+        ready=not state.recovering and all(held.ready for held in state.venues.values() if held.settings.trades),
         venues=tuple(venue(state, held) for _, held in sorted(state.venues.items())),
         strategies={name: held.mode for name, held in sorted(state.strategies.items())},
         opportunities=len(state.by_key),

@@ -1,6 +1,7 @@
 """What the markets themselves may ring for: thresholds, signs, intervals, venues that stay away, rate budgets.
 
-A round over all coins takes a second, a slice of it per tick: no tick looks at everything.
+A round over all coins takes a second, a slice of it per tick; with more than sixty coins it takes longer, for a tick
+must not hold up the frames behind it: 21 pairs of a coin cost 50 us.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from engine.market.walk import median
 
 DOWN_CRIT_NS = 60 * NS_PER_S
 INTERVALS = "funding.intervals"
-_SLICES = 8
+_COINS_A_TICK = 6
 _MOST_RINGS = 12  # of one round; the others are counted
 _BUDGET_FULL, _BUDGET_CALM = 0.8, 0.6
 _STORE_AFTER_NS = 60 * NS_PER_S
@@ -31,13 +32,14 @@ _STORE_AFTER_NS = 60 * NS_PER_S
 def tick(state: State) -> None:
     """After everything that trades."""
     _away(state)
-    if state.now_ns - state.watch.round.began_ns >= NS_PER_S:
-        _finish(state)
+    if state.watch.round.is_over and state.now_ns - state.watch.round.began_ns >= NS_PER_S:
+        _count_untold(state)
         _begin(state)
         _release(state)
         _store_intervals(state)
-    for coin in state.watch.round.next_slice(_SLICES):
+    for coin in state.watch.round.next_slice(_COINS_A_TICK):
         _look(state, coin)
+    _tell(state)
 
 
 # venues
@@ -257,12 +259,10 @@ def _try(state: State, owner: str, wish: Threshold, figures: Iterator[Figure]) -
             )
 
 
-def _finish(state: State) -> None:
-    """Look at what is left of the round, then tell what it found; beyond a dozen only how many."""
-    for coin in state.watch.round.rest():
-        _look(state, coin)
-    rings = state.watch.round.rings
-    for ring in rings[:_MOST_RINGS]:
+def _tell(state: State) -> None:
+    """What this tick found, at once: a dozen of a round."""
+    now = state.watch.round
+    for ring in now.rings[now.told : _MOST_RINGS]:
         state.alert(
             ring.rule,
             ring.severity,
@@ -273,11 +273,16 @@ def _finish(state: State) -> None:
             only=ring.only,
             numbers=ring.numbers,
         )
-    for owner in sorted({ring.only for ring in rings[_MOST_RINGS:]}):
-        more = sum(1 for ring in rings[_MOST_RINGS:] if ring.only == owner)
-        state.alert(
-            "more_alerts", Severity.INFO, f"{more} more in the same second", only=owner, numbers={"count": str(more)}
-        )
+    now.told = len(now.rings)
+
+
+def _count_untold(state: State) -> None:
+    """At the end of a round: how many there were beyond the dozen."""
+    rings = state.watch.round.rings[_MOST_RINGS:]
+    for owner in sorted({ring.only for ring in rings}):
+        more = sum(1 for ring in rings if ring.only == owner)
+        numbers = {"count": str(more)}
+        state.alert("more_alerts", Severity.INFO, f"{more} more at the same time", only=owner, numbers=numbers)
 
 
 def _release(state: State) -> None:

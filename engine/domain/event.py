@@ -131,6 +131,7 @@ class WarningsReported(Struct, frozen=True, kw_only=True, tag=True):
 class InstrumentsLoaded(Struct, frozen=True, kw_only=True, tag=True):
     venue: str
     instruments: tuple[Instrument, ...]
+    doubtful: dict[str, str] = {}  # symbol -> why it is not certain which asset it is: neither compared nor traded
     seen_ns: int
 
 

@@ -57,7 +57,9 @@ S = TypeVar("S", bound=Struct)
 
 @cache
 def configured(overlays: tuple[Path, ...]) -> Config:
-    return load(ROOT / "configs", (OVERLAY, *overlays))
+    config = load(ROOT / "configs", (OVERLAY, *overlays))
+    traded = {name: venue for name, venue in config.venues.items() if venue.trade}
+    return msgspec.structs.replace(config, venues=traded)
 
 
 class Rig(Markets):

@@ -1,0 +1,214 @@
+"""Public rules and wallets of watched venues through ccxt, in a process of its own: megabytes of JSON leave with it.
+
+`python -m engine.catalogue` reads a list of `Asked` from standard input and writes one `Told` per line.
+"""
+
+import asyncio
+import importlib
+import logging
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Self
+
+import msgspec
+from msgspec import Struct
+
+from engine.config import VenueConfig
+from engine.domain.errors import ConfigError
+from engine.domain.market import Gate, Instrument, Wallet
+from engine.domain.money import TickBand
+from engine.venues.ccxt_client import Bridged, Fallback, addressed, instruments
+
+log = logging.getLogger(__name__)
+
+_LIMIT_S = 60.0
+# Our name of a venue -> ccxt's, and which of its markets are ours.
+_CCXT = {
+    "coinone": ("coinone", "spot"),
+    "binance_usdm": ("binanceusdm", "swap"),
+    "bybit": ("bybit", "spot"),
+    "bybit_linear": ("bybit", "swap"),
+    "kucoin": ("kucoin", "spot"),
+    "kucoin_futures": ("kucoin", "swap"),
+    "gate": ("gate", "spot"),
+    "gate_futures": ("gate", "swap"),
+    "bitget": ("bitget", "spot"),
+    "bitget_futures": ("bitget", "swap"),
+    "upbit": ("upbit", "spot"),
+    "bithumb": ("bithumb", "spot"),
+    "binance": ("binance", "spot"),
+    "okx": ("okx", "spot"),
+}
+_LINEAR = {"binanceusdm": "linear", "bybit": "linear"}  # how ccxt calls these markets when it is asked to load them
+_PUBLIC_WALLETS = ("coinone", "kucoin", "gate", "bitget")  # the others tell them to a key only
+_PATHS = {"coinone": {"v2Public": "/public/v2"}}
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """One venue to be asked."""
+
+    venue: str
+    ccxt_id: str
+    kind: str  # spot | swap | any (ccxt's own spelling of symbols)
+    rest_base: str
+    symbols: tuple[str, ...]
+    with_rules: bool
+    fallback: Fallback
+
+    @classmethod
+    def of(cls, name: str, venue: VenueConfig, *, with_rules: bool) -> Self:
+        """A traded venue is asked for what it only watches. Raises ConfigError where ccxt has no catalogue."""
+        ccxt_id, kind = (venue.ccxt_id, "any") if venue.ccxt_id else _CCXT.get(name, ("", ""))
+        kind = "swap" if venue.also_watch else kind
+        if not ccxt_id:
+            raise ConfigError(f"venues.{name}: no catalogue is known: set `trade: true` or `kind: ccxt`")
+        fallback = Fallback(
+            maker_fee_bps=venue.maker_fee_bps,
+            taker_fee_bps=venue.taker_fee_bps,
+            fee_side=venue.fee_side,
+            min_notional=venue.min_notional,
+            ticks=tuple(TickBand(band.from_price, band.tick) for band in venue.ticks),
+        )
+        return cls(
+            venue=name,
+            ccxt_id=ccxt_id,
+            kind=kind,
+            rest_base=venue.rest_base,
+            symbols=venue.also_watch or venue.symbols,
+            with_rules=with_rules,
+            fallback=fallback,
+        )
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    venue: str
+    asked: tuple[str, ...] = ()  # symbols
+    instruments: tuple[Instrument, ...] = ()
+    wallets: tuple[Wallet, ...] = ()
+    source: str = ""
+    error: str = ""
+
+
+_encode = msgspec.json.Encoder(decimal_format="string").encode
+_told = msgspec.json.Decoder(Told)
+
+
+async def ask_process(asked: Sequence[Asked]) -> AsyncIterator[Told]:
+    """The answers as they come. A process that fails says so for whoever it owed one."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "engine.catalogue"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=1 << 24,
+    )
+    owed = {each.venue for each in asked}
+    try:
+        if process.stdin is not None and process.stdout is not None:
+            process.stdin.write(_encode(list(asked)))
+            process.stdin.close()
+            async with asyncio.timeout(2 * _LIMIT_S):
+                async for line in process.stdout:
+                    told = _told.decode(line)
+                    owed.discard(told.venue)
+                    yield told
+    except (TimeoutError, msgspec.MsgspecError, OSError) as error:
+        log.warning("catalogue_process error=%r", error)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+    for venue in sorted(owed):
+        yield Told(venue=venue, error="no answer")
+
+
+async def _main() -> None:
+    asked = msgspec.json.decode(sys.stdin.buffer.read(), type=list[Asked])
+    answers = [asyncio.create_task(_ask(each)) for each in asked]
+    for answer in asyncio.as_completed(answers):
+        sys.stdout.buffer.write(_encode(await answer) + b"\n")
+        sys.stdout.flush()
+
+
+async def _ask(asked: Asked) -> Told:
+    errors: Any = importlib.import_module("ccxt.base.errors")
+    client = _client(asked)
+    try:
+        async with asyncio.timeout(_LIMIT_S):
+            await client.load_markets()
+            found = _rules(client, asked) if asked.with_rules else ()
+            wallets = await _wallets(client, asked)
+    except (errors.BaseError, TimeoutError, OSError, KeyError, TypeError, ValueError) as error:
+        return Told(venue=asked.venue, error=f"{type(error).__name__}: {error}"[:300])
+    finally:
+        await client.close()
+    source = f"{asked.ccxt_id} currencies"
+    return Told(venue=asked.venue, asked=asked.symbols, instruments=found, wallets=wallets, source=source)
+
+
+def _client(asked: Asked) -> Any:
+    kinds: Any = importlib.import_module("ccxt.async_support")
+    client = getattr(kinds, asked.ccxt_id)({"enableRateLimit": True})
+    if asked.kind != "any":
+        wanted = _LINEAR.get(asked.ccxt_id, "swap") if asked.kind == "swap" else "spot"
+        client.options = client.deep_extend(client.options, {"fetchMarkets": {"types": [wanted]}})
+    if asked.rest_base:
+        client.urls["api"] = addressed(client.urls["api"], asked.rest_base, "")
+    return client
+
+
+def _rules(client: Any, asked: Asked) -> tuple[Instrument, ...]:
+    """In our spelling of the symbols."""
+    ours = _spelled(client.markets, asked)
+    bridged = Bridged(venue=asked.venue, ccxt_id=asked.ccxt_id, symbols=tuple(ours))
+    found = instruments(client, bridged, tuple(ours), asked.fallback)
+    return tuple(msgspec.structs.replace(each, symbol=ours[each.symbol]) for each in found)
+
+
+def _spelled(markets: Mapping[str, Any], asked: Asked) -> dict[str, str]:
+    """ccxt's symbol -> ours, of those that are asked for."""
+    wanted = set(asked.symbols)
+    if asked.kind == "any":
+        return {symbol: symbol for symbol in markets if symbol in wanted}
+    found: dict[str, str] = {}
+    for symbol, market in markets.items():
+        # Coinone's market id is the id of a ticker's update: its pair is the name.
+        name = f"{market['quote']}-{market['base']}" if asked.venue == "coinone" else market["id"]
+        if name in wanted and bool(market.get("swap")) == (asked.kind == "swap"):
+            found[symbol] = name
+    return found
+
+
+async def _wallets(client: Any, asked: Asked) -> tuple[Wallet, ...]:
+    if asked.venue not in _PUBLIC_WALLETS:
+        return ()
+    coins = client.currencies or await client.fetch_currencies()
+    needed = {client.markets[symbol]["base"] for symbol in _spelled(client.markets, asked)} | {"USDT"}
+    return tuple(wallet for coin in sorted(needed & set(coins)) for wallet in _of_coin(coin, coins[coin]))
+
+
+def _of_coin(coin: str, told: Mapping[str, Any]) -> list[Wallet]:
+    networks = told.get("networks") or {"": told}
+    return [
+        Wallet(
+            asset=coin,
+            network=name,
+            deposit=_gate(network.get("deposit")),
+            withdraw=_gate(network.get("withdraw")),
+            fee=_decimal(network.get("fee")),
+            min_withdraw=_decimal(((network.get("limits") or {}).get("withdraw") or {}).get("min")),
+        )
+        for name, network in sorted(networks.items())
+    ]
+
+
+def _gate(told: object) -> Gate:
+    return Gate.UNKNOWN if told is None else Gate.OPEN if told else Gate.CLOSED
+
+
+def _decimal(value: object) -> Decimal | None:
+    return None if value is None else Decimal(repr(value) if isinstance(value, float) else str(value))
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

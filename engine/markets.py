@@ -1,0 +1,136 @@
+"""Market data of the daemon: a feed per venue, the rules of its markets, wallets, FX. Composes; decides nothing."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random
+
+from engine.catalogue import Asked, Told, ask_process
+from engine.config import Config, VenueConfig
+from engine.desk import Desk
+from engine.domain.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
+from engine.domain.event import InstrumentsLoaded, WalletsReported
+from engine.domain.market import Instrument
+from engine.domain.money import NS_PER_MS
+from engine.identity import Identity
+from engine.venues.dialect import TopOf
+from engine.venues.feeds import build_feed
+from engine.venues.fx import FxPoll
+from engine.venues.protocol import Orders
+from engine.wires import Wiring
+
+log = logging.getLogger(__name__)
+
+_KEEP_WARM_S = 20
+_RULES_EVERY_S = 3_600.0
+_WALLETS_EVERY_S = 120.0
+_RETRY_S = 30.0
+
+
+class Markets:
+    """Life: construct → `start` in the daemon's group of tasks."""
+
+    def __init__(self, config: Config, identity: Identity, desk: Desk) -> None:
+        self._config = config
+        self._identity = identity
+        self._desk = desk
+        self._venues = {name: venue for name, venue in config.venues.items() if venue.enabled}
+        self.skew_ms: dict[str, int] = {}  # a traded venue's clock minus ours, newest reading
+        watched = frozenset(name for name, venue in self._venues.items() if not venue.trade)
+        self._wiring = Wiring(desk.handle, time.monotonic_ns, watched)
+        desk.wires = self._wiring.told
+
+    def start(self, tasks: asyncio.TaskGroup, orders: Mapping[str, Orders]) -> None:
+        seed = Random(self._config.seed)
+        tasks.create_task(self._wiring.run(), name="rate budgets")
+        for name, config in self._venues.items():
+            if name in orders:
+                tasks.create_task(self._attend(name, orders[name]), name=f"rules {name}")
+            tasks.create_task(self._feed(name, config, Random(seed.random())), name=f"feed {name}")
+        watched = {name: v for name, v in self._venues.items() if name not in orders or v.also_watch}
+        if watched:
+            tasks.create_task(self._catalogue(watched), name="catalogue")
+        for name, source in self._config.fx.sources.items():
+            poll = FxPoll(name, source.kind, source.url, source.every_s, self._desk.handle, time.monotonic_ns)
+            tasks.create_task(poll.run(), name=f"fx {name}")
+
+    async def _feed(self, name: str, config: VenueConfig, rng: Random) -> None:
+        feed = build_feed(
+            name,
+            ws_base=config.ws_base,
+            rest_base=config.rest_base,
+            symbols=(*config.symbols, *config.also_watch),
+            sink=self._desk.handle,
+            clock_ns=time.monotonic_ns,
+            rng=rng,
+            top_of=self._top_of(name),
+            bad_frames=Path(self._config.data_dir) / "bad_frames" / f"{name}.jsonl",
+            ccxt_id=config.ccxt_id,
+            levels=config.book_levels,
+            limiters=self._wiring.limiters,
+        )
+        self._wiring.add(feed)
+        await feed.run()
+
+    async def _attend(self, name: str, venue: Orders) -> None:
+        """Ask a venue for its rules until it answers, for nothing is traded before; then keep the way to it warm."""
+        wait_s = 1.0
+        while True:
+            try:
+                await venue.warm()
+                rules = await venue.instruments(self._config.venues[name].symbols)
+                break
+            except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
+                log.warning("rules_failed venue=%s error=%s", name, error)
+                await asyncio.sleep(wait_s)
+                wait_s = min(60.0, wait_s * 2)
+        self._tell_rules(name, self._config.venues[name].symbols, tuple(rules))
+        while True:
+            # An idle connection is closed after 30 s, and the next order would pay for a new one.
+            await asyncio.sleep(_KEEP_WARM_S)
+            try:
+                self.skew_ms[name] = await venue.server_time_ms() - time.time_ns() // NS_PER_MS
+            except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
+                log.warning("clock_failed venue=%s error=%s", name, error)
+
+    def _tell_rules(self, name: str, asked: Sequence[str], rules: tuple[Instrument, ...]) -> None:
+        """Only what is certainly the asset that its name says; the rest is told, and never compared."""
+        known, doubtful = self._identity.sort(rules, time.time_ns() // NS_PER_MS)
+        missing = set(asked) - {found.symbol for found in rules}
+        doubtful |= {symbol: "the venue does not list it" for symbol in sorted(missing)}
+        event = InstrumentsLoaded(venue=name, instruments=known, doubtful=doubtful, seen_ns=time.monotonic_ns())
+        self._desk.handle(event)
+
+    async def _catalogue(self, watched: Mapping[str, VenueConfig]) -> None:
+        """Rules once an hour, wallets every two minutes, in a process of its own: a catalogue is megabytes of JSON."""
+        due_s = 0.0
+        waiting = set(watched)
+        while True:
+            with_rules = time.monotonic() >= due_s
+            names = sorted(watched) if with_rules or not waiting else sorted(waiting)
+            asked = [Asked.of(name, watched[name], with_rules=with_rules or name in waiting) for name in names]
+            if with_rules:
+                due_s = time.monotonic() + _RULES_EVERY_S
+            async for told in ask_process(asked):
+                self._take(told, waiting)
+            await asyncio.sleep(_RETRY_S if waiting else _WALLETS_EVERY_S)
+
+    def _take(self, told: Told, waiting: set[str]) -> None:
+        if told.error:
+            log.warning("catalogue_failed venue=%s error=%s", told.venue, told.error)
+        if told.instruments:
+            waiting.discard(told.venue)
+            self._tell_rules(told.venue, told.asked, told.instruments)
+        if told.wallets:
+            seen_ns = time.monotonic_ns()
+            event = WalletsReported(venue=told.venue, wallets=told.wallets, source=told.source, seen_ns=seen_ns)
+            self._desk.handle(event)
+
+    def _top_of(self, venue: str) -> TopOf:
+        def top(symbol: str) -> tuple[float, float] | None:
+            book = self._desk.state.market.book(venue, symbol)
+            return (book.best_bid, book.best_ask) if book is not None and book.synced else None
+
+        return top
