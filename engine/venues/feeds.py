@@ -187,7 +187,9 @@ def build_feed(
         clock_ns=clock_ns,
         rng=rng,
         top_of=top_of,
-        http=Http(limiter=limiters.of(venue), clock=Clock(), dates=found.time is None or not found.time.keys),
+        http=Http(
+            limiter=limiters.of(venue, found.limits), clock=Clock(), dates=found.time is None or not found.time.keys
+        ),
         connects=limiters.connects(venue, found.dialect(ws_base, rest_base, (), rng).connects_per_second),
         bad=BadFrames(venue, bad_frames),
         patience=patience or Patience(),

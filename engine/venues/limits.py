@@ -29,19 +29,21 @@ class Limiters:
         self._clock_ns = clock_ns
         self._on_near = on_near
         self._limiters: dict[str, Limiter] = {}
+        self._hosts: dict[str, str] = {}
         self._connects: dict[str, TokenBucket] = {}
 
-    def of(self, venue: str) -> Limiter:
-        """The limiter of a venue's public calls; a venue that we know no limits of is not limited."""
-        host = _HOST.get(venue, venue)
+    def of(self, venue: str, limits: Limits | None = None) -> Limiter:
+        """The limiter of a venue's public calls. `limits` are those of a venue that is not in the table above; one that
+        nobody knows limits of is not limited."""
+        host = self._hosts.setdefault(venue, limits.host if limits else _HOST.get(venue, venue))
         if host not in self._limiters:
-            limits = _BY_HOST.get(host) or Limits(host=host, rules=())
+            limits = limits or _BY_HOST.get(host) or Limits(host=host, rules=())
             self._limiters[host] = Limiter(limits, self._clock_ns, self._on_near)
         return self._limiters[host]
 
     def connects(self, venue: str, per_second: float) -> TokenBucket:
         """New connections, one after the other."""
-        host = _HOST.get(venue, venue)
+        host = self._hosts.get(venue, _HOST.get(venue, venue))
         if host not in self._connects:
             self._connects[host] = TokenBucket(per_second, 1, self._clock_ns)
         return self._connects[host]

@@ -7,6 +7,7 @@ from random import Random
 from msgspec import Struct
 
 from engine.net.http import Http
+from engine.net.limits import Limits
 from engine.net.ratelimit import TokenBucket
 from engine.venues.bad_frames import BadFrames
 from engine.venues.clocks import ClockPoll, TimeCall
@@ -27,6 +28,7 @@ class Native(Struct, frozen=True, kw_only=True):
     sides: tuple[Callable[[str, str, tuple[str, ...], Random], SideDialect], ...] = ()
     facts: tuple[Facts, ...] = ()  # what REST alone tells
     time: TimeCall | None = None  # how its clock is read
+    limits: Limits | None = None  # of its public calls; None: as engine.venues.limits knows them
     # REST paths whose answer is the base of a book: the query parameter that names the symbol, and whose book it is.
     bases: Mapping[str, tuple[str, str]] = {}
     # Parts of socket addresses that carry another product of the same venue, and the name of that product here.

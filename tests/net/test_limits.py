@@ -181,6 +181,8 @@ def test_one_host_one_limiter():
     assert made.of("binance") is not made.of("binance_usdm")
     assert made.connects("bybit", 1.0) is made.connects("bybit_linear", 1.0)
     assert made.of("elsewhere").limits.rules == ()
+    assert made.of("theirs", limits()).limits.host == "venue"
+    assert made.of("theirs") is made.of("theirs-too", limits())
 
 
 class Strict:
