@@ -8,7 +8,7 @@ from engine.core.tripwires import Tripwires
 from engine.domain.alerting import Threshold
 from engine.domain.effect import Severity
 from engine.market.funding import Intervals
-from engine.market.premium import Tables
+from engine.market.pairs import Tables
 
 
 class Down(Struct, kw_only=True):

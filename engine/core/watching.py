@@ -1,7 +1,7 @@
 """What the markets themselves may ring for: thresholds, signs, intervals, venues that stay away, rate budgets.
 
 A round over all coins takes a second, a slice of it per tick; with more than sixty coins it takes longer, for a tick
-must not hold up the frames behind it: 21 pairs of a coin cost 50 us.
+must not hold up the frames behind it: 21 pairs of a coin cost 60 us.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,8 @@ from engine.domain.event import FeedState, RateUsed, SettingStored
 from engine.domain.money import NS_PER_S
 from engine.market import funding
 from engine.market.funding import FundingKept
-from engine.market.premium import PremiumSight, Row, farthest, tables
+from engine.market.pairs import tables
+from engine.market.premium import PremiumSight, Row, farthest
 from engine.market.walk import median
 
 DOWN_CRIT_NS = 60 * NS_PER_S

@@ -18,11 +18,11 @@ from engine.domain.board import (
 from engine.domain.errors import InvariantBroken
 from engine.domain.market import Product
 from engine.market.fx import FxView
+from engine.market.pairs import Key, Tables, asks, bids, mid, tables
 from engine.market.view import Market, Seat
 from engine.market.walk import walk, walk_amount
 
 SELL_KOREA, BUY_KOREA = "sell_korea", "buy_korea"
-Key = tuple[str, str]
 _Levels = Iterable[tuple[float, float]]
 
 
@@ -45,63 +45,6 @@ def bases(korean: float, world: float, fx: float, usdt_krw: float) -> Bases:
     if not isclose(1 + k_fx, (1 + k_usdt) * (1 + tether), rel_tol=1e-9, abs_tol=1e-12):
         raise InvariantBroken(f"1 + {k_fx} is not (1 + {k_usdt})(1 + {tether})")
     return Bases(k_fx, k_usdt, tether)
-
-
-class Tables(Struct, frozen=True, kw_only=True):
-    """Which markets make premiums: by coin its Korean and its global ones, by Korean venue its USDT/KRW."""
-
-    korean: Mapping[str, tuple[Key, ...]]
-    world: Mapping[str, tuple[Key, ...]]
-    tether: Mapping[str, Key]
-
-    def coins(self) -> list[str]:
-        return sorted(coin for coin in self.korean if coin in self.world)
-
-    def tether_of(self, korean: str) -> Key | None:
-        """A Korean venue's own USDT/KRW, for KRW cannot be moved in a trade; where it has none, the first."""
-        return self.tether.get(korean) or next(iter(self.tether.values()), None)
-
-
-def tables(market: Market) -> Tables:
-    """Sort every known instrument into its place. About a microsecond for each: once a second at most."""
-    korean: dict[str, list[Key]] = {}
-    world: dict[str, list[Key]] = {}
-    tether: dict[str, Key] = {}
-    for key in sorted(market.instruments):
-        at = market.instruments[key]
-        if at.quote == "KRW" and at.base == "USDT":
-            tether.setdefault(key[0], key)
-        elif at.quote == "KRW":
-            korean.setdefault(at.base, []).append(key)
-        elif at.quote == "USDT":
-            world.setdefault(at.base, []).append(key)
-    return Tables(
-        korean={coin: tuple(keys) for coin, keys in korean.items()},
-        world={coin: tuple(keys) for coin, keys in world.items()},
-        tether=tether,
-    )
-
-
-def bids(seat: Seat) -> Iterator[tuple[float, float]]:
-    """Levels best first, in price per coin and coins, whatever the contract counts in."""
-    return _per_coin(seat, seat.book.bids())
-
-
-def asks(seat: Seat) -> Iterator[tuple[float, float]]:
-    return _per_coin(seat, seat.book.asks())
-
-
-def _per_coin(seat: Seat, levels: _Levels) -> Iterator[tuple[float, float]]:
-    per, size_of = float(seat.instrument.price_per), float(seat.instrument.contract_size)
-    return ((price / per, size * size_of) for price, size in levels)
-
-
-def mid(seat: Seat) -> float | None:
-    """Per coin; None without two sides."""
-    book = seat.book
-    if not book.synced or not book.is_two_sided:
-        return None
-    return (book.best_bid + book.best_ask) / 2 / float(seat.instrument.price_per)
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -145,12 +88,11 @@ class PremiumSight:
         here, there, tether = found
         parts = (("korean", here), ("tether", tether), ("world", there))
         stale = next((f"{what}: {why}" for what, seat in parts if (why := self.why(seat))), "")
-        return self._row(coin, here, there, tether, stale)
+        return self._row(coin, (here, there, tether), (mid(here), mid(there), mid(tether)), stale)
 
     def rows(self, table: Tables, coin: str) -> Iterator[Row]:
         """Every Korean market of the coin against every global one."""
-        worlds = self.seats(table.world.get(coin, ()))
-        whys = [self.why(world) for world in worlds]
+        worlds = [(world, mid(world), self.why(world)) for world in self.seats(table.world.get(coin, ()))]
         for korean in self.seats(table.korean.get(coin, ())):
             key = table.tether_of(korean.venue)
             tether = self.market.seat(key) if key is not None and key not in self.quarantined else None
@@ -158,11 +100,21 @@ class PremiumSight:
                 continue
             parts = (("korean", self.why(korean)), ("tether", self.why(tether)))
             here = next((f"{what}: {why}" for what, why in parts if why), "")
-            for world, why in zip(worlds, whys, strict=True):
-                yield self._row(coin, korean, world, tether, here or (f"world: {why}" if why else ""))
+            k, t = mid(korean), mid(tether)
+            for world, g, why in worlds:
+                stale = here or (f"world: {why}" if why else "")
+                yield self._row(coin, (korean, world, tether), (k, g, t), stale)
 
-    def _row(self, coin: str, korean: Seat, world: Seat, tether: Seat, stale: str) -> Row:
-        k, g, t = mid(korean), mid(world), mid(tether)
+    def _row(
+        self,
+        coin: str,
+        seats: tuple[Seat, Seat, Seat],
+        mids: tuple[float | None, float | None, float | None],
+        stale: str,
+    ) -> Row:
+        """Seats and mids of the Korean, the global and the USDT/KRW market."""
+        korean, world, tether = seats
+        k, g, t = mids
         k_usdt = k / (g * t) - 1 if k and g and t else None
         k_fx = premium = None
         if k and g and t and self.fx.usable and self.fx.rate > 0.0:

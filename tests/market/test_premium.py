@@ -12,7 +12,8 @@ from engine.domain.market import FeeSide, Gate, Instrument, Product, Wallet
 from engine.domain.money import NS_PER_MS, NS_PER_S, TickBand
 from engine.market import premium
 from engine.market.fx import FxRules
-from engine.market.premium import BUY_KOREA, SELL_KOREA, PremiumSight, bases, tables
+from engine.market.pairs import tables
+from engine.market.premium import BUY_KOREA, SELL_KOREA, PremiumSight, bases
 from engine.market.view import Market, VenueRules
 from engine.market.walk import walk, walk_amount
 
