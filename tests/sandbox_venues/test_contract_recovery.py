@@ -12,7 +12,7 @@ from tests.waiting import until
 
 HURRIED = Patience(silence_ms=700, second_look_ms=200, dead_ms=1_500)
 BY_ID = dict(zip(IDS, CASES, strict=True))
-WATCHED = ("bitget_futures", "okx swap", "binance_usdm")
+WATCHED = ("bitget_futures", "okx swap", "binance_usdm", "coinone", "bybit", "bybit_linear")
 PROVED = ("bitget", "bitget_futures", "okx", "okx swap")
 
 

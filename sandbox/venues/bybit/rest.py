@@ -5,6 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.venues.auth import Denied
+from sandbox.venues.bybit.history import History
 from sandbox.venues.bybit.socket import DEPTHS, Frames, Talk, contract_of, day_of, rows
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
@@ -29,10 +30,11 @@ def rules() -> tuple[VenueRules, VenueRules]:
 
 
 class Product:
-    """One category: its floor, frames and stream."""
+    """One category: its floor, past, frames and stream."""
 
     def __init__(self, floor: Floor, first_id: int) -> None:
         self.floor = floor
+        self.history = History(floor)
         frames = Frames(floor)
         self.stream = Stream(floor, frames, first_id)
         self.talk = Talk(floor, self.stream, frames)
@@ -53,6 +55,7 @@ class Bybit(Public):
             web.get("/v5/market/orderbook", self._orderbook),
             web.get("/v5/market/recent-trade", self._trades),
             web.get("/v5/market/tickers", self._tickers),
+            web.get("/v5/market/kline", self._candles),
             web.get("/v5/market/funding/history", self._funding),
         ]
 
@@ -148,19 +151,14 @@ class Bybit(Public):
             **(contract_of(state) if state else {}),
         }
 
-    async def _funding(self, request: web.Request) -> web.Response:
-        """The last settlement that this market has seen; a young world has no older one."""
+    async def _candles(self, request: web.Request) -> web.Response:
         product, category = self._product(request)
-        symbol = symbol_of(product.floor, request.query.get("symbol"))
-        state = product.floor.perps.get(symbol)
-        if state is None:
-            raise Malformed("category")
-        row = {
-            "symbol": symbol,
-            "fundingRate": plain(state.settled_rate),
-            "fundingRateTimestamp": str(state.next_ms - state.interval_ms),
-        }
-        return self._yes({"category": category, "list": [row]})
+        rows_ = product.history.candles(request.query)
+        return self._yes({"symbol": request.query["symbol"], "category": category, "list": rows_})
+
+    async def _funding(self, request: web.Request) -> web.Response:
+        product, category = self._product(request)
+        return self._yes({"category": category, "list": product.history.settlements(request.query)})
 
     def _product(self, request: web.Request) -> tuple[Product, str]:
         category = request.query.get("category", "")
