@@ -23,6 +23,7 @@ from engine.venues.tickers import Tickers
 log = logging.getLogger(__name__)
 
 _TEND_EVERY_S = 0.1
+_LOOK_EVERY_NS = 1 * NS_PER_S
 _LINGER_NS = 5 * NS_PER_S  # after the old one closed, late repeats of its trades still come from the fresh one
 _FAILURES = 3  # in a row, while a sibling stands: the symbols go elsewhere
 _AGAIN_NS = 60 * NS_PER_S  # between two moves of the same symbols
@@ -52,6 +53,7 @@ class _Line:
         self.stream = stream
         self.kind = kind
         self.roll_ns = 0  # give it up for a fresh one at this time; 0: never
+        self.look_ns = 0  # how it does is looked at again then
         self.moved_ns = 0  # when it was last made, or tried to be replaced, because of lateness
         self.task: asyncio.Task[None] | None = None
 
@@ -215,6 +217,8 @@ class Pool:
         name = f"{self.venue}-{self._made}"
         stream = self._plan.connect(name, symbols, kind, self, (sink, self.hear_said))
         line = self._lines[name] = _Line(stream, kind)
+        # Each at a time of its own: with a hundred connections the looks must not make one long pause.
+        line.look_ns = self._clock_ns() + self._made % 10 * _LOOK_EVERY_NS // 10
         return line
 
     def _start(self, line: _Line) -> None:
@@ -243,7 +247,8 @@ class Pool:
                     line.roll_ns = now_ns + _RETRY_ROLL_NS
                     self._begin(line, [line.stream.symbols], "rollover")
                     self._rollovers += 1
-                else:
+                elif now_ns >= line.look_ns:
+                    line.look_ns = now_ns + _LOOK_EVERY_NS
                     self._relieve(line, now_ns)
             for handover in list(self._handovers.values()):
                 self._advance(handover, now_ns)
