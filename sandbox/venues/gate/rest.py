@@ -13,6 +13,7 @@ from sandbox.venues.listings import perps, spot, venue
 from sandbox.venues.orders import Refused, Side
 from sandbox.venues.public import Public, Stream, symbol_of
 from sandbox.venues.rules import FeeFrom, MarketRules, VenueRules
+from sandbox.venues.settlements import Settlements
 from sandbox.venues.sockets import Sockets
 from sandbox.venues.spelling import json_bytes, plain
 
@@ -42,6 +43,7 @@ class Gate(Public):
         super().__init__(spots, sockets, Window(_PER_WINDOW, _WINDOW_MS))
         self._spot = Product(spots, 24_000_000)
         self._futures = Product(futures, 88_000_000)
+        self._settled = Settlements(futures)
 
     def routes(self) -> list[web.RouteDef]:
         spots, futures = "/api/v4/spot", "/api/v4/futures/{settle}"
@@ -246,11 +248,12 @@ class Gate(Public):
         return _yes(said)
 
     async def _funding(self, request: web.Request) -> web.Response:
-        symbol = symbol_of(self._futures.floor, request.query.get("contract"), "contract")
-        state = self._futures.floor.perps.get(symbol)
-        if state is None:
-            return _yes([])
-        return _yes([{"t": (state.next_ms - state.interval_ms) // 1_000, "r": plain(state.settled_rate)}])
+        """Newest first; times are seconds."""
+        query = request.query
+        symbol = symbol_of(self._futures.floor, query.get("contract"), "contract")
+        count, to_s = min(1_000, whole(query, "limit", 100)), whole(query, "to", 0)
+        settled = self._settled.newest(symbol, count, whole(query, "from", 0) * 1_000, to_s * 1_000 or None)
+        return _yes([{"t": each.at_ms // 1_000, "r": plain(each.rate)} for each in settled])
 
 
 def _pair(market: MarketRules) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.venues.auth import Denied
-from sandbox.venues.door import Malformed
+from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
 from sandbox.venues.kucoin.socket import ClassicTalk, Frames, ProTalk, lots, rows
 from sandbox.venues.limits import Window
@@ -13,6 +13,7 @@ from sandbox.venues.listings import perps, spot, venue
 from sandbox.venues.orders import Refused, Side
 from sandbox.venues.public import Public, Stream, symbol_of
 from sandbox.venues.rules import FeeFrom, MarketRules, VenueRules
+from sandbox.venues.settlements import Settlements
 from sandbox.venues.sockets import Sockets
 from sandbox.venues.spelling import json_bytes, plain
 
@@ -43,6 +44,7 @@ class Kucoin(Public):
             "FUTURES": Stream(futures, frames["FUTURES"], 1_700_000_000_000),
         }
         products = {name: (self._streams[name], frames[name]) for name in self._floors}
+        self._settled = Settlements(futures)
         self._pro, self._classic = ProTalk(products), ClassicTalk(products)
 
     def routes(self) -> list[web.RouteDef]:
@@ -278,12 +280,12 @@ class Kucoin(Public):
         return _yes({**said, **rates, "fundingTime": state.next_ms})
 
     async def _rates(self, request: web.Request) -> web.Response:
-        symbol = symbol_of(self._floors["FUTURES"], request.query.get("symbol"))
-        state = self._floors["FUTURES"].perps.get(symbol)
-        if state is None:
-            return _yes([])
-        at_ms = state.next_ms - state.interval_ms
-        return _yes([{"symbol": symbol, "fundingRate": float(state.settled_rate), "timepoint": at_ms}])
+        """Newest first, a hundred at most."""
+        query = request.query
+        symbol = symbol_of(self._floors["FUTURES"], query.get("symbol"))
+        settled = self._settled.newest(symbol, 100, whole(query, "from", 0), whole(query, "to", 0) or None)
+        rows_ = [{"symbol": symbol, "fundingRate": float(each.rate), "timepoint": each.at_ms} for each in settled]
+        return _yes(rows_)
 
 
 def _depth(request: web.Request) -> int:
