@@ -26,6 +26,7 @@ import uvloop
 from bench.desk_load import LoadedDesk
 from bench.tapes import VENUES
 from bench.venue_load import serve
+from engine.garbage import sweep
 
 _HELD_SHARE, _HELD_LATE_MS = 0.985, 250
 _STEADY_RATE = 5_000
@@ -134,8 +135,8 @@ async def measure(pipe: Connection, symbols: int, rates: list[int], step_s: floa
         await asyncio.sleep(0.5)
         if time.monotonic() > deadline:
             raise RuntimeError(f"only {desk.synced()} books after {_START_S} s")
-    gc.collect()
-    gc.freeze()
+    tasks.append(asyncio.ensure_future(sweep()))
+    await asyncio.sleep(0.2)
     steady = await _run_at(desk, pipe, pauses, _STEADY_RATE, seconds)
     steps = [await _run_at(desk, pipe, pauses, rate, step_s) for rate in rates]
     held = [step["handled_per_s"] for step in steps if step["held"]]

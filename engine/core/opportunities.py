@@ -23,15 +23,24 @@ def evaluate(state: State, market: tuple[str, str], book: Book) -> None:
     A wish that waits for a person is not worked out anew with every frame: at the tap it is quoted again anyway. And
     where the tops stand too far apart, only another top of this book (or of another: that wakes by itself) is news.
     """
+    rules = state.market.instruments.get(market)
+    base = rules.base if rules is not None else ""
     for held in state.wake.get(market, ()):
-        if held.calm.get(market) == book.tops:
+        calm = held.calm.get(base)
+        if calm is not None and calm.get(market) == book.tops:
             continue
         if held.rests_until_ns and held.rests_until_ns.get(market, 0) > state.now_ns:
             continue
         intents = held.strategy.evaluate(state.sight, held.params, market)
         if intents is CALM:
-            held.calm[market] = book.tops
+            held.calm.setdefault(base, {})[market] = book.tops
             continue
+        # Near enough, and perhaps refused because another book of it is stale: when that one speaks again, whatever it
+        # says is news. USDT/KRW stands against every coin.
+        if base == "USDT":
+            held.calm.clear()
+        else:
+            held.calm.pop(base, None)
         for intent in intents:
             _take(state, held, intent)
         if intents and held.mode is not Mode.AUTO:

@@ -65,7 +65,7 @@ class StrategyState(Struct, kw_only=True):
     history: dict[int, bytes] = field(default_factory=dict)  # version -> stored JSON; 0 is what was configured
     trades_today: int = 0
     rests_until_ns: dict[tuple[str, str], int] = field(default_factory=dict)  # market -> not evaluated before
-    calm: dict[tuple[str, str], int] = field(default_factory=dict)  # market -> its book's `tops` when nothing was near
+    calm: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)  # base -> market -> `tops`: nothing near
 
 
 class Opportunity(Struct, kw_only=True):
@@ -170,9 +170,7 @@ class State:
         self.sequence = 0
         self.steps = 0
         self.counts: Counter[str] = Counter()
-        self.pnl_today_krw = Decimal(0)
-        self.pnl_total_krw = Decimal(0)
-        self.pnl_peak_krw = Decimal(0)
+        self.pnl_today_krw = self.pnl_total_krw = self.pnl_peak_krw = Decimal(0)
         self.trades_today = 0
         self.submitted: deque[tuple[int, Decimal]] = deque(maxlen=1024)  # (when, KRW) of orders: per-minute limits
         self.traded_ns: deque[int] = deque(maxlen=2048)  # times of opened trades: per-hour limits

@@ -33,6 +33,7 @@ class Book:
         "best_bid",
         "seen_ns",
         "synced",
+        "tops",
         "updates",
         "venue_ts_ms",
     )
@@ -49,14 +50,17 @@ class Book:
         self.best_ask = 0.0  # lowest ask; 0.0 when the side is empty
         self.synced = False
         self.updates = 0
+        self.tops = 0  # how often a best price became another
         self.seen_ns = 0  # our monotonic clock at the last change
         self.venue_ts_ms = 0
 
     def replace(self, bids: Levels, asks: Levels, seen_ns: int, venue_ts_ms: int) -> None:
         """Take a whole book: sides sorted best first, no zero sizes (BookSnapshot). The lists are not copied."""
         self._whole = (bids, asks)
-        self.best_bid = bids[0][0] if bids else 0.0
-        self.best_ask = asks[0][0] if asks else 0.0
+        bid, ask = bids[0][0] if bids else 0.0, asks[0][0] if asks else 0.0
+        if bid != self.best_bid or ask != self.best_ask or not self.synced:
+            self.best_bid, self.best_ask = bid, ask
+            self.tops += 1
         self.synced = True
         self.updates += 1
         self.seen_ns = seen_ns
@@ -92,7 +96,7 @@ class Book:
                 del keys[bisect_left(keys, price)]
         if len(keys) > _MANY or (len(keys) < _FEW and len(keys) != len(sizes)):
             keys = self._order_bids()
-        self.best_bid = keys[-1] if keys else 0.0
+        bid = keys[-1] if keys else 0.0
         sizes, keys, limit = self._ask_sizes, self._ask_keys, self._ask_limit
         for price, size in asks:
             if price > limit:
@@ -108,7 +112,10 @@ class Book:
                 del keys[bisect_left(keys, price)]
         if len(keys) > _MANY or (len(keys) < _FEW and len(keys) != len(sizes)):
             keys = self._order_asks()
-        self.best_ask = keys[0] if keys else 0.0
+        ask = keys[0] if keys else 0.0
+        if bid != self.best_bid or ask != self.best_ask:
+            self.best_bid, self.best_ask = bid, ask
+            self.tops += 1
 
     def _order_bids(self) -> list[float]:
         keys = sorted(self._bid_sizes)
@@ -126,6 +133,7 @@ class Book:
         """Forget everything: nothing here can be trusted until the next whole book."""
         self._whole = ([], [])
         self.best_bid = self.best_ask = 0.0
+        self.tops += 1
         self.synced = False
 
     @property

@@ -15,7 +15,7 @@ from engine.market.book import Book
 from engine.market.view import Seat
 from engine.market.walk import walk
 from engine.strategies.edge import Sized, deviation, freshness, is_usable, size, skewed, top_net
-from engine.strategies.sight import Memo, Sight, Strategy
+from engine.strategies.sight import CALM, Memo, Sight, Strategy
 
 
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,7 +99,7 @@ def reads(sight: Sight, params: Params) -> frozenset[tuple[str, str]]:
 
 def evaluate(sight: Sight, params: Params, changed: tuple[str, str]) -> list[Intent]:
     """Wishes of every premium that `changed` is part of: a coin's book on either side, or USDT/KRW for all coins."""
-    intents = []
+    intents: list[Intent | None] = []
     for korean, world, tether, sell_at, buy_at, table in _watched(sight, params, changed):
         ask_krw = world.best_ask * tether.best_ask
         ask = korean.best_ask
@@ -108,7 +108,7 @@ def evaluate(sight: Sight, params: Params, changed: tuple[str, str]) -> list[Int
             intents.append(_intent(sight, params, table, sells_korea=True))
         elif world.best_bid * tether.best_bid >= ask * buy_at and ask > 0.0:
             intents.append(_intent(sight, params, table, sells_korea=False))
-    return [intent for intent in intents if intent is not None]
+    return [intent for intent in intents if intent is not None] if intents else CALM
 
 
 def _watched(sight: Sight, params: Params, changed: tuple[str, str]) -> tuple[_Watch, ...]:

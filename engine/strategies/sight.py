@@ -1,7 +1,7 @@
 """What a strategy may see, and the shape it has. A strategy only reads; the core alone writes."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct, field
 
@@ -23,6 +23,11 @@ class Memo(Struct, frozen=True):
     params: Any
     books: int
     found: tuple[Any, ...]
+
+
+# What `evaluate` returns where the tops of all books that stand against the changed one are too far apart, and so until
+# one of them moves: the same object each time, so that the core can tell it from wishes that came to nothing.
+CALM: Final[list[Intent]] = []
 
 
 class Sight(Struct, kw_only=True):

@@ -14,7 +14,7 @@ from engine.domain.order import Intent, LegWish, Policy, Side
 from engine.market.book import Book
 from engine.market.view import Seat
 from engine.strategies.edge import Sized, deviation, freshness, is_usable, size, skewed, top_net
-from engine.strategies.sight import Memo, Sight, Strategy
+from engine.strategies.sight import CALM, Memo, Sight, Strategy
 
 
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,13 +69,13 @@ def reads(sight: Sight, params: Params) -> frozenset[tuple[str, str]]:
 
 def evaluate(sight: Sight, params: Params, changed: tuple[str, str]) -> list[Intent]:
     """Wishes of the pairs that `changed` is one side of, in either direction."""
-    intents = []
+    intents: list[Intent | None] = []
     for bought, sold, above, buy, sell in _watched(sight, params, changed):
         ask = bought.best_ask
         # One quote asset: its rate cancels. Net cannot be better at any size than at the tops.
         if sold.best_bid >= ask * above and ask > 0.0:
             intents.append(_intent(sight, params, buy, sell))
-    return [intent for intent in intents if intent is not None]
+    return [intent for intent in intents if intent is not None] if intents else CALM
 
 
 def _watched(sight: Sight, params: Params, changed: tuple[str, str]) -> tuple[_Watch, ...]:
