@@ -45,6 +45,7 @@ def core_config(config: Config) -> CoreConfig:
         reconcile_every_ms=execution.reconcile_every_s * 1_000,
         auto_cooldown_ms=execution.auto_cooldown_ms,
         breaker_cooldown_s=config.risk.breaker_cooldown_s,
+        premium_sizes_krw=tuple(float(size) for size in config.boards.premium_sizes_krw),
     )
 
 

@@ -109,6 +109,16 @@ class ControlConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tcp_port: int = 0  # 0: Unix socket only; else loopback TCP with PREMIA_CONTROL_TOKEN
 
 
+class BoardsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the market boards show."""
+
+    premium_sizes_krw: tuple[Decimal, ...] = (Decimal(1_000_000), Decimal(10_000_000), Decimal(100_000_000))
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.premium_sizes_krw) <= 5 or min(self.premium_sizes_krw) < 10_000:
+            raise ValueError("premium_sizes_krw must be one to five sums of at least 10000 KRW")
+
+
 class RiskConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     profile: str = "liveguard"  # canary | liveguard | standard
     overrides: dict[str, Decimal] = {}  # single limits of the profile, by name
@@ -148,6 +158,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     record_events: bool = False  # write every event of the core to data_dir/events.jsonl for replay
     control: ControlConfig = field(default_factory=ControlConfig)
     telegram: TelegramConfig = field(default_factory=TelegramConfig)
+    boards: BoardsConfig = field(default_factory=BoardsConfig)
     fx: FxConfig
     risk: RiskConfig = field(default_factory=RiskConfig)
     execution: ExecutionConfig = field(default_factory=ExecutionConfig)
