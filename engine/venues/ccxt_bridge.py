@@ -7,6 +7,7 @@ crossed book, a dead socket, a silent pair against REST. Every session begins wi
 import asyncio
 import importlib
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from math import isfinite
@@ -34,6 +35,7 @@ _FIRST_BOOK_NS = 15 * NS_PER_S
 _STEADY_NS = 10 * NS_PER_S  # a session this long was a good one: the next failure waits shortly again
 _CLOSE_S = 1.0
 _SENDS_PER_S = 4.0  # subscriptions: below what any venue of ours allows
+_RATE_OVER = 11  # readings: ten seconds
 _KEPT_IDS = 1_000  # of trades: some venues repeat their last ones after a subscribe
 _UNLISTED_RETRY_S = 60.0
 # What ccxt's own parsing may raise on a frame that it did not expect.
@@ -74,7 +76,9 @@ class CcxtBridge:
         self._is_up = False
         self._alive_ns = 0
         self._heard_ms: object = None
-        self._reason = "not yet connected"
+        self._reason = "not yet connected"  # of the last break
+        self._since_ms: int | None = None
+        self._seen: deque[tuple[int, int]] = deque([(clock_ns(), 0)], maxlen=_RATE_OVER)  # once a second
 
     async def run(self) -> None:
         try:
@@ -111,9 +115,9 @@ class CcxtBridge:
                 name=f"{self.venue}.ccxt",
                 state="up" if self._is_up else "connecting",
                 symbols=self._symbols,
-                connected_since_ms=None,
+                connected_since_ms=self._since_ms if self._is_up else None,
                 last_frame_age_ms=age_ms,
-                frames_per_s=0.0,  # ccxt does not tell frames apart
+                frames_per_s=self._rate(),
                 reconnects=max(0, self._sessions - 1),
                 gaps=self.counts.gaps,
                 resyncs=self.counts.resyncs,
@@ -124,6 +128,11 @@ class CcxtBridge:
                 reason=self._reason,
             ),
         )
+
+    def _rate(self) -> float:
+        """What ccxt made of frames, a second; several frames may be one."""
+        (first_ns, first), (last_ns, last) = self._seen[0], self._seen[-1]
+        return (last - first) * NS_PER_S / (last_ns - first_ns) if last_ns > first_ns else 0.0
 
     async def instruments(self, fallback: Fallback) -> list[Instrument]:
         """The catalogue of our symbols. Raises ConfigError; ccxt's own errors are for `run` to heal: try again."""
@@ -312,6 +321,8 @@ class CcxtBridge:
                 self._show_alive(now_ns)
             elif now_ns - self._alive_ns > dead_ns:
                 self._end(f"dead: nothing for {(now_ns - self._alive_ns) // NS_PER_MS} ms")
+            if now_ns - self._seen[-1][0] >= NS_PER_S:
+                self._seen.append((now_ns, self.counts.frames))
             for symbol in self._watch.undelivered(now_ns):
                 self._end(f"{symbol} was never delivered")
             for symbol in self._watch.silent(now_ns, self._top_of):
@@ -320,7 +331,7 @@ class CcxtBridge:
 
     def _show_alive(self, now_ns: int) -> None:
         if not self._is_up:
-            self._is_up, self._reason = True, "connected"
+            self._is_up, self._since_ms = True, time.time_ns() // NS_PER_MS
             self._sink(FeedState(venue=self.venue, connected=True, reason="connected", seen_ns=now_ns))
             log.info("feed_connected venue=%s", self.venue)
         self._sink(FeedAlive(venue=self.venue, seen_ns=now_ns))

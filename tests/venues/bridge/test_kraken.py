@@ -126,6 +126,10 @@ async def test_the_bridge_ccxt_alone_and_the_venue_agree_level_by_level():
         assert ear.tickers and len({trade.symbol for trade in ear.trades}) == len(SYMBOLS)
         assert feed.counters()["gaps"] == feed.counters()["errors"] == feed.counters()["reconnects"] == 0
         assert len({(each.symbol, each.trade_id) for each in ear.trades}) == len(ear.trades)
+        (line,) = feed.health()
+        assert (line.state, line.symbols) == ("up", SYMBOLS)
+        assert line.frames_per_s > 10
+        assert abs(line.connected_since_ms / 1e3 - time.time()) < 60
 
 
 async def test_the_catalogue_is_the_venues_word():
