@@ -67,14 +67,16 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class FxSourceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    kind: str  # frankfurter | dunamu
-    url: str
+    kind: str  # frankfurter | dunamu | koreaexim
+    url: str  # {day}: today in Korea as 20261121; {key}: the secret `key_name`
+    key_name: str = ""
     every_s: int = 60
 
 
 class FxConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sources: dict[str, FxSourceConfig]
     max_disagreement: Decimal = Decimal("0.005")
+    max_daily_lag: Decimal = Decimal("0.01")  # how far a once-a-day fixing may stand from the market of now
     max_age_open_s: int = 600
     max_age_closed_s: int = 259_200
 
@@ -164,6 +166,10 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     execution: ExecutionConfig = field(default_factory=ExecutionConfig)
     venues: dict[str, VenueConfig]
     strategies: dict[str, StrategyConfig]
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.feed_processes <= 16:
+            raise ValueError("feed_processes must lie in [0, 16]")
 
 
 class Credential(Struct, frozen=True):

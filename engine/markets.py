@@ -8,12 +8,14 @@ from pathlib import Path
 from random import Random
 
 from engine.catalogue import Asked, Told, ask_process
-from engine.config import Config, VenueConfig
+from engine.config import Config, VenueConfig, secret
 from engine.desk import Desk
 from engine.domain.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from engine.domain.event import InstrumentsLoaded, WalletsReported
 from engine.domain.market import Instrument
 from engine.domain.money import NS_PER_MS
+from engine.feed_processes.supervisor import FeedProcess, divide
+from engine.feed_processes.wire import Venue
 from engine.identity import Identity
 from engine.venues.dialect import TopOf
 from engine.venues.feeds import build_feed
@@ -48,13 +50,43 @@ class Markets:
         for name, config in self._venues.items():
             if name in orders:
                 tasks.create_task(self._attend(name, orders[name]), name=f"rules {name}")
-            tasks.create_task(self._feed(name, config, Random(seed.random())), name=f"feed {name}")
+            if not self._config.feed_processes:
+                tasks.create_task(self._feed(name, config, Random(seed.random())), name=f"feed {name}")
+        if self._config.feed_processes:
+            self._start_processes(tasks, seed)
         watched = {name: v for name, v in self._venues.items() if name not in orders or v.also_watch}
         if watched:
             tasks.create_task(self._catalogue(watched), name="catalogue")
         for name, source in self._config.fx.sources.items():
-            poll = FxPoll(name, source.kind, source.url, source.every_s, self._desk.handle, time.monotonic_ns)
+            key = secret(source.key_name) if source.key_name else ""
+            if source.key_name and not key:
+                log.warning("fx_left_out source=%s: the secret %s is not set", name, source.key_name)
+                continue
+            url = source.url.replace("{key}", key)
+            poll = FxPoll(name, source.kind, url, source.every_s, self._desk.handle, time.monotonic_ns)
             tasks.create_task(poll.run(), name=f"fx {name}")
+
+    def _start_processes(self, tasks: asyncio.TaskGroup, seed: Random) -> None:
+        """The same feeds in processes of their own, venues dealt out."""
+        asked = [
+            Venue(
+                name=name,
+                ws_base=config.ws_base,
+                rest_base=config.rest_base,
+                symbols=config.symbols,
+                seed=seed.random(),
+                bad_frames=str(Path(self._config.data_dir) / "bad_frames" / f"{name}.jsonl"),
+                ccxt_id=config.ccxt_id,
+                levels=config.book_levels,
+            )
+            for name, config in self._venues.items()
+        ]
+        for part in divide(asked, self._config.feed_processes):
+            rng, level = Random(seed.random()), self._config.log_level
+            process = FeedProcess(part, self._desk.handle, time.monotonic_ns, rng, level)
+            for feed in process.feeds.values():
+                self._wiring.add(feed)
+            tasks.create_task(process.run(), name=f"feeds {', '.join(process.feeds)}")
 
     async def _feed(self, name: str, config: VenueConfig, rng: Random) -> None:
         feed = build_feed(

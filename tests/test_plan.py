@@ -61,7 +61,7 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     "engine.identity": ("engine.domain",),
     "engine.catalogue": ("engine.config", "engine.domain", "engine.venues"),
     "engine.markets": (
-        *("engine.catalogue", "engine.config", "engine.desk", "engine.domain"),
+        *("engine.catalogue", "engine.config", "engine.desk", "engine.domain", "engine.feed_processes"),
         *("engine.identity", "engine.venues", "engine.wires"),
     ),
     "engine.status": ("engine.config", "engine.control"),
