@@ -154,11 +154,14 @@ class Talk:
         if arg.channel not in _CHANNELS:
             socket.send(_error(30_016, "Param error", arg))
             return
-        if found is None or arg.instId not in found[0].shown:
+        is_listed = any(arg.instId in stream.shown for stream, _ in self._products.values())
+        if not is_listed:
             text = f"instType:{arg.instType},channel:{arg.channel},instId:{arg.instId} doesn't exist"
             socket.send(_error(30_001, text, arg))
             return
         socket.send(msgspec.json.encode({"event": op, "arg": arg}).decode())
+        if found is None or arg.instId not in found[0].shown:
+            return  # listed under another product: acknowledged, never served
         stream, frames = found
         topic = f"{arg.channel} {arg.instId}"
         if op == "unsubscribe":
