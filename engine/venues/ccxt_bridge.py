@@ -10,19 +10,27 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from math import isfinite
 from random import Random
 from typing import Any
 
 import msgspec
 
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, DayTicker, FeedAlive, FeedState, TradePrint
-from engine.domain.market import Instrument, Levels
+from engine.domain.market import Instrument
 from engine.domain.money import NS_PER_MS, NS_PER_S
 from engine.domain.order import Side
 from engine.net.backoff import Backoff
 from engine.net.ratelimit import TokenBucket
-from engine.venues.ccxt_client import Bridged, Fallback, instruments, make_client
+from engine.venues.ccxt_client import (
+    Bridged,
+    Fallback,
+    closed,
+    instruments,
+    is_number,
+    levels_of,
+    make_client,
+    named,
+)
 from engine.venues.decoder import Counts
 from engine.venues.dialect import Patience, TopOf
 from engine.venues.protocol import ConnectionHealth, Sink
@@ -33,7 +41,6 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.1
 _FIRST_BOOK_NS = 15 * NS_PER_S
 _STEADY_NS = 10 * NS_PER_S  # a session this long was a good one: the next failure waits shortly again
-_CLOSE_S = 1.0
 _SENDS_PER_S = 4.0  # subscriptions: below what any venue of ours allows
 _RATE_OVER = 11  # readings: ten seconds
 _KEPT_IDS = 1_000  # of trades: some venues repeat their last ones after a subscribe
@@ -86,13 +93,13 @@ class CcxtBridge:
                 began_ns = self._clock_ns()
                 self._reason = await self._session()
                 self._lose_all()
-                await _closed(self._client)
+                await closed(self._client)
                 if self._clock_ns() - began_ns > _STEADY_NS:
                     self._backoff.reset()
                 await asyncio.sleep(self._backoff.next_s())
                 self._client = self._fresh(self._client.markets)
         finally:
-            await _closed(self._client)
+            await closed(self._client)
 
     def counters(self) -> Mapping[str, int]:
         found: dict[str, int] = msgspec.structs.asdict(self.counts)
@@ -161,7 +168,7 @@ class CcxtBridge:
         try:
             await self._client.load_markets()
         except self._errors.BaseError as error:
-            return _named(error)
+            return named(error)
         markets = self._client.markets
         unlisted = [symbol for symbol in self._bridged.symbols if symbol not in markets]
         for symbol in unlisted:
@@ -200,16 +207,18 @@ class CcxtBridge:
         while True:
             try:
                 found = await watch(symbol)
+                self.counts.frames += 1
+                take(symbol, found)
             except errors.ChecksumError as error:
                 self._lose(symbol, "gap")
                 log.info("feed_resync venue=%s symbol=%s reason=%s", self.venue, symbol, error)
                 continue
             except (errors.BadRequest, errors.NotSupported) as error:  # of this stream alone; a bad symbol, too
                 self._lose(symbol, "gap")
-                log.warning("feed_refused venue=%s symbol=%s error=%s", self.venue, symbol, _named(error))
+                log.warning("feed_refused venue=%s symbol=%s error=%s", self.venue, symbol, named(error))
                 return
             except (errors.BaseError, OSError, *_SLIPS) as error:
-                self._end(_named(error))
+                self._end(named(error))
                 return
             except asyncio.CancelledError:
                 task = asyncio.current_task()
@@ -217,8 +226,6 @@ class CcxtBridge:
                     raise
                 self._end("ccxt closed the connection")  # it cancels what waits when it gives a socket up
                 return
-            self.counts.frames += 1
-            take(symbol, found)
 
     def _end(self, reason: str) -> None:
         if self._over is not None and not self._over.done():
@@ -229,7 +236,7 @@ class CcxtBridge:
     def _on_book(self, symbol: str, book: Any) -> None:
         now_ns = self._clock_ns()
         try:
-            bids, asks = _levels(book["bids"], -1), _levels(book["asks"], 1)
+            bids, asks = levels_of(book["bids"], -1), levels_of(book["asks"], 1)
         except (ValueError, *_SLIPS) as error:
             self.counts.errors += 1
             self._lose(symbol, "bad_frame")
@@ -254,7 +261,7 @@ class CcxtBridge:
         ids = self._ids.setdefault(symbol, deque(maxlen=_KEPT_IDS))
         for trade in trades:
             price, qty, side, name = trade["price"], trade["amount"], trade["side"], str(trade.get("id") or "")
-            if not _is_number(price) or not _is_number(qty) or side not in ("buy", "sell"):
+            if not is_number(price) or not is_number(qty) or side not in ("buy", "sell"):
                 self.counts.errors += 1
                 continue
             if name and name in ids:
@@ -278,7 +285,7 @@ class CcxtBridge:
     def _on_ticker(self, symbol: str, ticker: Any) -> None:
         self.counts.ticker += 1
         last, volume = ticker.get("last"), ticker.get("quoteVolume")
-        if _is_number(last) and _is_number(volume):
+        if is_number(last) and is_number(volume):
             said_ms, now_ns = ticker.get("timestamp") or 0, self._clock_ns()
             self._sink(
                 DayTicker(
@@ -343,7 +350,7 @@ class CcxtBridge:
             book = await self._client.fetch_order_book(symbol)
             theirs = (float(book["bids"][0][0]), float(book["asks"][0][0]))
         except (self._errors.BaseError, OSError, *_SLIPS) as error:
-            log.warning("feed_look_failed venue=%s symbol=%s error=%s", self.venue, symbol, _named(error))
+            log.warning("feed_look_failed venue=%s symbol=%s error=%s", self.venue, symbol, named(error))
             self._suspects[symbol] = asked_ns + NS_PER_S
             return
         now_ns = self._clock_ns()
@@ -358,38 +365,3 @@ class CcxtBridge:
         else:
             self._lose(symbol, "silent")
             self._end(f"{symbol} is silent")
-
-
-async def _closed(client: Any) -> None:
-    """A dead socket never answers the closing handshake: it is not waited for."""
-    try:
-        async with asyncio.timeout(_CLOSE_S):
-            await client.close()
-    except TimeoutError:
-        if client.session is not None:
-            await client.session.close()
-        await client.close_connector()
-
-
-def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, float | int) and isfinite(value) and value > 0
-
-
-def _levels(side: Any, direction: int) -> Levels:
-    """Price and size, best first; sizes of zero are no levels. Raises ValueError for what is no book."""
-    found: Levels = []
-    worst = None
-    for row in side:
-        price, size = row[0], row[1]
-        if not _is_number(price) or not isinstance(size, float | int) or not isfinite(size) or size < 0:
-            raise ValueError(f"no level: {list(row)[:2]}")
-        if worst is not None and (price - worst) * direction <= 0:
-            raise ValueError(f"levels out of order: {price} after {worst}")
-        worst = price
-        if size:
-            found.append((float(price), float(size)))
-    return found

@@ -1,20 +1,23 @@
 """ccxt.pro for venues without a native feed: making a client, its addresses, and what its catalogue says."""
 
+import asyncio
 import importlib
 import re
 import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from msgspec import Struct
 
 from engine.domain.errors import ConfigError
-from engine.domain.market import FeeSide, Instrument, Product
+from engine.domain.market import FeeSide, Instrument, Levels, Product
 from engine.domain.money import TickBand
 
 _DECIMAL_PLACES, _TICK_SIZE = 2, 4  # ccxt's precisionMode; the third, significant digits, has no tick
 _BPS = Decimal(10_000)
+_CLOSE_S = 1.0
 _HOST = re.compile(r"^[a-z]+://[^/]*")
 
 
@@ -116,3 +119,41 @@ def _bps(ratio: object, otherwise: Decimal) -> Decimal:
 def _decimal(value: object) -> Decimal | None:
     """ccxt gives floats made of the venue's short texts: their shortest form is that text."""
     return None if value is None else Decimal(repr(value) if isinstance(value, float) else str(value))
+
+
+async def closed(client: Any) -> None:
+    """A dead socket never answers the closing handshake: it is not waited for."""
+    try:
+        async with asyncio.timeout(_CLOSE_S):
+            await client.close()
+    except TimeoutError:
+        if client.session is not None:
+            await client.session.close()
+        await client.close_connector()
+
+
+def named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, float | int) and isfinite(value) and value > 0
+
+
+def levels_of(side: Any, direction: int) -> Levels:
+    """Price and size, best first; sizes of zero are no levels. `direction`: asks rise (1), bids fall (-1).
+
+    Raises ValueError, or what indexing raises, for what is no book.
+    """
+    found: Levels = []
+    worst = None
+    for row in side:
+        price, size = row[0], row[1]
+        if not is_number(price) or not isinstance(size, float | int) or not isfinite(size) or size < 0:
+            raise ValueError(f"no level: {list(row)[:2]}")
+        if worst is not None and (price - worst) * direction <= 0:
+            raise ValueError(f"levels out of order: {price} after {worst}")
+        worst = price
+        if size:
+            found.append((float(price), float(size)))
+    return found
