@@ -54,7 +54,7 @@ def venue(state: State, held: VenueState, wires: Wires) -> VenueHealth:
         blocked=held.blocked or ("" if held.ready else _not_ready(held)),
         books=len(symbols),
         books_usable=sum(1 for symbol in symbols if not market.why_unusable(name, symbol, now_ns)),
-        age_ms=min((age for age in ages if age != float("inf")), default=None),
+        age_ms=min((max(0.0, age) for age in ages if age != float("inf")), default=None),
         frames_per_s=sum(line.frames_per_s for line in lines) if lines else None,
         reconnects=sum(line.reconnects for line in lines) if lines else None,
         gaps=sum(line.gaps for line in lines) if lines else None,

@@ -86,7 +86,7 @@ def view(market: Market, key: Key, now_ns: int) -> FundingView | None:
         index=told.index / per if told.index is not None else None,
         basis=told.mark / told.index - 1 if told.mark and told.index else None,
         quote_volume=day.quote_volume if day is not None else None,
-        age_ms=(now_ns - told.seen_ns) / NS_PER_MS,
+        age_ms=max(0, now_ns - told.seen_ns) / NS_PER_MS,
         why=_why(market, told, known, now_ns),
     )
 

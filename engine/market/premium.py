@@ -342,4 +342,5 @@ def _price(levels: Callable[[], _Levels], quote: float) -> float | None:
 
 
 def _known(age_ms: float) -> float | None:
-    return None if age_ms == float("inf") else age_ms
+    """A frame may be a little newer than the step in which somebody looks."""
+    return None if age_ms == float("inf") else max(0.0, age_ms)

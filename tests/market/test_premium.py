@@ -275,3 +275,8 @@ def test_the_overview_has_one_row_per_coin_without_depth():
     told = {"BTC": (("upbit", "KRW-BTC"), ("binance", "BTCUSDT")), "SHIB": (("upbit", "GONE"), ("binance", "GONE"))}
     again = premium.overview(made, NOW_NS, SIZES, told, limit=5)
     assert {(row.coin, row.korean) for row in again.rows} == {("BTC", "upbit"), ("SHIB", "upbit")}
+
+
+def test_a_book_that_is_newer_than_the_look_has_no_age():
+    [row] = board(desk(ages={"upbit": -3}), NOW_NS, (1e6,)).rows
+    assert [part.age_ms for part in row.inputs if part.venue == "upbit"] == [0.0, 0.0]
