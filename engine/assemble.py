@@ -31,6 +31,7 @@ def core_config(config: Config) -> CoreConfig:
             max_age_open_ms=config.fx.max_age_open_s * 1_000,
             max_age_closed_ms=config.fx.max_age_closed_s * 1_000,
             max_disagreement=float(config.fx.max_disagreement),
+            max_daily_lag=float(config.fx.max_daily_lag),
         ),
         plan=PlanRules(
             band_bps=execution.band_bps,

@@ -1,4 +1,4 @@
-"""Two USD/KRW sources of different shape, both telling the tape's rate, with faults of their own."""
+"""Three USD/KRW sources of different shape, all telling the tape's rate, with faults of their own."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -10,11 +10,13 @@ from msgspec import Struct, field
 
 from sandbox.venues.spelling import KST, json_bytes, utc_parts
 
+_NAMES: tuple[Literal["frankfurter", "dunamu", "koreaexim"], ...] = ("frankfurter", "dunamu", "koreaexim")
+
 
 class FxFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one source misbehaves until told otherwise; the default is health."""
 
-    source: Literal["frankfurter", "dunamu"]
+    source: Literal["frankfurter", "dunamu", "koreaexim"]
     outage: bool = False
     frozen: bool = False  # keeps the rate and the time of this moment
     off_percent: Decimal = Decimal(0)
@@ -33,13 +35,14 @@ class FxSources:
         self.rate = rate
         self._open = rate
         self._high = self._low = rate
-        self._sources = {name: _Source(FxFault(source=name)) for name in ("frankfurter", "dunamu")}
+        self._sources = {name: _Source(FxFault(source=name)) for name in _NAMES}
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/v1/latest", self._frankfurter),
             web.get("/v1/{day:\\d{4}-\\d{2}-\\d{2}}", self._frankfurter),
             web.get("/v1/forex/recent", self._dunamu),
+            web.get("/site/program/financial/exchangeJSON", self._koreaexim),
         ]
 
     def show(self, rate: Decimal) -> None:
@@ -57,7 +60,7 @@ class FxSources:
             "answered": {name: source.answered for name, source in self._sources.items()},
         }
 
-    def _tell(self, name: Literal["frankfurter", "dunamu"]) -> tuple[Decimal, int]:
+    def _tell(self, name: Literal["frankfurter", "dunamu", "koreaexim"]) -> tuple[Decimal, int]:
         """Rate and time of the source."""
         source = self._sources[name]
         if source.fault.outage:
@@ -74,6 +77,15 @@ class FxSources:
         day = _working_day(datetime.fromtimestamp(at_ms / 1000, UTC).date())
         rates = {"KRW": rate.quantize(Decimal("0.01"))}
         return _json({"amount": Decimal("1.0"), "base": "USD", "date": day.isoformat(), "rates": rates})
+
+    async def _koreaexim(self, request: web.Request) -> web.Response:
+        """`?authkey=…&searchdate=20261121&data=AP01`: text with commas; result 3 for a missing key."""
+        rate, _ = self._tell("koreaexim")
+        if not request.query.get("authkey") or request.query.get("data") != "AP01":
+            return _json([{"result": 3}])
+        text = f"{rate.quantize(Decimal('0.1')):,}"
+        row = {"result": 1, "cur_unit": "USD", "cur_nm": "미국 달러", "deal_bas_r": text, "bkpr": text}
+        return _json([row])
 
     async def _dunamu(self, request: web.Request) -> web.Response:
         """`?codes=FRX.KRWUSD` -> the bank's quotation, Korean time, trailing zeros."""

@@ -14,6 +14,7 @@ TEXTS: dict[str, str] = {
     "venue.bitget": "Bitget",
     "venue.bitget_futures": "Bitget perp",
     "venue.kraken": "Kraken",
+    "strategy.alerts.desk": "Desk alerts",
     # premiums
     "premium.title": "<b>Premium board</b> · {time}",
     "premium.rates": "USD ₩{fx} ({fx_age}) · USDT {tethers}",

@@ -37,6 +37,8 @@ RULES: dict[str, str] = {
     "no_book": "No usable book",
     "depth": "Not enough depth",
     "min_notional": "Below the least order",
+    "watched": "This market is only watched",
+    "quarantined": "The market is in quarantine",
     "price_moved": "The price has moved",
     "venue_refused": "Refused by the venue",
     "gone": "The opportunity is over",

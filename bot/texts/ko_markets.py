@@ -14,6 +14,7 @@ TEXTS: dict[str, str] = {
     "venue.bitget": "비트겟",
     "venue.bitget_futures": "비트겟 선물",
     "venue.kraken": "크라켄",
+    "strategy.alerts.desk": "데스크 알림",
     # premiums
     "premium.title": "<b>김프 전광판</b> · {time}",
     "premium.rates": "달러 ₩{fx} ({fx_age}) · USDT {tethers}",

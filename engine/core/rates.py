@@ -9,6 +9,8 @@ from engine.domain.money import ZERO, exact
 def refresh(state: State) -> None:
     """Equity and the conservative USD and BTC rates, from the newest books of any age."""
     usdt = state.market.krw_per("USDT", state.now_ns, state.usdt_symbols)
+    if usdt:
+        state.market.fx.take_tether(usdt, state.now_ns, state.wall_ms)
     fx = state.market.fx_view(state.now_ns)
     # A lower rate makes every limit that is given in USD tighter.
     known = [rate for rate in (usdt, fx.rate if fx.usable else 0.0) if rate > 0]

@@ -22,7 +22,8 @@ _CLOSED_SHOWN = 200
 
 
 def status(state: State) -> StatusView:
-    fx = state.market.fx_view(state.now_ns)
+    usdt_krw = state.market.krw_per("USDT", state.now_ns, state.usdt_symbols)
+    fx = state.market.fx.view(state.now_ns, state.market.wall_ms, usdt_krw)
     live = state.live_trades.values()
     return StatusView(
         instance=state.instance,

@@ -108,6 +108,7 @@ class FxRate(Struct, frozen=True, kw_only=True, tag=True):
     source: str
     rate: Decimal
     as_of_ms: int  # the source's own time, wall clock UTC
+    is_daily: bool = False  # a fixing once per working day: it may lag a moving market without being wrong
     seen_ns: int
 
 

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal, InvalidOperation
 
 import msgspec
 from msgspec import Struct, field
@@ -38,6 +38,15 @@ class _Dunamu(Struct):
     timestamp_ms: int = field(name="timestamp")
 
 
+class _Exim(Struct):
+    """Korea Eximbank's morning rates: text with commas; `result` is not 1 for a wrong key or an empty day."""
+
+    result: int
+    unit: str = field(name="cur_unit", default="")
+    rate: str = field(name="deal_bas_r", default="")
+
+
+_exim = msgspec.json.Decoder(list[_Exim])
 _frankfurter = msgspec.json.Decoder(_Frankfurter)
 _dunamu = msgspec.json.Decoder(list[_Dunamu])
 
@@ -67,6 +76,20 @@ def decode_dunamu(body: bytes) -> tuple[Decimal, int]:
     raise BadFrame("dunamu: no FRX.KRWUSD in the answer")
 
 
+def decode_koreaexim(body: bytes) -> tuple[Decimal, int]:
+    """(KRW per USD, 0): the answer names no time, it is of the day that was asked for. Raises BadFrame.
+
+    Source: Export-Import Bank of Korea, exchangeJSON AP01. Before eleven and on holidays the list is empty.
+    """
+    try:
+        for row in _exim.decode(body):
+            if row.result == 1 and row.unit == "USD":
+                return _checked(Decimal(row.rate.replace(",", ""))), 0
+    except (*UNREADABLE, InvalidOperation) as error:
+        raise BadFrame(f"koreaexim: {error!r}") from error
+    raise BadFrame("koreaexim: no USD in the answer: before eleven, a holiday, or a wrong key")
+
+
 def _checked(rate: Decimal) -> Decimal:
     if not _LOWEST < rate < _HIGHEST:
         raise BadFrame(f"USD/KRW {rate} is outside {_LOWEST}..{_HIGHEST}")
@@ -76,7 +99,10 @@ def _checked(rate: Decimal) -> Decimal:
 _KINDS: dict[str, Callable[[bytes], tuple[Decimal, int]]] = {
     "frankfurter": decode_frankfurter,
     "dunamu": decode_dunamu,
+    "koreaexim": decode_koreaexim,
 }
+_DAILY = frozenset({"frankfurter", "koreaexim"})
+_KST = timezone(timedelta(hours=9))
 
 
 def decode_source(kind: str, body: bytes) -> tuple[Decimal, int]:
@@ -102,6 +128,7 @@ class FxPoll:
         self.name = name
         self.failures = 0  # in a row
         self._decode = _KINDS[kind]
+        self._is_daily = kind in _DAILY
         self._url = url
         self._every_s = every_s
         self._sink = sink
@@ -121,11 +148,15 @@ class FxPoll:
     async def _ask(self) -> float:
         """One question; returns the seconds until the next."""
         try:
-            rate, as_of_ms = self._decode(await self._http.get(self._url))
+            day = datetime.now(_KST).replace(hour=0, minute=0, second=0, microsecond=0)
+            rate, as_of_ms = self._decode(await self._http.get(self._url.replace("{day}", f"{day:%Y%m%d}")))
+            as_of_ms = as_of_ms or int(day.timestamp()) * _MS_PER_S
         except (VenueUnavailable, VenueRefused, BadFrame) as error:
             self.failures += 1
             log.warning("fx_failed source=%s failures=%d error=%s", self.name, self.failures, error)
             return min(self._every_s, self._first_retry_s * 2.0 ** min(self.failures - 1, 16))
         self.failures = 0
-        self._sink(FxRate(source=self.name, rate=rate, as_of_ms=as_of_ms, seen_ns=self._clock_ns()))
+        self._sink(
+            FxRate(source=self.name, rate=rate, as_of_ms=as_of_ms, is_daily=self._is_daily, seen_ns=self._clock_ns())
+        )
         return self._every_s
