@@ -10,7 +10,8 @@ from typing import Any
 
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, FeedAlive, FeedState, TradePrint
 from engine.market.book import Book
-from engine.venues.feeds import Native, build_feed
+from engine.venues.feeds import build_feed
+from engine.venues.native import Native
 from engine.venues.protocol import FeedEvent
 from engine.venues.stream import Patience
 
