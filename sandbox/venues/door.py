@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from email.utils import formatdate
 from typing import Protocol
 
 from aiohttp import web
@@ -79,6 +80,7 @@ def _guard(dialect: Dialect) -> Middleware:
         except Cut as error:
             return await _cut(request, error.hang_ms)
         answer.headers.update(headers)
+        answer.headers["Date"] = formatdate(dialect.floor.clock() / 1000, usegmt=True)
         return answer
 
     return guard

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sandbox.faults import Fault, VenueFaults
 from sandbox.venues.auth import Credential
@@ -109,20 +110,25 @@ class Floor:
     def listen_perps(self, listener: PerpListener) -> None:
         self._perp_listeners.append(listener)
 
-    # the tape's side
+    # the tape's side: its times are right, what is told bears the venue's own clock
 
     def show_perp(self, state: PerpState) -> None:
+        if off_ms := self.faults.offset_ms():
+            state = replace(state, at_ms=state.at_ms + off_ms)
         self.perps[state.symbol] = state
         for listener in self._perp_listeners:
             listener.perp(state)
 
     def show_book(self, symbol: str, bids: Levels, asks: Levels, at_ms: int) -> None:
+        at_ms += self.faults.offset_ms()
         self.exchange.show_book(symbol, bids, asks, at_ms)
         self._publish_prints()
         for listener in self._listeners:
             listener.book(symbol, at_ms)
 
     def show_print(self, trade: Print) -> None:
+        if off_ms := self.faults.offset_ms():
+            trade = replace(trade, at_ms=trade.at_ms + off_ms)
         self.exchange.show_print(trade)
         for listener in self._listeners:
             listener.trade(trade)

@@ -1,4 +1,4 @@
-"""Perpetuals of Bitget, Bybit, OKX and Binance USD-M: ccxt and our feed say what the floor says; a no has its own shape."""
+"""Perpetuals of four houses: ccxt and our feed say what the floor says; a no has its own shape."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

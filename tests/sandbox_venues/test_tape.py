@@ -56,7 +56,7 @@ def test_books_are_sound_and_as_often_as_real_ones():
         assert list(book.bids) == sorted(book.bids, reverse=True) and list(book.asks) == sorted(book.asks)
         for price, size in (*book.bids, *book.asks):
             assert price % market.tick_at(price) == 0 and size >= market.min_qty and size % market.lot == 0
-    assert len(counts) == 14 and set(counts.values()) <= {100, 101}
+    assert len(counts) == 17 and set(counts.values()) <= {100, 101}
     assert sum(isinstance(event, PrintTick) for event in events) > 100
     assert any(isinstance(event, FxTick) for event in events)
 
