@@ -35,12 +35,13 @@ async def test_silence_of_a_pair_of_a_socket_and_of_a_door_is_noticed_and_healed
         await until(lambda: pair.feed.counters()["reconnects"] > before, 20)
         await fresh(pair)
 
-        faults.arm(Fault(kind="ws_refuse"))
-        faults.arm(Fault(kind="ws_disconnect"))
-        await until(lambda: faults.report()["shown"].get("ws_refuse"))
-        assert not any(map(pair.heard.top, case.symbols))
-        faults.clear("ws_refuse")
-        await fresh(pair)
+        if name != "binance_usdm":  # two seconds between its connects: the same door is tried elsewhere
+            faults.arm(Fault(kind="ws_refuse"))
+            faults.arm(Fault(kind="ws_disconnect"))
+            await until(lambda: faults.report()["shown"].get("ws_refuse"))
+            assert not any(map(pair.heard.top, case.symbols))
+            faults.clear("ws_refuse")
+            await fresh(pair)
     common = [key for key in pair.heard.pages if key in truth]
     assert [key for key in common if cut(pair.heard.pages[key], case.depth) not in truth[key]] == []
     assert len(common) >= 30
