@@ -34,7 +34,7 @@ _SAMPLES = 100_000  # enough for a p99, too few to weigh in the memory figure
 class _Unlimited(Limiters):
     """Loopback has no limits, and a run should not spend its minutes on four hundred REST books."""
 
-    def of(self, venue: str) -> Limiter:
+    def of(self, venue: str, limits: Limits | None = None) -> Limiter:
         return Limiter(Limits(host=venue, rules=()), time.monotonic_ns)
 
 
