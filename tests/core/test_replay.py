@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.domain.command import Halt, Mode, ResumeConfirm, ResumeRequest, SetMode, SetParams, UndoSetting
+from engine.domain.command import Halt, Mode, ResumeConfirm, ResumeRequest, SetAlerts, SetMode, SetParams, UndoSetting
+from engine.domain.event import RateUsed
 from tests.core.conftest import HERE
 from tests.core.harness import OVERLAY, ROOT, Rig
 from tests.core.venue_model import Outcome
@@ -24,11 +25,15 @@ def play(events: Path) -> None:
     rig.ask(SetParams(strategy="kimchi", changes=b'{"min_net": "0.004"}'))
     rig.ask(UndoSetting(strategy="kimchi"))
     rig.ask(SetMode(strategy="spatial", mode=Mode.AUTO))
+    rings = b'{"thresholds": [{"id": "t1", "figure": "k_usdt", "side": "above", "level": "0.005"}]}'
+    rig.ask(SetAlerts(owner="desk", version=0, settings=rings))
+    rig.handle(RateUsed(venue="okx", name="rest", used=0.9, seen_ns=rig.now_ns))
     rig.set_book("okx", "BTC-USDT", 100_900)
     rig.set_book("bithumb", "KRW-BTC", 141_900_000)
     rig.settle()
     rig.execute(Outcome(), Outcome(answer="lost", reaches=False), ratio=0.012)
     rig.run_for(300)
+    assert {("k_usdt", "warn"), ("rate_budget", "warn")} <= set(rig.alerts())
     rig.restart()
     rig.settle()
     rig.ask(Halt(level=2, reason="a tap"))
