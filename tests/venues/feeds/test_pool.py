@@ -10,7 +10,7 @@ from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.venues.bybit.dialect import BybitDialect
 from engine.venues.bybit.feed import BybitDecoder
 from engine.venues.dialect import LineLimits, Patience, frames_of
-from engine.venues.feeds import Native
+from engine.venues.native import Native
 from engine.venues.pool import halves, shards
 from tests.venues.feeds.crowd import crowd
 from tests.venues.feeds.rig import Listener, running
