@@ -12,6 +12,7 @@ from engine.core.state import State
 from engine.core.trades import is_dust
 from engine.domain.order import LegRole, OrderRequest, Side, TradeState
 from engine.execution import trade as life
+from engine.execution.order_state import OrderState
 from engine.storage.disk import Row
 
 ZERO = Decimal(0)
@@ -144,7 +145,13 @@ def fingerprint(state: State, durable: set[str]) -> dict[str, Any]:
             for name in sorted(state.venues)
         },
         "trades": {key: (str(t.state), t.outcome, str(life.exposure(t))) for key, t in sorted(trades.items())},
-        "orders": {key: str(order.status) for key, order in orders.items()},
+        "orders": {key: _end(order) for key, order in orders.items()},
         "blocked": dict(sorted(state.blocked_keys.items())),
         "level": state.level,
     }
+
+
+def _end(order: OrderState) -> str:
+    """Without a fill one end is as good as another: what it is called depends on who told first."""
+    filled = order.report.filled_qty if order.report else ZERO
+    return f"ended with {filled}" if order.is_terminal else str(order.status)
