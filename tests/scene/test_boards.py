@@ -121,10 +121,10 @@ class Engine:
 
     def has_everything(self) -> bool:
         rows = self.desk.fundings("").rows
-        board = self.desk.premiums("", 100)
+        pairs = [row for coin in ("BTC", "ETH", "XRP") for row in self.desk.premiums(coin, 100).rows]
         return (
             len([row for row in rows if not row.why]) == 6
-            and len([row for row in board.rows if not row.stale]) == 9
+            and len([row for row in pairs if not row.stale]) == 9
             and all(venue.connected for venue in self.desk.venues())
         )
 
