@@ -30,7 +30,7 @@ class Case(Struct, frozen=True, kw_only=True):
     method: str = "handle_order_book"
     depth: int = 15
     places: int = 12  # decimals of sizes on the wire; what rounds to nothing is no level
-    faulted: int = 3  # symbols that each fault hits; a venue that allows few subscribes an hour heals few
+    faulted: int = 3  # symbols that each fault hits; a venue that allows few bases a minute heals few
 
     def coin(self, symbol: str) -> str:
         return COINS[self.symbols.index(symbol)]
@@ -190,6 +190,7 @@ CASES = [
         options={"fetchMarkets": {"types": ["linear"]}, "defaultType": "swap"},
         point=point_binance_usdm,
         method="handle_order_book_message",
+        faulted=1,
     ),
     Case(
         house="okx",
@@ -220,6 +221,7 @@ CASES = [
         options={"fetchMarkets": {"types": ["spot"]}},
         point=point_binance,
         method="handle_order_book_message",
+        faulted=1,
     ),
     Case(
         house="upbit",
