@@ -12,8 +12,11 @@ import pytest
 from sandbox.faults import Fault
 from sandbox.venues.wallets import Wallet
 from sandbox.world import World, WorldConfig
+from tests.sandbox_venues.agreement import watching
 from tests.sandbox_venues.listening import listening
-from tests.sandbox_venues.test_contract_books import point_coinone
+from tests.sandbox_venues.test_contract_books import cut, fresh, point_coinone, truth_of
+from tests.sandbox_venues.test_contract_recovery import BY_ID, HURRIED
+from tests.waiting import until
 
 PING = '{"request_type":"PING"}'
 
@@ -156,3 +159,17 @@ async def test_a_clock_that_is_off_shows_in_server_time(world):
     before = await server_ms()
     world.floors["coinone"].faults.arm(Fault(kind="clock_offset", offset_ms=-90_000))
     assert -90_000 <= await server_ms() - before < -80_000
+
+
+async def test_a_clock_set_back_makes_ids_fall_and_our_books_are_condemned_then_whole_again():
+    """Ids are times: after the step every frame looks old, until the book is proved dead by REST and asked anew."""
+    case = BY_ID["coinone"]
+    async with watching("coinone", "coinone", case.symbols, speed=4.0, patience=HURRIED) as pair:
+        truth = truth_of(pair, case.places, case.depth)
+        await fresh(pair)
+        pair.floor.faults.arm(Fault(kind="clock_offset", offset_ms=-3_600_000))
+        await until(lambda: {line.partition(" ")[0] for line in pair.heard.lost} == set(case.symbols), 20)
+        await fresh(pair)
+    common = [key for key in pair.heard.pages if key in truth]
+    assert [key for key in common if cut(pair.heard.pages[key], case.depth) not in truth[key]] == []
+    assert len(common) >= 20
