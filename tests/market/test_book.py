@@ -105,3 +105,19 @@ def test_a_deep_book_stays_right_near_the_touch_and_far_from_it(seed, depth, del
         if number % 10 == 9:
             check(book, bids, asks)
     check(book, bids, asks)
+
+
+def test_tops_counts_what_another_best_price_is():
+    """Strategies sleep on it: a book that was dropped and came back at the same price is not the book it was."""
+    book = Book()
+    book.replace([(9.0, 1.0)], [(10.0, 1.0)], 1, 1)
+    began = book.tops
+    book.change([(9.0, 5.0), (8.0, 1.0)], [(11.0, 2.0)], 2, 2)
+    assert book.tops == began
+    book.change([(9.5, 1.0)], [], 3, 3)
+    assert book.tops == began + 1
+    book.replace([(9.5, 2.0)], [(10.0, 1.0)], 4, 4)
+    assert book.tops == began + 1
+    book.drop()
+    book.replace([(9.5, 2.0)], [(10.0, 1.0)], 5, 5)
+    assert book.tops > began + 1
