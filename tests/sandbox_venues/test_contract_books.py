@@ -3,13 +3,14 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ccxt.pro  # type: ignore[import-untyped]
 import pytest
 from msgspec import Struct
 
-from sandbox.faults import Fault
+from sandbox.faults import Fault, Kind
 from tests.sandbox_venues.agreement import MINUTE_S, Levels, Pair, agreement, notebook, watching
 from tests.waiting import until
 
@@ -279,7 +280,7 @@ async def test_ccxt_pro_and_our_feed_agree_on_every_book_of_a_minute(case):
     assert pair.heard.trades > 20 and set(pair.heard.days) == set(case.symbols)
 
 
-FAULTS = ("ws_gap", "ws_reorder", "ws_crossed", "ws_malformed")
+FAULTS: tuple[Kind, ...] = ("ws_gap", "ws_reorder", "ws_crossed", "ws_malformed")
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
@@ -290,7 +291,7 @@ async def test_after_every_fault_our_books_are_the_venues_and_none_was_wrong(cas
         for kind in FAULTS:
             for symbol in case.symbols[: case.faulted]:
                 pair.floor.faults.arm(Fault(kind=kind, symbol=symbol))
-            await until(lambda kind=kind: pair.floor.faults.report()["shown"].get(kind, 0) >= case.faulted)
+            await until(partial(was_shown, pair, kind, case.faulted))
             await fresh(pair)
         pair.floor.faults.arm(Fault(kind="ws_disconnect"))
         await until(lambda: not pair.heard.is_whole(case.symbols))
@@ -298,6 +299,10 @@ async def test_after_every_fault_our_books_are_the_venues_and_none_was_wrong(cas
     common = [key for key in pair.heard.pages if key in truth]
     assert [key for key in common if cut(pair.heard.pages[key], case.depth) not in truth[key]] == []
     assert len(common) >= 30
+
+
+def was_shown(pair: Pair, kind: str, times: int) -> bool:
+    return bool(pair.floor.faults.report()["shown"].get(kind, 0) >= times)
 
 
 async def fresh(pair: Pair) -> None:

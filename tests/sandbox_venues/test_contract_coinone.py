@@ -154,7 +154,7 @@ async def test_maintenance_closes_sockets_and_answers_503_until_it_ends(world):
 
 async def test_a_clock_that_is_off_shows_in_server_time(world):
     async def server_ms() -> int:
-        return json.loads((await get(world, "/public/v2/ticker_new/KRW/BTC"))[2])["server_time"]
+        return int(json.loads((await get(world, "/public/v2/ticker_new/KRW/BTC"))[2])["server_time"])
 
     before = await server_ms()
     world.floors["coinone"].faults.arm(Fault(kind="clock_offset", offset_ms=-90_000))

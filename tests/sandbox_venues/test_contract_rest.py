@@ -1,6 +1,7 @@
 """Every house's public REST through ccxt: rules, tops, trades, currencies and funding, in ccxt's own reading."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ async def test_ccxt_reads_the_rules_and_the_market(case):
             assert book["bids"][0][0] < book["asks"][0][0]
             ticker = await client.fetch_ticker(unified)
             assert ticker["last"] is None or ticker["last"] >= 0
-            trades = []
+            trades: list[Any] = []
             while not trades:  # the first trade of a quiet world takes a moment; the test's own time limit ends this
                 trades = await client.fetch_trades(unified)
             assert trades and trades[-1]["price"] > 0 and trades[-1]["side"] in ("buy", "sell")

@@ -1,6 +1,7 @@
 """The real engine against every house at once: all books usable, all rules known, both boards whole."""
 
 from contextlib import suppress
+from typing import Any
 
 import aiohttp
 
@@ -20,7 +21,7 @@ async def test_ten_venues_stand_in_one_engine(tmp_path):
     async with Stage(StageConfig(world=world, run_dir=tmp_path)) as stage:
         await stage.engine.start()
         door = Door(stage.control_socket, f"telegram:{OWNER.id}")
-        seen = {}
+        seen: dict[str, Any] = {}
 
         async def whole():
             with suppress(aiohttp.ClientError, SceneFailed, TimeoutError):

@@ -5,6 +5,7 @@ import json
 import logging
 from contextlib import suppress
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -112,7 +113,7 @@ async def test_rest_that_answers_html_neither_condemns_nor_confirms_a_silent_boo
 @pytest.mark.parametrize("venue", VENUES)
 @pytest.mark.parametrize("body", [HTML, b"", b"null", b"[]", b"{}", b"\xff\xfe", b"[" * 9_000])
 def test_a_rest_answer_that_is_no_book_is_a_bad_frame(venue, body):
-    told = []
+    told: list[Any] = []
     dialect = native(venue).dialect("ws://x", "http://x", ("S",), Random(1))
     decoder = build_decoder(venue, told.append, lambda symbol, reason: None)
     with pytest.raises(BadFrame):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import WSMsgType, web
@@ -103,7 +104,7 @@ async def test_nonsense_is_a_bad_frame_and_tells_nothing(facts):
 
 async def test_a_poll_goes_on_after_nonsense():
     facts = gate.FUTURES_FACTS[0]
-    told: list[PerpState | DayTicker] = []
+    told: list[Any] = []
     async with answering({facts.path: [b"<html>", json.dumps([GATE]).encode()]}) as base:
         http = Http()
         poll = FactPoll("gate_futures", facts, base, ("BTC_USDT",), http, lambda: 1)
@@ -136,7 +137,7 @@ async def answering(bodies):
 
 
 def test_pieces_from_several_sources_make_one_whole():
-    told: list[PerpState | DayTicker] = []
+    told: list[Any] = []
     whole = Tickers(told.append)
     whole.hear(PerpState(venue="v", symbol="S", mark=10.0, index=11.0, seen_ns=1))
     whole.hear(PerpState(venue="v", symbol="S", interval_ms=5, next_funding_ms=6, seen_ns=2))
@@ -219,7 +220,8 @@ async def test_binance_usdm_has_two_sockets_and_one_whole_state():
 
 
 async def test_kucoin_futures_takes_marks_from_the_classic_socket_with_a_token():
-    tokens, said = [], []
+    tokens: list[Any] = []
+    said: list[Any] = []
 
     async def handle(request):
         ws = request.get(SOCKET)

@@ -1,5 +1,7 @@
 """Who is heard while two connections carry the same symbols: by a table of what comes, and from which."""
 
+from typing import Any
+
 import pytest
 
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
@@ -63,7 +65,7 @@ CASES = [  # why, what comes (from, kind, symbol, number), what is heard, comple
 
 @pytest.mark.parametrize("why, comes, heard, complete", CASES, ids=[case[0] for case in CASES])
 def test_who_is_heard(why, comes, heard, complete):
-    told = []
+    told: list[Any] = []
     old, fresh = Line("old", ("A", "B"), "AB"), Line("new", ("A", "B"), "")
     handover = Handover(old, [fresh], told.append, 0)
     for side, kind, symbol, number in comes:
@@ -90,7 +92,7 @@ def test_books_that_the_old_one_does_not_follow_are_not_waited_for():
 
 
 def test_what_nobody_follows_any_more_is_lost():
-    told = []
+    told: list[Any] = []
     handover = Handover(Line("old", ("A", "B", "C"), "AB"), [], told.append, 0)
     handover.from_new(event("book", "A", 1))
     handover.lose_rest(9)

@@ -28,7 +28,8 @@ def addresses(world, venue):
 async def test_books_and_trades_outlive_their_connections(venue):
     house, symbols = VENUES[venue]
     async with World(WorldConfig(seed=11, episodes=False, houses=(house,))) as world:
-        async with running(venue, *addresses(world, venue), symbols, patience=SHORT_LIVED) as (feed, heard):
+        ws, rest = addresses(world, venue)
+        async with running(venue, ws, rest, symbols, patience=SHORT_LIVED) as (feed, heard):
             await until(lambda: heard.all_synced(symbols))
             await until(lambda: feed.counters()["rollovers"] >= 2 and feed.counters()["connections"] == 1, 20)
             counters = feed.counters()
@@ -42,7 +43,8 @@ async def test_books_and_trades_outlive_their_connections(venue):
 async def test_a_venue_that_announces_its_end_is_left_in_time():
     symbols = VENUES["okx"][1]
     async with World(WorldConfig(seed=11, episodes=False, houses=("okx",))) as world:
-        async with running("okx", *addresses(world, "okx"), symbols) as (feed, heard):
+        ws, rest = addresses(world, "okx")
+        async with running("okx", ws, rest, symbols) as (feed, heard):
             await until(lambda: heard.all_synced(symbols))
             (line,) = feed._lines.values()
             line.stream.on_message(b'{"event":"notice","code":"64008","msg":"upgrade","connId":"a4d3ae55"}', 1)
@@ -56,7 +58,8 @@ async def test_the_clock_of_a_venue_is_known_with_its_uncertainty(venue):
     symbols = VENUES[venue][1]
     async with World(WorldConfig(seed=11, episodes=False, houses=(venue,))) as world:
         world.floors[venue].faults.arm(Fault(kind="clock_offset", offset_ms=7_000, ms=60_000))
-        async with running(venue, *addresses(world, venue), symbols) as (feed, _heard):
+        ws, rest = addresses(world, venue)
+        async with running(venue, ws, rest, symbols) as (feed, _heard):
             await until(lambda: feed.clock() is not None)
             await until(lambda: feed.clock().samples >= 2)
             found = feed.clock()
