@@ -30,6 +30,7 @@ _AGAIN_NS = 60 * NS_PER_S  # between two moves of the same symbols
 _LATE_AGAIN_NS = 600 * NS_PER_S  # late again so soon: the connection carries too much
 _RETRY_ROLL_NS = 60 * NS_PER_S
 _LIFE = (0.90, 0.97)  # of a connection's maximal life: when its successor is made
+_COARSE_MS = 100.0  # an offset less certain than this says nothing of latencies
 
 Connect = Callable[[str, tuple[str, ...], int, Owner, tuple[Sink, Sink]], Stream]
 
@@ -337,9 +338,14 @@ async def _run(awaitable: Awaitable[None]) -> None:
 
 
 def _by_venue_clock(health: ConnectionHealth, clock: ClockOffset | None) -> ConnectionHealth:
-    """The latency as the venue's own clock would measure it: that of two machines is off by their offset."""
+    """The latency as the venue's own clock would measure it: that of two machines is off by their offset.
+
+    Not told where that offset is known too coarsely (a Date header, the first minutes): it would hide the latency.
+    """
     if clock is None or health.latency_p50_ms is None or health.latency_p99_ms is None:
         return health
+    if clock.uncertainty_ms > _COARSE_MS:
+        return msgspec.structs.replace(health, latency_p50_ms=None, latency_p99_ms=None)
     p50_ms, p99_ms = health.latency_p50_ms + clock.offset_ms, health.latency_p99_ms + clock.offset_ms
     return msgspec.structs.replace(health, latency_p50_ms=p50_ms, latency_p99_ms=p99_ms)
 

@@ -7,11 +7,13 @@ from itertools import pairwise
 import pytest
 
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
+from engine.net.clock import ClockOffset
 from engine.venues.bybit.dialect import BybitDialect
 from engine.venues.bybit.feed import BybitDecoder
 from engine.venues.dialect import LineLimits, Patience, frames_of
 from engine.venues.native import Native
-from engine.venues.pool import halves, shards
+from engine.venues.pool import _by_venue_clock, halves, shards
+from engine.venues.protocol import ConnectionHealth
 from tests.venues.feeds.crowd import crowd
 from tests.venues.feeds.rig import Listener, running
 from tests.waiting import until
@@ -227,3 +229,27 @@ def test_a_frame_holds_no_more_than_the_venue_takes(max_args, max_bytes, most):
     assert ",".join(frame.decode() for frame in frames) == ",".join(args)
     assert max(frame.count(b",") + 1 for frame in frames) == most
     assert all(len(frame) <= max_bytes or b"," not in frame for frame in frames)
+
+
+@pytest.mark.parametrize("uncertainty_ms, told", [(5.0, (32.0, 52.0)), (99.0, (32.0, 52.0)), (497.0, (None, None))])
+def test_a_latency_is_told_only_by_a_clock_that_is_known(uncertainty_ms, told):
+    health = ConnectionHealth(
+        venue="upbit",
+        name="upbit-1",
+        state="up",
+        symbols=("KRW-BTC",),
+        connected_since_ms=0,
+        last_frame_age_ms=1.0,
+        frames_per_s=10.0,
+        reconnects=0,
+        gaps=0,
+        resyncs=0,
+        errors=0,
+        latency_p50_ms=20.0,
+        latency_p99_ms=40.0,
+        ping_rtt_ms=None,
+        reason="",
+    )
+    clock = ClockOffset(offset_ms=12.0, uncertainty_ms=uncertainty_ms, samples=3, age_ms=10.0)
+    found = _by_venue_clock(health, clock)
+    assert (found.latency_p50_ms, found.latency_p99_ms) == told
