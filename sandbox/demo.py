@@ -14,7 +14,7 @@ import aiohttp
 from sandbox.scene import Scene
 from sandbox.stage import Daemon, Stage, StageConfig
 from sandbox.tape.recorded import BINANCE_FILE, UPBIT_CODES, UPBIT_FILE
-from sandbox.venues.opening import KRW_MARKETS
+from sandbox.venues.opening import KRW_MARKETS, NATIVE, TRADED
 from sandbox.world import WorldConfig
 
 _RESTART_S = 1.0
@@ -35,12 +35,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--port", type=int, default=8899, help="of the phone page")
     parser.add_argument("--keep", type=Path, help="folder of this run's files (a temporary one otherwise)")
+    parser.add_argument("--traded-only", action="store_true", help="without the venues that are only watched")
     return parser.parse_args()
 
 
 def _world(arguments: argparse.Namespace) -> WorldConfig:
     if arguments.tape == "seeded":
-        return WorldConfig(seed=arguments.seed, episodes=not arguments.headless)
+        houses = TRADED if arguments.headless or arguments.traded_only else NATIVE
+        return WorldConfig(seed=arguments.seed, episodes=not arguments.headless, houses=houses)
     tape = Path(arguments.tape)
     kinds: dict[str, Literal["recorded", "upbit-20210405"]] = {
         Path(BINANCE_FILE).name: "recorded",

@@ -130,3 +130,4 @@ HOUSES: dict[str, House] = {
     ),
 }
 TRADED = tuple(name for name, house in HOUSES.items() if house.trades)
+NATIVE = tuple(name for name in HOUSES if name != "kraken")  # Kraken is read through ccxt, and only where asked for
