@@ -21,6 +21,7 @@ VIEWER = Person(id=10_002, first_name="Jun", language_code="en")
 STRANGER = Person(id=10_666, first_name="Nobody", language_code="en")
 _TOKEN = "700700:local-sandbox-token-worth-nothing-elsewhere"
 _STOP_S = 10
+_EXIM = "/site/program/financial/exchangeJSON?authkey={key}&searchdate={day}&data=AP01"
 
 
 class StageConfig(Struct, frozen=True, kw_only=True):
@@ -121,7 +122,7 @@ class Stage:
 
     def secrets(self) -> dict[str, str]:
         """The accounts' keys under the names that the engine reads."""
-        made: dict[str, str] = {}
+        made = {"KOREAEXIM_API_KEY": "worth-nothing"}
         for venue, credential in self.world.credentials.items():
             stem = f"{venue.upper()}_API_"
             made[stem + "KEY"], made[stem + "SECRET"] = credential.key, credential.secret
@@ -146,6 +147,7 @@ class Stage:
                 "sources": {
                     "dunamu": {"url": f"{fx}/v1/forex/recent?codes=FRX.KRWUSD", "every_s": 2},
                     "frankfurter": {"url": f"{fx}/v1/latest?base=USD&symbols=KRW", "every_s": 5},
+                    "koreaexim": {"url": f"{fx}{_EXIM}", "every_s": 5},
                 }
             },
             "venues": self._venues(),

@@ -11,6 +11,7 @@ _CALM = 0.15  # and so far inside it may come back
 _CALM_NS = 600 * NS_PER_S
 _LEAST_VENUES = 3  # with two, nobody can tell which of them is wrong
 _UNMAPPED = "unmapped: "
+_TURNS = 10  # ticks in which every coin is looked at once
 
 
 def on_doubtful(state: State, event: InstrumentsLoaded) -> None:
@@ -22,25 +23,42 @@ def on_doubtful(state: State, event: InstrumentsLoaded) -> None:
             state.alert("unmapped", Severity.WARN, text, venue=event.venue, symbol=symbol)
         state.quarantined[key] = _UNMAPPED + why
         state.market.instruments.pop(key, None)
+    _group(state)
     for rules in event.instruments:
         if state.quarantined.get((rules.venue, rules.symbol), "").startswith(_UNMAPPED):
             del state.quarantined[rules.venue, rules.symbol]
 
 
+def _group(state: State) -> None:
+    """Markets by what they trade."""
+    grouped: dict[str, list[tuple[str, str]]] = {}
+    for key in sorted(state.market.instruments):
+        grouped.setdefault(state.market.instruments[key].base, []).append(key)
+    state.doubts.markets = grouped
+
+
 def look(state: State) -> None:
-    """Once a second: every market against the median of the same asset elsewhere, in KRW."""
-    prices: dict[str, dict[tuple[str, str], float]] = {}
-    rates = {
-        quote: state.market.krw_per(quote, state.now_ns, state.usdt_symbols)
-        for quote in sorted({rules.quote for rules in state.market.instruments.values()})
-    }
-    for key, rules in state.market.instruments.items():
-        quote = state.market.quote(*key)
-        rate = rates[rules.quote]
+    """With each tick a tenth of the coins: every market against the median of the same asset elsewhere, in KRW."""
+    doubts = state.doubts
+    coins = list(doubts.markets)
+    rates: dict[str, float] = {}
+    for _ in range(-(-len(coins) // _TURNS)):
+        doubts.turn = (doubts.turn + 1) % len(coins)
+        coin = coins[doubts.turn]
+        _judge(state, coin, _prices(state, doubts.markets[coin], rates))
+
+
+def _prices(state: State, keys: list[tuple[str, str]], rates: dict[str, float]) -> dict[tuple[str, str], float]:
+    """KRW per coin at each market that may be looked at now."""
+    found: dict[tuple[str, str], float] = {}
+    for key in keys:
+        rules = state.market.instruments[key]
+        if rules.quote not in rates:
+            rates[rules.quote] = state.market.krw_per(rules.quote, state.now_ns, state.usdt_symbols)
+        quote, rate = state.market.quote(*key), rates[rules.quote]
         if quote is not None and rate and not state.market.why_unusable(*key, state.now_ns):
-            prices.setdefault(rules.base, {})[key] = quote.mid / float(rules.price_per) * rate
-    for base in sorted(prices):
-        _judge(state, base, prices[base])
+            found[key] = quote.mid / float(rules.price_per) * rate
+    return found
 
 
 def _judge(state: State, base: str, prices: dict[tuple[str, str], float]) -> None:
@@ -62,10 +80,10 @@ def _judge(state: State, base: str, prices: dict[tuple[str, str], float]) -> Non
 def _calm(state: State, key: tuple[str, str], off: float) -> None:
     """Ten minutes near the others: it is that asset after all."""
     if abs(off) > _CALM:
-        state.calm_since_ns.pop(key, None)
+        state.doubts.calm_since_ns.pop(key, None)
         return
-    since_ns = state.calm_since_ns.setdefault(key, state.now_ns)
+    since_ns = state.doubts.calm_since_ns.setdefault(key, state.now_ns)
     if state.now_ns - since_ns >= _CALM_NS:
-        del state.quarantined[key], state.calm_since_ns[key]
+        del state.quarantined[key], state.doubts.calm_since_ns[key]
         text = f"{key[0]} {key[1]} is used again: its price agrees with the others"
         state.alert("quarantined", Severity.INFO, text, venue=key[0], symbol=key[1])

@@ -128,6 +128,14 @@ class VenueState(Struct, kw_only=True):
         return self.rules_known and self.opened and self.swept and self.agreed and not self.blocked
 
 
+class Doubts(Struct, kw_only=True):
+    """What is kept to tell one asset from another of the same name."""
+
+    markets: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # coin -> where it is traded
+    turn: int = 0
+    calm_since_ns: dict[tuple[str, str], int] = field(default_factory=dict)  # a quarantined price agrees again
+
+
 class State:
     """Everything, in one place. `step` sets `now_ns` from each event and collects effects in `out`."""
 
@@ -188,7 +196,7 @@ class State:
         self.audience = Audience()
         self.watch = Watch()
         self.quarantined: dict[tuple[str, str], str] = {}  # markets on no board and in no trade, and why
-        self.calm_since_ns: dict[tuple[str, str], int] = {}  # since when a quarantined price agrees again
+        self.doubts = Doubts()
         self.sight = Sight(market=self.market, available=self.available, last=self.last, usdt_symbols=(), now_ns=0)
 
     def set_time(self, now_ns: int) -> None:

@@ -98,7 +98,7 @@ def _on_tick(state: State, event: ev.Tick) -> None:
     if event.seen_ns - state.rates_ns >= NS_PER_S:
         state.rates_ns = event.seen_ns
         rates.refresh(state)
-        identity.look(state)
+    identity.look(state)
     opportunities.expire(state)
     for trade in list(state.live_trades.values()):
         for order in trade.orders:
