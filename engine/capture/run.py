@@ -142,6 +142,7 @@ class Capture:
                 await asked.wait()
         except TimeoutError:
             pass
+        self._look()  # the feeds drop their books when they end: what stands now is the last that can be said
         raise Ended
 
     async def _write_on(self, tracks: list[Track], over: asyncio.Event) -> None:
