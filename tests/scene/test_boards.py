@@ -184,7 +184,10 @@ async def test_from_the_venues_sockets_to_the_phone(tmp_path):
 
         await phone.says(TRADER, "/venues")
         venues = await phone.finds(TRADER, "Venues", button="Bybit perp")
-        assert venues.text.count("🔵") == 4 and "latency –" not in venues.text.split("Upbit")[1].split("\n")[1]
+        assert venues.text.count("🔵") == 4 and "latency –" not in venues.text.split("Binance")[1].split("\n")[1]
+        assert re.search(r"clock [+−]?\d+±\d+ ms", venues.text.split("Upbit")[1]), (
+            "its Date header alone: a coarse clock, told as such"
+        )
 
         faults = world.floors["bybit_linear"].faults
         faults.arm(Fault(kind="ws_refuse"))
