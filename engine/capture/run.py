@@ -113,9 +113,7 @@ class Capture:
                 try:
                     await self._feed_until_ended(show)
                 finally:
-                    self._look()
-                    for track in tracks:
-                        track.end()
+                    self._close_books()
                     over.set()
         finally:
             for track in tracks:
@@ -142,8 +140,15 @@ class Capture:
                 await asked.wait()
         except TimeoutError:
             pass
-        self._look()  # the feeds drop their books when they end: what stands now is the last that can be said
+        self._close_books()
         raise Ended
+
+    def _close_books(self) -> None:
+        """Once, in one turn of the loop: no raw frame is kept behind the last books, nor a book that an end dropped."""
+        self._look()
+        for venue in self.venues.values():
+            for track in venue.tracks:
+                track.end()
 
     async def _write_on(self, tracks: list[Track], over: asyncio.Event) -> None:
         while not over.is_set():
