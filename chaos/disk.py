@@ -122,8 +122,8 @@ class SimLatch:
         )
         self._life.point("after the latch")
 
-    def hand_halted(self) -> bool:
-        return self._platter.hand_halted
+    def outside(self) -> Latch | None:
+        return Latch(level=2, reason="file HALT", actor="file") if self._platter.hand_halted else None
 
     def store(self, setting: StoreSetting) -> None:
         if not self._life.dead and not self._platter.full:

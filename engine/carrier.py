@@ -116,8 +116,10 @@ class Carrier:
 
     async def _place(self, order: OrderRequest, effect: Submit) -> None:
         """The last look at the latch stands directly before the send: no await between them."""
-        if self._latch.hand_halted() and self._desk.level < 2:
-            self._desk.ask(f"hand-halt-{self._mono_ns()}", "file", "owner", Halt(level=2, reason="file HALT"))
+        raised = self._latch.outside()
+        if raised is not None and raised.level > self._desk.level:
+            halt = Halt(level=raised.level, reason=raised.reason)
+            self._desk.ask(f"outside-{self._mono_ns()}", raised.actor, "owner", halt)
         sent_ns = self._mono_ns()
         if not allows(self._desk.level, order.role, finishes=effect.plan is None):
             reason = f"halted at L{self._desk.level}"

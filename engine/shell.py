@@ -25,7 +25,6 @@ from engine.venues.protocol import Orders
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.1
-_IDLE_TICK_S = 1.0  # while nothing comes in and nothing is under way
 _LAG_LIMIT_NS = 250 * NS_PER_MS  # the supervisor is told only while the loop answers within this
 _LEAVE_S = 5
 _QUARTER_MS = 900_000  # midnight lies on a quarter of an hour UTC in every zone: the zone is asked once in each
@@ -38,6 +37,7 @@ class Clock(Struct, frozen=True, kw_only=True):
 
     mono_ns: Callable[[], int]
     wall_ms: Callable[[], int]  # UTC
+    idle_tick_s: float = 1.0  # between two ticks while nothing comes in and nothing is under way
 
 
 class Shell:
@@ -109,7 +109,7 @@ class Shell:
         fed_ns = steps = 0
         while True:
             now_ns = self._clock.mono_ns()
-            wait_s = _IDLE_TICK_S if self.desk.state.steps == steps and self._is_idle() else _TICK_S
+            wait_s = self._clock.idle_tick_s if self.desk.state.steps == steps and self._is_idle() else _TICK_S
             due_ns = now_ns + int(wait_s * NS_PER_S)
             wall_ms = self._clock.wall_ms()
             self.desk.handle(Tick(seen_ns=now_ns, wall_ms=wall_ms, local_day=self._local_day(wall_ms)))
@@ -118,7 +118,7 @@ class Shell:
                 if self.worst_lag_ns < _LAG_LIMIT_NS:
                     alive()
                 self.worst_lag_ns = 0
-                self._obey_hand()
+                self._obey_others()
                 if self._unwritten is not None:
                     self._latch(self._unwritten)
             steps = self.desk.state.steps
@@ -166,11 +166,12 @@ class Shell:
             if "latch" in self._problems:
                 self.problem("latch", "")
 
-    def _obey_hand(self) -> None:
-        """A file named HALT in the data directory stops the desk, also while nothing is being sent."""
-        if self.desk.level < 2 and self._latch_store.hand_halted():
-            halt = Halt(level=2, reason="file HALT in the data directory")
-            self.desk.ask(f"hand-{self._clock.mono_ns()}", "file", "owner", halt)
+    def _obey_others(self) -> None:
+        """The file HALT, or a latch raised by the watchdog, stops the desk, also while nothing is being sent."""
+        raised = self._latch_store.outside()
+        if raised is not None and raised.level > self.desk.level:
+            halt = Halt(level=raised.level, reason=raised.reason)
+            self.desk.ask(f"outside-{self._clock.mono_ns()}", raised.actor, "owner", halt)
 
     def _local_day(self, wall_ms: int) -> int:
         quarter = wall_ms // _QUARTER_MS

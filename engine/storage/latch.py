@@ -30,23 +30,54 @@ class LatchStore(Protocol):
         """Durable when this returns. Raises OSError: then the level in memory must stand."""
         ...
 
-    def hand_halted(self) -> bool: ...
+    def outside(self) -> Latch | None:
+        """A halt that another hand has put there since the last `read` or `write`; None where there is none."""
+        ...
 
 
 class FileLatch:
-    """A LatchStore made of one small file, and of the file HALT beside it."""
+    """A LatchStore made of one small file, and of the file HALT beside it.
+
+    The watchdog and a person write there, too: what they have raised stands until it was heard.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._known = _signature(path)
 
     def read(self) -> Latch:
+        self._known = _signature(self._path)
         return read_latch(self._path)
 
     def write(self, change: LatchChanged) -> None:
+        other = self._raised()
+        if other is not None and other.level > change.level:
+            return  # `outside` tells it at the next look: until then the higher level stands on the disk
         write_latch(self._path, change)
+        self._known = _signature(self._path)
 
-    def hand_halted(self) -> bool:
-        return hand_halted(self._path)
+    def outside(self) -> Latch | None:
+        """Two stat calls: cheap enough to ask before every send."""
+        if hand_halted(self._path):
+            return Latch(level=2, reason=f"file {HAND_HALT}", actor="file")
+        return self._raised()
+
+    def _raised(self) -> Latch | None:
+        if _signature(self._path) == self._known:
+            return None
+        latch = _read(self._path)
+        return latch if latch.level else None
+
+
+def _signature(path: Path) -> tuple[int, int, int] | None:
+    """Changes with every replacement of the file; None while there is none."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return (0, 0, 0)
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def hand_halted(path: Path) -> bool:

@@ -26,8 +26,8 @@ class HastyDisk(SimDisk):
 class DeafLatch(SimLatch):
     """Never sees the file HALT."""
 
-    def hand_halted(self) -> bool:
-        return False
+    def outside(self) -> None:
+        return None
 
 
 class Wrapped:

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.domain.effect import LatchChanged
-from engine.storage.latch import Latch, hand_halted, read_latch, write_latch
+from engine.storage.latch import FileLatch, Latch, hand_halted, read_latch, write_latch
 
 
 def changed(level: int) -> LatchChanged:
@@ -74,3 +74,28 @@ def test_a_crash_between_writing_and_replacing_leaves_the_old_level(tmp_path):
     assert read_latch(path).level == 2
     write_latch(path, changed(3))
     assert read_latch(path).level == 3
+
+
+def test_a_latch_raised_by_another_is_heard_and_never_lowered_unheard(tmp_path):
+    """The watchdog writes while the engine hangs; the engine, awake again, must not write over it."""
+    path = tmp_path / "latch.json"
+    ours = FileLatch(path)
+    ours.write(changed(1))
+    assert ours.outside() is None
+    write_latch(path, LatchChanged(level=2, reason="no heartbeat", actor="watchdog", wall_ms=9))
+    ours.write(changed(1))
+    assert ours.outside() == Latch(level=2, reason="no heartbeat", actor="watchdog", wall_ms=9)
+    ours.write(changed(0))
+    assert read_latch(path).level == 2
+    ours.write(changed(2))
+    assert ours.outside() is None
+    ours.write(changed(0))
+    assert (read_latch(path).level, ours.outside()) == (0, None)
+
+
+def test_a_latch_damaged_under_a_running_engine_halts_it(tmp_path):
+    path = tmp_path / "latch.json"
+    ours = FileLatch(path)
+    path.write_bytes(b"\x00")
+    raised = ours.outside()
+    assert raised is not None and raised.level == 2
