@@ -12,7 +12,7 @@ help:
 	@echo 'make demo    the whole product on this machine: engine, bot and a sandbox of the outside world'
 	@echo '             (ARGS="--headless --json" plays a scripted trader)'
 	@echo 'make test    all tests (ARGS="tests/test_plan.py -k arrows" for some)'
-	@echo 'make check   what CI runs: ruff, mypy --strict, all tests'
+	@echo 'make check   what CI runs: ruff, mypy --strict, 1,000 hours of simulated faults, all tests'
 	@echo 'make soak    faults, kills and halts against the real engine (ARGS="--seconds 120 --seed 3 --json")'
 	@echo 'make chaos   the desk under a seeded clock in a world of faults (SEEDS=100 HOURS=2 JOBS=2 FIRST=1)'
 	@echo 'make bench   the benchmarks, against their peers (one of them is compiled: needs a C compiler)'
@@ -52,13 +52,14 @@ chaos: $(RUNTIME)
 test: $(DEV)
 	@$(BIN)/python -m pytest $(ARGS)
 
-# Every part runs, whatever the one before it found; the tests come last, so their closing line ends the log. Whole
+# Every part runs, whatever the one before it found: 1,000 virtual hours of faults too. The tests come last, so their closing line ends the log. Whole
 # desks (scene, soak) run one at a time: each is five processes' worth of work on two cores.
 check: $(DEV)
 	@status=0; \
 	$(BIN)/ruff check . || status=1; \
 	$(BIN)/ruff format --check . || status=1; \
 	$(BIN)/mypy $(PYTHON_CODE) || status=1; \
+	$(BIN)/python -m chaos --seeds 400 --hours 2 --jobs 2 --json || status=1; \
 	$(BIN)/python -m pytest -q -n 2 --ignore=tests/scene --ignore=tests/soak || status=$$?; \
 	$(BIN)/python -m pytest -q tests/scene $(wildcard tests/soak) || status=$$?; \
 	exit $$status

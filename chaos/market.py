@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from random import Random
+from statistics import NormalDist
 
 from chaos.bank import Bank
 from engine.domain import event as ev
@@ -14,6 +15,7 @@ LEVELS = 4
 _DOLLARS, _FX = 68_000.0, 1_390.0
 _HALF_SPREAD = {"KRW": 0.0001, "USDT": 0.00002}
 _TOP = {"KRW": 9_000_000.0, "USDT": 25_000.0}  # quote asset at the first level
+_DEPTHS = tuple(math.exp(0.8 * NormalDist().inv_cdf((i + 0.5) / 64)) for i in range(64))  # log-normal, 64 quantiles
 
 
 class Market:
@@ -65,16 +67,18 @@ class Market:
         )
 
     def _book(self, mid: float, rules: MarketRules) -> tuple[Levels, Levels]:
+        """Prices as whole ticks, sizes as whole lots: one Decimal product each."""
         tick = rules.tick_at(Decimal(repr(mid)))
-        half = max(mid * _HALF_SPREAD[rules.quote], float(tick) / 2)
-        bid = (Decimal(repr(mid - half)) / tick).to_integral_value(ROUND_FLOOR) * tick
-        ask = max(bid + tick, -((-Decimal(repr(mid + half))) // tick) * tick)
-        gap = max(tick, (Decimal(repr(mid * 0.0001)) / tick).to_integral_value(ROUND_FLOOR) * tick)
-        bids = tuple((bid - gap * i, self._size(mid, rules, i)) for i in range(LEVELS))
-        asks = tuple((ask + gap * i, self._size(mid, rules, i)) for i in range(LEVELS))
+        size = float(tick)
+        half = max(mid * _HALF_SPREAD[rules.quote], size / 2)
+        bid = math.floor((mid - half) / size)
+        ask = max(bid + 1, math.ceil((mid + half) / size))
+        gap = max(1, math.floor(mid * 0.0001 / size))
+        lots = _TOP[rules.quote] / mid / float(rules.lot)
+        least = rules.min_qty
+        bids = tuple((tick * (bid - gap * i), max(least, rules.lot * self._lots(lots, i))) for i in range(LEVELS))
+        asks = tuple((tick * (ask + gap * i), max(least, rules.lot * self._lots(lots, i))) for i in range(LEVELS))
         return bids, asks
 
-    def _size(self, mid: float, rules: MarketRules, i: int) -> Decimal:
-        wanted = _TOP[rules.quote] * (0.4 + 0.4 * i) * self._random.lognormvariate(0, 0.8) / mid
-        lots = (Decimal(repr(wanted)) / rules.lot).to_integral_value(ROUND_FLOOR)
-        return max(rules.min_qty, lots * rules.lot)
+    def _lots(self, top: float, i: int) -> int:
+        return int(top * (0.4 + 0.4 * i) * _DEPTHS[int(self._random.random() * len(_DEPTHS))])

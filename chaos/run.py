@@ -85,7 +85,7 @@ async def _calm(world: World, storm: Storm) -> float:
         fates.weather.badness, fates.weather.lag_ms = 0.0, 0
         fates.weather.away = fates.weather.zero_balances = fates.weather.stale_balances = False
     began_s = world.loop.time()
-    await storm.rounds(61)  # the last spells end by themselves
+    await storm.quiet(61)  # the last spells end by themselves, the latest orders arrive
     while world.loop.time() - began_s < _CALM_S:
         await storm.rounds(2)
         why = _unsettled(world)

@@ -26,7 +26,7 @@ class Storm:
             self._gust()
             await self._episode()
             await self.recover()
-            await self._quiet(self._random.uniform(60, 900))
+            await self.quiet(self._random.uniform(60, 2_400))
 
     async def _episode(self) -> None:
         world, random = self._world, self._random
@@ -67,7 +67,7 @@ class Storm:
             if name not in world.market.dark:
                 world.tell(FeedAlive(venue=name, seen_ns=world.mono_ns()))
 
-    async def _quiet(self, seconds: float) -> None:
+    async def quiet(self, seconds: float) -> None:
         """Nothing is shown. What is under way goes on."""
         world = self._world
         end_s = world.loop.time() + seconds
@@ -93,8 +93,8 @@ class Storm:
     # faults
 
     def _gust(self) -> None:
-        """One or two things go wrong, each for a while."""
-        for _ in range(self._random.choice((0, 1, 1, 2, 3))):
+        """One to four things go wrong, each for a while."""
+        for _ in range(self._random.choice((1, 2, 2, 3, 4))):
             name, work = self._random.choices(self._menu(), [weight for weight, _, _ in self._menu_weights()])[0]
             self._world.counts[f"spell.{name}"] += 1
             work(self._random)

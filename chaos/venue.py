@@ -10,7 +10,7 @@ from chaos.bank import Bank
 from chaos.disk import Life
 from chaos.faults import Fates
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, RateLimited, VenueRefused, VenueUnavailable
-from engine.domain.market import Balance, Instrument
+from engine.domain.market import Balance, Gate, Instrument, MarketWarning, Wallet
 from engine.domain.order import OrderReport, OrderRequest, OrderStatus
 
 T = TypeVar("T")
@@ -132,6 +132,16 @@ class SimVenue:
     async def instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
         known = await self._ask(self._bank.instruments)
         return [rules for rules in known if rules.symbol in symbols]
+
+    async def wallets(self, assets: Sequence[str]) -> Sequence[Wallet]:
+        """Nothing is carried between venues here: every way is open."""
+        await self._ask(lambda: None)
+        return [Wallet(asset=asset, network="", deposit=Gate.OPEN, withdraw=Gate.OPEN) for asset in assets]
+
+    async def warnings(self, symbols: Sequence[str]) -> Sequence[MarketWarning]:
+        known = await self._ask(self._bank.instruments)
+        gone = set(symbols) - {rules.symbol for rules in known}
+        return [MarketWarning(symbol=symbol, kind="suspended", text="not listed") for symbol in sorted(gone)]
 
     async def server_time_ms(self) -> int:
         return await self._ask(self._bank.clock_ms)

@@ -34,6 +34,7 @@ from sandbox.venues import rules
 
 _ROOT = Path(__file__).parent.parent
 _BOOT_WALL_MS = 1_795_500_000_000  # a Tuesday in November 2026, 15:00 in Seoul
+_IDLE_TICK_S = 5.0  # quiet hours are cheap: what happens in them is nothing
 _EXPIRING = ("binance", "okx")
 _MOST_NAKED_KRW = Decimal(3_000_000)  # one trade's largest leg and what a late one may add
 _FUNDS = {
@@ -174,7 +175,8 @@ class World:
     async def _live(self, life: Life) -> None:
         config = configuration()
         latch = self._seams.latch(self.platter, life)
-        shell = Shell(config, Clock(mono_ns=self.mono_ns, wall_ms=self.wall_ms), latch, dict)
+        clock = Clock(mono_ns=self.mono_ns, wall_ms=self.wall_ms, idle_tick_s=_IDLE_TICK_S)
+        shell = Shell(config, clock, latch, dict)
         journal = Journal(
             Path("chaos"),
             on_state=shell.on_journal,

@@ -17,9 +17,9 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.mark.parametrize("seed", [101, 102, 103])
 def test_the_laws_hold(seed):
-    result = run(seed, 1.0)
+    result = run(seed, 2.0)
     assert result.violations == []
-    assert result.counts["venue orders"] > 50
+    assert result.counts["venue orders"] > 20
 
 
 def trace(seed: int, hash_seed: str) -> str:
@@ -48,16 +48,16 @@ CARELESS = [
 @pytest.mark.parametrize("law, seams", CARELESS, ids=["hasty", "retrying", "deaf", "mute", "blind"])
 def test_without_its_guard_a_law_is_broken(law, seams):
     broken: list[str] = []
-    for seed in range(201, 213):
-        broken += run(seed, 0.5, seams).violations
+    for seed in range(201, 221):
+        broken += run(seed, 1.0, seams).violations
         if any(line.startswith(law) for line in broken):
             return
     raise AssertionError(f"no seed broke `{law}`: {broken}")
 
 
 def test_the_command_prints_one_object_and_its_exit_code_says_whether_all_held():
-    argv = [sys.executable, "-m", "chaos", "--seeds", "2", "--hours", "0.2", "--first", "31", "--json"]
+    argv = [sys.executable, "-m", "chaos", "--seeds", "2", "--hours", "1", "--first", "31", "--json"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, timeout=120)
     said = json.loads(done.stdout.splitlines()[-1])
     assert done.returncode == 0 and said["violations"] == 0
-    assert said["seeds"] == 2 and said["virtual_hours"] > 0.4 and said["orders"] > 10
+    assert said["seeds"] == 2 and said["virtual_hours"] > 2 and said["orders"] > 10
