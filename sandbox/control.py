@@ -1,11 +1,12 @@
 """The sandbox's own HTTP door: what happened, what shall go wrong, which premium shall open."""
 
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sandbox.faults import Fault
 from sandbox.fx import FxFault, FxSources
@@ -13,6 +14,7 @@ from sandbox.tape.events import Tape
 from sandbox.venues.floor import Floor
 from sandbox.venues.ledger import FEES, MARKET
 from sandbox.venues.orders import Order
+from sandbox.venues.rules import Band
 from sandbox.venues.sockets import Sockets
 from sandbox.venues.wallets import Wallet
 
@@ -75,6 +77,17 @@ class WarningOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     kinds: tuple[str, ...] = ()
 
 
+class RulesOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /world/rules: what a venue asks of orders on a market from now on; what is not named stays."""
+
+    venue: str
+    symbol: str
+    tick: Decimal | None = None  # at every price
+    lot: Decimal | None = None
+    min_qty: Decimal | None = None
+    min_notional: Decimal | None = None
+
+
 def control_routes(world: Watched) -> list[web.RouteDef]:
     door = _Door(world)
     return [
@@ -86,6 +99,7 @@ def control_routes(world: Watched) -> list[web.RouteDef]:
         web.post("/world/faults", door.fault),
         web.post("/world/wallets", door.wallet),
         web.post("/world/warnings", door.warn),
+        web.post("/world/rules", door.rule),
         web.post("/world/fx", door.break_fx),
         web.post("/world/premium", door.premium),
     ]
@@ -169,6 +183,18 @@ class _Door:
     async def warn(self, request: web.Request) -> web.Response:
         order = await _read(request, WarningOrder)
         _known(self._world.floors, order.venue).wallets.warn(order.symbol, order.kinds)
+        return _json({"ok": True})
+
+    async def rule(self, request: web.Request) -> web.Response:
+        order = await _read(request, RulesOrder)
+        markets = _known(self._world.floors, order.venue).rules.markets
+        if order.symbol not in markets:
+            raise web.HTTPNotFound(text=f"{order.venue} has no market {order.symbol}")
+        named = {name: getattr(order, name) for name in ("lot", "min_qty", "min_notional")}
+        changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+        if order.tick is not None:
+            changes["bands"] = (Band(Decimal(0), order.tick),)
+        markets[order.symbol] = replace(markets[order.symbol], **changes)
         return _json({"ok": True})
 
     async def break_fx(self, request: web.Request) -> web.Response:

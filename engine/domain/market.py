@@ -41,6 +41,8 @@ class Instrument(Struct, frozen=True, kw_only=True):
     taker_fee_bps: Decimal
     fee_side: FeeSide
     source: str = "config"  # account | venue | config: where these rules came from
+    tick_source: str = ""  # and their ticks; "": as `source`
+    fee_source: str = ""  # and their fees; "": as `source`
     as_of_ms: int = 0  # when that source was asked, UTC; 0: the configuration has no clock
     product: Product = Product.SPOT
     contract_size: Decimal = Decimal(1)  # of `base` in one unit of size: 0.01 where a contract is 0.01 BTC

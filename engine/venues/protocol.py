@@ -15,7 +15,7 @@ from engine.domain.event import (
     PerpState,
     TradePrint,
 )
-from engine.domain.market import Balance, Instrument
+from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
 from engine.domain.order import OrderReport, OrderRequest
 from engine.net.clock import ClockOffset
 
@@ -77,6 +77,14 @@ class Orders(Protocol):
 
     async def instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
         """Rules and the account's fees of these symbols, from the venue where it gives them."""
+        ...
+
+    async def wallets(self, assets: Sequence[str]) -> Sequence[Wallet]:
+        """Deposits and withdrawals of these assets, network by network; assets in the venue's own spelling."""
+        ...
+
+    async def warnings(self, symbols: Sequence[str]) -> Sequence[MarketWarning]:
+        """What the venue says against these markets now."""
         ...
 
     async def server_time_ms(self) -> int:

@@ -16,6 +16,7 @@ class Wallet(Struct, frozen=True):
 
 
 _OPEN = Wallet()
+_ENDS = "end:"
 
 
 class Wallets:
@@ -39,3 +40,11 @@ class Wallets:
 
     def warnings(self, symbol: str) -> tuple[str, ...]:
         return self._warnings.get(symbol, ())
+
+    def status(self, symbol: str, open_word: str) -> str:
+        """As venues with one status per market tell it: the first kind that is no date of an end."""
+        return next((kind for kind in self.warnings(symbol) if not kind.startswith(_ENDS)), open_word)
+
+    def end_ms(self, symbol: str) -> int:
+        """When the market is taken off, from a kind like `end:1795000000000`; 0: never."""
+        return next((int(kind[len(_ENDS) :]) for kind in self.warnings(symbol) if kind.startswith(_ENDS)), 0)

@@ -1,6 +1,5 @@
 """Orders on Binance spot: REST under /api/v3, HMAC or Ed25519, `newClientOrderId`. Source: binance-spot-api-docs."""
 
-import json
 from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
@@ -10,9 +9,10 @@ from ccxt.async_support.binance import binance  # type: ignore[import-untyped]
 from msgspec import Struct, field
 
 from engine.domain.errors import VenueUnavailable
-from engine.domain.market import Balance, Instrument
+from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
+from engine.venues.binance import standing
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
@@ -209,15 +209,20 @@ class BinanceOrders:
         return [Balance(b.asset, b.free, b.free + b.locked) for b in account.balances if b.free + b.locked]
 
     async def instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
-        params = {"symbols": json.dumps(list(symbols), separators=(",", ":"))}
-        info = await self._client.ask(Purpose.READ, "GET", "exchangeInfo", params, _ExchangeInfo, access="public")
+        told = await standing.exchange_info(self._client, symbols, _ExchangeInfo)
         found = []
-        for symbol in (row for row in info.symbols if row.symbol in symbols):
+        for symbol in (row for info in told for row in info.symbols if row.symbol in symbols):
             fees = await self._client.ask(
                 Purpose.READ, "GET", "account/commission", {"symbol": symbol.symbol}, _Commission
             )
             found.append(self._instrument(symbol, fees))
         return found
+
+    async def wallets(self, assets: Sequence[str]) -> Sequence[Wallet]:
+        return await standing.wallets(self._client, assets)
+
+    async def warnings(self, symbols: Sequence[str]) -> Sequence[MarketWarning]:
+        return await standing.warnings(self._client, symbols)
 
     async def server_time_ms(self) -> int:
         sent_ms = wall_ms()
@@ -270,6 +275,8 @@ class BinanceOrders:
             taker_fee_bps=_total(fees, "taker"),
             fee_side=self._config.fee_side,
             source="venue",
+            fee_source="account",
+            as_of_ms=wall_ms(),
         )
 
 

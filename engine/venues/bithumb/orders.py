@@ -1,5 +1,6 @@
 """Orders on Bithumb: REST v1 and v2, JWT v2, `client_order_id`. Source: Bithumb API reference 2.1."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -9,14 +10,17 @@ from typing import Any
 from ccxt.async_support.bithumb import bithumb  # type: ignore[import-untyped]
 from msgspec import Struct
 
-from engine.domain.errors import VenueUnavailable
-from engine.domain.market import Balance, Instrument
+from engine.domain.errors import VenueRefused, VenueUnavailable
+from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
-from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain
+from engine.venues.bithumb import standing
+from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.date_clock import DateClock
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
+
+log = logging.getLogger(__name__)
 
 # What every client sends; the API names no step. Finer sizes stand in the book, so four decimals are on the safe side.
 _QTY_STEP = Decimal("0.0001")
@@ -178,9 +182,21 @@ class BithumbOrders:
         """Fees and minimums are the account's own; the tick table is the venue's policy page, from configuration."""
         found = []
         for symbol in symbols:
-            chance = await self._client.ask(Purpose.READ, "GET", "v1/orders/chance", {"market": symbol}, _Chance)
+            try:
+                chance = await self._client.ask(Purpose.READ, "GET", "v1/orders/chance", {"market": symbol}, _Chance)
+            except VenueRefused as error:
+                if symbol in await standing.listed(self._client):
+                    raise
+                log.warning("not_listed venue=bithumb symbol=%s: %s", symbol, error)
+                continue
             found.append(self._instrument(chance))
         return found
+
+    async def wallets(self, assets: Sequence[str]) -> Sequence[Wallet]:
+        return await standing.wallets(self._client, assets)
+
+    async def warnings(self, symbols: Sequence[str]) -> Sequence[MarketWarning]:
+        return await standing.warnings(self._client, symbols)
 
     async def server_time_ms(self) -> int:
         reading = await self._client.date_header(f"/v1/orderbook?markets={self._config.symbols[0]}")
@@ -229,7 +245,9 @@ class BithumbOrders:
             maker_fee_bps=maker * _BPS_PER_ONE,
             taker_fee_bps=taker * _BPS_PER_ONE,
             fee_side=self._config.fee_side,
-            source="venue",
+            source="account",
+            tick_source="config",
+            as_of_ms=wall_ms(),
         )
 
 

@@ -9,10 +9,11 @@ from ccxt.async_support.okx import okx  # type: ignore[import-untyped]
 from msgspec import Struct
 
 from engine.domain.errors import OutcomeUnknown, VenueUnavailable
-from engine.domain.market import Balance, Instrument
+from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
+from engine.venues.okx import standing
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 
@@ -230,14 +231,22 @@ class OkxOrders:
     async def instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
         found = []
         for symbol in symbols:
+            markets = await standing.instrument(self._client, symbol, _Markets)
+            if markets is None:
+                continue
             params = {"instType": "SPOT", "instId": symbol}
-            markets = await self._client.ask(Purpose.READ, "GET", "public/instruments", params, _Markets, "public")
             # Without the instrument the answer leaves out special rates.
             rates = await self._client.ask(Purpose.READ, "GET", "account/trade-fee", params, _Rates)
             if not markets.data or not rates.data:
                 raise VenueUnavailable(f"okx: no rules or no fees for {symbol}")
             found.append(self._instrument(markets.data[0], rates.data[0]))
         return found
+
+    async def wallets(self, assets: Sequence[str]) -> Sequence[Wallet]:
+        return await standing.wallets(self._client, assets)
+
+    async def warnings(self, symbols: Sequence[str]) -> Sequence[MarketWarning]:
+        return await standing.warnings(self._client, symbols)
 
     async def server_time_ms(self) -> int:
         sent_ms = wall_ms()
@@ -310,6 +319,8 @@ class OkxOrders:
             taker_fee_bps=-rate.taker * _BPS_PER_ONE,
             fee_side=self._config.fee_side,
             source="venue",
+            fee_source="account",
+            as_of_ms=wall_ms(),
         )
 
 

@@ -12,12 +12,13 @@ from ccxt.async_support.upbit import upbit  # type: ignore[import-untyped]
 from msgspec import Struct
 
 from engine.domain.errors import VenueRefused, VenueUnavailable
-from engine.domain.market import Balance, Instrument
+from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand, tick_at
 from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
-from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain
+from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.date_clock import DateClock
 from engine.venues.settings import Key, OrderSettings
+from engine.venues.upbit import standing
 from engine.venues.verdict import Answer, Budgets, Dialect
 
 log = logging.getLogger(__name__)
@@ -205,6 +206,18 @@ class UpbitOrders:
         ]
 
     async def instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
+        """One market that is not listed spoils an answer about many: then the list says which ones are."""
+        try:
+            return await self._instruments(symbols)
+        except VenueRefused as error:
+            listed = await standing.listed(self._client)
+            if listed.issuperset(symbols):
+                raise
+            log.warning("not_listed venue=upbit symbols=%s: %s", sorted(set(symbols) - listed), error)
+            left = [symbol for symbol in symbols if symbol in listed]
+            return await self._instruments(left) if left else ()
+
+    async def _instruments(self, symbols: Sequence[str]) -> list[Instrument]:
         codes = ",".join(symbols)
         ticks = await self._client.ask(
             Purpose.READ, "GET", "orderbook/instruments", {"markets": codes}, list[_MarketTick], access="public"
@@ -220,6 +233,12 @@ class UpbitOrders:
             bands = self._bands(symbol, asks.get(symbol, ZERO), now.get(symbol, ZERO))
             found.append(self._instrument(chance, bands))
         return found
+
+    async def wallets(self, assets: Sequence[str]) -> Sequence[Wallet]:
+        return await standing.wallets(self._client, assets)
+
+    async def warnings(self, symbols: Sequence[str]) -> Sequence[MarketWarning]:
+        return await standing.warnings(self._client, symbols)
 
     async def server_time_ms(self) -> int:
         reading = await self._client.date_header(f"/v1/orderbook/instruments?markets={self._config.symbols[0]}")
@@ -286,7 +305,9 @@ class UpbitOrders:
             maker_fee_bps=maker * _BPS_PER_ONE,
             taker_fee_bps=taker * _BPS_PER_ONE,
             fee_side=self._config.fee_side,
-            source="venue",
+            source="account",
+            tick_source="venue",
+            as_of_ms=wall_ms(),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import msgspec
 from aiohttp import web
 
 from sandbox.venues import candles
@@ -38,7 +39,13 @@ class Quotes:
     async def _time(self, _: web.Request) -> web.Response:
         return answer({"serverTime": self._floor.clock()})
 
-    async def _info(self, _: web.Request) -> web.Response:
+    async def _info(self, request: web.Request) -> web.Response:
+        """Of all, or of `symbols`, a JSON list: one that is unknown spoils the answer."""
+        markets, wallets = self._floor.rules.markets, self._floor.wallets
+        wanted = msgspec.json.decode(request.query.get("symbols", "null"), type=list[str] | None)
+        for symbol in wanted or ():
+            if symbol not in markets:
+                raise Refused(Reason.UNKNOWN_MARKET, symbol)
         limits = [("REQUEST_WEIGHT", "MINUTE", 1, 6000), ("ORDERS", "SECOND", 10, 100), ("ORDERS", "DAY", 1, 200_000)]
         return answer(
             {
@@ -49,7 +56,11 @@ class Quotes:
                     for kind, per, count, limit in limits
                 ],
                 "exchangeFilters": [],
-                "symbols": [market_row(rules) for rules in self._floor.rules.markets.values()],
+                "symbols": [
+                    market_row(rules, wallets.status(symbol, "TRADING"))
+                    for symbol, rules in markets.items()
+                    if wanted is None or symbol in wanted
+                ],
             }
         )
 

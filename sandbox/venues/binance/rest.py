@@ -58,6 +58,8 @@ _WEIGHTS = {
     ("GET", "/api/v3/ticker/24hr"): 2,
     ("GET", "/api/v3/ticker/price"): 2,
     ("GET", "/api/v3/ticker/bookTicker"): 2,
+    ("GET", "/sapi/v1/capital/config/getall"): 10,
+    ("GET", "/sapi/v1/spot/delist-schedule"): 100,
 }
 
 
@@ -88,6 +90,7 @@ class Binance:
             web.get("/api/v3/account/commission", self._commission),
             web.get("/sapi/v1/asset/tradeFee", self._fees),
             web.get("/sapi/v1/capital/config/getall", self._currencies),
+            web.get("/sapi/v1/spot/delist-schedule", self._ending),
             web.get("/sapi/v1/account/apiRestrictions", self._restrictions),
             web.get("/sapi/v1/margin/allPairs", self._no_margin),
             web.get("/sapi/v1/margin/isolated/allPairs", self._no_margin),
@@ -250,6 +253,13 @@ class Binance:
         await self._signed(request)
         assets = dict.fromkeys(a for rules in self.floor.rules.markets.values() for a in (rules.base, rules.quote))
         return answer([currency_row(asset, self.floor.wallets) for asset in assets])
+
+    async def _ending(self, request: web.Request) -> web.Response:
+        """Markets that are taken off, by their day."""
+        await self._signed(request)
+        ends = {symbol: self.floor.wallets.end_ms(symbol) for symbol in self.floor.rules.markets}
+        days = sorted({end_ms for end_ms in ends.values() if end_ms})
+        return answer([{"delistTime": day, "symbols": [s for s, end in ends.items() if end == day]} for day in days])
 
     async def _no_margin(self, request: web.Request) -> web.Response:
         """Spot alone is traded here: no pair has margin."""

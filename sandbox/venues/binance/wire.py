@@ -167,12 +167,12 @@ def account_row(rules: VenueRules, ledger: Ledger, account: str, now_ms: int) ->
     }
 
 
-def market_row(rules: MarketRules) -> dict[str, object]:
+def market_row(rules: MarketRules, status: str) -> dict[str, object]:
     """One symbol of exchangeInfo."""
     tick, lot = rules.bands[0].tick, rules.lot
     return {
         "symbol": rules.symbol,
-        "status": "TRADING",
+        "status": status,
         "baseAsset": rules.base,
         "baseAssetPrecision": 8,
         "quoteAsset": rules.quote,

@@ -149,7 +149,12 @@ class Okx:
 
     async def _instruments(self, request: web.Request) -> web.Response:
         kind, wanted = request.query.get("instType"), request.query.get("instId")
-        rows = [instrument_row(rules, code) for code, rules in enumerate(self.floor.rules.markets.values(), 10_459)]
+        if wanted is not None and wanted not in self.floor.rules.markets:
+            raise Refused(Reason.UNKNOWN_MARKET, wanted)
+        rows = [
+            instrument_row(rules, code, self.floor.wallets)
+            for code, rules in enumerate(self.floor.rules.markets.values(), 10_459)
+        ]
         return _answer([row for row in rows if row["instType"] == kind and wanted in (None, row["instId"])])
 
     async def _books(self, request: web.Request) -> web.Response:

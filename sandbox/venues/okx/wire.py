@@ -150,8 +150,12 @@ def balance_row(ledger: Ledger, account: str, now_ms: int) -> dict[str, object]:
     return {"details": details, "totalEq": "", "uTime": str(now_ms)}
 
 
-def instrument_row(rules: MarketRules, code: int) -> dict[str, object]:
-    spot = _spot_row(rules, code)
+def instrument_row(rules: MarketRules, code: int, wallets: Wallets) -> dict[str, object]:
+    end_ms = wallets.end_ms(rules.symbol)
+    spot = _spot_row(rules, code) | {
+        "state": wallets.status(rules.symbol, "live"),
+        "expTime": str(end_ms) if end_ms else "",
+    }
     if rules.perp is None:
         return spot
     pair = rules.symbol.removesuffix("-SWAP")
@@ -194,7 +198,6 @@ def _spot_row(rules: MarketRules, code: int) -> dict[str, object]:
         "ctMult": "",
         "lever": "",
         "listTime": "1548133413000",
-        "expTime": "",
         "tickSz": plain(rules.bands[0].tick),
         "lotSz": plain(rules.lot),
         "minSz": plain(rules.min_qty),
@@ -203,7 +206,6 @@ def _spot_row(rules: MarketRules, code: int) -> dict[str, object]:
         "maxLmtAmt": "20000000",
         "maxMktAmt": "1000000",
         "ruleType": "normal",
-        "state": "live",
     }
 
 

@@ -16,9 +16,16 @@ from sandbox.faults import Fault
 from sandbox.world import World, WorldConfig
 from tests.venues.orders.stage import config
 
-VENUES = ("upbit", "bithumb", "binance", "okx")
+VENUES = ("upbit", "bithumb", "binance", "okx", "bybit")
 KRW_TICKS = (TickConfig(D(0), D(1)), TickConfig(D(5_000), D(5)), TickConfig(D(1_000_000), D(1_000)))
-EXPIRING = ("binance", "okx")
+EXPIRING = ("binance", "okx", "bybit")
+SYMBOLS = {
+    "upbit": "KRW-ETH",
+    "bithumb": "KRW-ETH",
+    "binance": "ETHUSDT",
+    "okx": "ETH-USDT",
+    "bybit": "ETHUSDT",
+}
 
 
 class Trader:
@@ -28,7 +35,7 @@ class Trader:
         self.world, self.venue = world, venue
         self.floor = world.floors[venue]
         korean = venue in ("upbit", "bithumb")
-        self.symbol = {"upbit": "KRW-ETH", "bithumb": "KRW-ETH", "binance": "ETHUSDT", "okx": "ETH-USDT"}[venue]
+        self.symbol = SYMBOLS[venue]
         key = world.credentials[venue]
         settings = {
             "symbols": (self.symbol,),
@@ -87,7 +94,7 @@ class Trader:
 
 @pytest.fixture(params=VENUES)
 async def trader(request):
-    async with World(WorldConfig(seed=7, episodes=False)) as world:
+    async with World(WorldConfig(seed=7, episodes=False, houses=(request.param,))) as world:
         trader = await Trader(world, request.param).start()
         yield trader
         await trader.orders.close()

@@ -1,0 +1,85 @@
+"""What Bybit says of its wallets and of markets that do not trade. Source: Bybit v5 reference, Asset and Market."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from engine.domain.errors import VenueRefused
+from engine.domain.market import Gate, MarketWarning, Wallet
+from engine.venues.ccxt_orders import CcxtClient, Purpose
+from engine.venues.reports import number
+
+_UNKNOWN = "10001"  # a symbol that is not listed
+
+
+class _Chain(Struct):
+    chain: str
+    chainDeposit: str  # "1": open
+    chainWithdraw: str
+    withdrawFee: str = ""  # empty: no withdrawals
+    withdrawMin: str = ""
+    confirmation: str = ""
+
+
+class _Coin(Struct):
+    coin: str
+    chains: list[_Chain]
+
+
+class _Rows(Struct):
+    rows: list[_Coin]
+
+
+class _Coins(Struct):
+    result: _Rows
+
+
+class _State(Struct):
+    symbol: str
+    status: str  # Trading | PreLaunch | Delivering | Closed
+
+
+class _States(Struct):
+    list: list[_State]
+
+
+class _Markets(Struct):
+    result: _States
+
+
+async def wallets(client: CcxtClient, assets: Sequence[str]) -> list[Wallet]:
+    found = []
+    for asset in assets:
+        answer = await client.ask(Purpose.READ, "GET", "v5/asset/coin/query-info", {"coin": asset}, _Coins)
+        found += [_wallet(coin.coin, chain) for coin in answer.result.rows for chain in coin.chains]
+    return found
+
+
+async def warnings(client: CcxtClient, symbols: Sequence[str]) -> list[MarketWarning]:
+    """Markets that are not trading, or not listed any more."""
+    found = []
+    for symbol in symbols:
+        asked = {"category": "spot", "symbol": symbol}
+        try:
+            answer = await client.ask(Purpose.READ, "GET", "v5/market/instruments-info", asked, _Markets, "public")
+            state = answer.result.list[0].status if answer.result.list else "not listed any more"
+        except VenueRefused as error:
+            if error.code != _UNKNOWN:
+                raise
+            state = "not listed any more"
+        if state != "Trading":
+            found.append(MarketWarning(symbol=symbol, kind="suspended", text=state))
+    return found
+
+
+def _wallet(coin: str, chain: _Chain) -> Wallet:
+    can_withdraw = chain.chainWithdraw == "1" and chain.withdrawFee != ""
+    return Wallet(
+        asset=coin,
+        network=chain.chain,
+        deposit=Gate.OPEN if chain.chainDeposit == "1" else Gate.CLOSED,
+        withdraw=Gate.OPEN if can_withdraw else Gate.CLOSED,
+        fee=number("bybit", chain.withdrawFee) if chain.withdrawFee else None,
+        min_withdraw=number("bybit", chain.withdrawMin) if chain.withdrawMin else None,
+        confirmations=int(chain.confirmation) if chain.confirmation.isdecimal() else None,
+    )
