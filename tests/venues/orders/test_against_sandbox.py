@@ -291,7 +291,7 @@ async def test_a_wrong_key_is_refused(trader):
 async def test_the_rules_and_the_clock_are_the_venues(trader):
     market = trader.floor.rules.markets[trader.symbol]
     bids, _ = trader.floor.exchange.book(trader.symbol)
-    assert trader.rules.base == "ETH" and trader.rules.source == "venue"
+    assert trader.rules.base == "ETH" and (trader.rules.fee_source or trader.rules.source) == "account"
     assert trader.rules.taker_fee_bps == trader.floor.rules.taker_fee * 10_000
     assert trader.rules.qty_step % market.lot == 0  # ours may be coarser, never finer
     assert floor_price(trader.rules.ticks, bids[0][0]) == bids[0][0]
