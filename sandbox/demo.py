@@ -14,7 +14,7 @@ import aiohttp
 from sandbox.scene import Scene
 from sandbox.stage import Daemon, Stage, StageConfig
 from sandbox.tape.recorded import BINANCE_FILE, UPBIT_CODES, UPBIT_FILE
-from sandbox.venues.opening import KRW_MARKETS, NATIVE, TRADED
+from sandbox.venues.opening import DESK, KRW_MARKETS, NATIVE
 from sandbox.world import WorldConfig
 
 _RESTART_S = 1.0
@@ -41,7 +41,7 @@ def _arguments() -> argparse.Namespace:
 
 def _world(arguments: argparse.Namespace) -> WorldConfig:
     if arguments.tape == "seeded":
-        houses = TRADED if arguments.headless or arguments.traded_only else NATIVE
+        houses = DESK if arguments.headless or arguments.traded_only else NATIVE
         return WorldConfig(seed=arguments.seed, episodes=not arguments.headless, houses=houses)
     tape = Path(arguments.tape)
     kinds: dict[str, Literal["recorded", "upbit-20210405"]] = {

@@ -13,7 +13,7 @@ import yaml
 from msgspec import Struct
 
 from sandbox.telegram import BotApiServer, BotIdentity, Budget, Person, Settings
-from sandbox.venues.opening import HOUSES
+from sandbox.venues.opening import DESK, HOUSES
 from sandbox.world import World, WorldConfig
 
 OWNER = Person(id=10_001, first_name="Mina", language_code="ko")
@@ -30,6 +30,7 @@ class StageConfig(Struct, frozen=True, kw_only=True):
     overlay: dict[str, Any] = {}  # more configuration, laid over what the stage writes
     budget: Budget = Budget()
     telegram_port: int = 0
+    traded: tuple[str, ...] = DESK  # of what stands with an account; the rest is watched
 
 
 class Daemon:
@@ -156,16 +157,17 @@ class Stage:
 
     def _venues(self) -> dict[str, Any]:
         """Addresses of what stands here; the rest is switched off."""
-        made: dict[str, Any] = {name: {"enabled": False} for name in _watched() if name not in self.world.floors}
+        made: dict[str, Any] = {name: {"enabled": False} for name in _known() if name not in self.world.floors}
         for name in self.world.floors:
             urls = self.world.urls[name]
             made[name] = {"enabled": True, "rest_base": urls["rest"], "ws_base": _socket_base(urls["ws"])}
+            made[name]["trade"] = name in self.config.traded
         return made
 
 
-def _watched() -> list[str]:
-    """Venues of houses without accounts, standing or not."""
-    return [venue for house in HOUSES.values() if not house.trades for venue in house.venues]
+def _known() -> list[str]:
+    """Venues of every house, standing or not."""
+    return [venue for house in HOUSES.values() for venue in house.venues]
 
 
 def _socket_base(url: str) -> str:

@@ -22,7 +22,7 @@ from sandbox.tape.seeded import SeededTape
 from sandbox.venues.auth import Credential
 from sandbox.venues.door import Dialect, build_app
 from sandbox.venues.floor import Floor
-from sandbox.venues.opening import HOUSES, TRADED, House, Taste
+from sandbox.venues.opening import DESK, HOUSES, House, Taste
 from sandbox.venues.sockets import Sockets
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class WorldConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     tape_path: Path | None = None  # the recording, or the folder that holds it
     speed: float = 1.0
     step_s: float = 0.02  # between two looks at the tape; shorter where the clock runs fast
-    houses: tuple[str, ...] = TRADED  # which servers stand: names of sandbox.venues.opening
+    houses: tuple[str, ...] = DESK  # which servers stand: names of sandbox.venues.opening
     port_base: int = 0  # 0: any free ports; else consecutive from here
     host: str = "127.0.0.1"
     account: str = "trader"

@@ -8,6 +8,7 @@ from engine.domain.errors import ConfigError
 from engine.net.ratelimit import TokenBucket
 from engine.venues.binance.orders import BinanceOrders
 from engine.venues.bithumb.orders import BithumbOrders
+from engine.venues.bybit.orders import BybitOrders
 from engine.venues.okx.orders import OkxOrders
 from engine.venues.protocol import Orders
 from engine.venues.settings import Key, OrderSettings
@@ -17,6 +18,7 @@ from engine.venues.verdict import Budgets
 _ORDERS: dict[str, Callable[[OrderSettings, Key, Budgets], Orders]] = {
     "binance": BinanceOrders,
     "bithumb": BithumbOrders,
+    "bybit": BybitOrders,
     "okx": OkxOrders,
     "upbit": UpbitOrders,
 }

@@ -120,3 +120,76 @@ def okx(headers: Mapping[str, str], method: str, path_and_query: str, body: str,
     if not hmac.compare_digest(credential.passphrase, headers.get("OK-ACCESS-PASSPHRASE", "")):
         raise Denied(Why.BAD_PASSPHRASE)
     return credential
+
+
+def bybit(headers: Mapping[str, str], payload: str, keys: Keys) -> Credential:
+    """`payload` is the query or the body. Raises Denied; the age of the timestamp is the caller's business."""
+    credential = _known(headers.get("X-BAPI-API-KEY"), keys)
+    text = headers.get("X-BAPI-TIMESTAMP", "") + credential.key + headers.get("X-BAPI-RECV-WINDOW", "") + payload
+    _check(credential.secret, text, "sha256", headers.get("X-BAPI-SIGN", ""))
+    return credential
+
+
+def gate(headers: Mapping[str, str], method: str, path: str, query: str, body: bytes, keys: Keys) -> Credential:
+    """`query` is percent-decoded. Raises Denied; the age of the timestamp is the caller's business."""
+    credential = _known(headers.get("KEY"), keys)
+    parts = (method, path, query, hashlib.sha512(body).hexdigest(), headers.get("Timestamp", ""))
+    _check(credential.secret, "\n".join(parts), "sha512", headers.get("SIGN", ""))
+    return credential
+
+
+def bitget(headers: Mapping[str, str], method: str, path_and_query: str, body: str, keys: Keys) -> Credential:
+    """The query is percent-decoded. Raises Denied; the age of the timestamp is the caller's business."""
+    credential = _known(headers.get("ACCESS-KEY"), keys)
+    text = headers.get("ACCESS-TIMESTAMP", "") + method + path_and_query + body
+    _check_base64(credential.secret, text, headers.get("ACCESS-SIGN", ""), Why.BAD_SIGNATURE)
+    if not hmac.compare_digest(credential.passphrase, headers.get("ACCESS-PASSPHRASE", "")):
+        raise Denied(Why.BAD_PASSPHRASE)
+    return credential
+
+
+def kucoin(headers: Mapping[str, str], method: str, path_and_query: str, body: str, keys: Keys) -> Credential:
+    """The passphrase comes signed (key version 2). Raises Denied; the age of the timestamp is the caller's business."""
+    credential = _known(headers.get("KC-API-KEY"), keys)
+    text = headers.get("KC-API-TIMESTAMP", "") + method + path_and_query + body
+    _check_base64(credential.secret, text, headers.get("KC-API-SIGN", ""), Why.BAD_SIGNATURE)
+    if headers.get("KC-API-KEY-VERSION") not in ("2", "3"):
+        raise Denied(Why.BAD_PASSPHRASE, "key version")
+    phrase = headers.get("KC-API-PASSPHRASE", "")
+    _check_base64(credential.secret, credential.passphrase, phrase, Why.BAD_PASSPHRASE)
+    return credential
+
+
+def coinone(headers: Mapping[str, str], body: str, keys: Keys) -> tuple[Credential, dict[str, object]]:
+    """Whose request it is, and its fields. The secret signs as it is shown. Raises Denied."""
+    payload = headers.get("X-COINONE-PAYLOAD", "")
+    if payload != body:
+        raise Denied(Why.BAD_SIGNATURE, "payload and body differ")
+    try:
+        fields = msgspec.json.decode(base64.b64decode(payload, validate=True), type=dict[str, object])
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise Denied(Why.BAD_SIGNATURE, "no payload") from error
+    credential = _known(str(fields.get("access_token") or ""), keys)
+    _check(credential.secret, payload, "sha512", headers.get("X-COINONE-SIGNATURE", ""))
+    return credential, fields
+
+
+def _known(key: str | None, keys: Keys) -> Credential:
+    if not key:
+        raise Denied(Why.NO_KEY)
+    if key not in keys:
+        raise Denied(Why.UNKNOWN_KEY)
+    return keys[key]
+
+
+def _check(secret: str, text: str, digest: str, given: str) -> None:
+    """Hexadecimal."""
+    expected = hmac.new(secret.encode(), text.encode(), digest).hexdigest()
+    if not hmac.compare_digest(expected.encode(), given.encode()):
+        raise Denied(Why.BAD_SIGNATURE)
+
+
+def _check_base64(secret: str, text: str, given: str, why: Why) -> None:
+    expected = base64.b64encode(hmac.digest(secret.encode(), text.encode(), "sha256"))
+    if not hmac.compare_digest(expected, given.encode()):
+        raise Denied(why)

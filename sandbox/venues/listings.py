@@ -1,4 +1,4 @@
-"""Markets of the watched venues: the desk's coins with each venue's own spelling, ticks, lots and contract sizes."""
+"""Markets of the later venues: the desk's coins with each venue's own spelling, ticks, lots and contract sizes."""
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -20,17 +20,28 @@ _LOTS = {"BTC": "0.00001", "ETH": "0.0001", "XRP": "0.1"}
 INTERVALS_MS = {"BTC": 8 * HOUR_MS, "ETH": 8 * HOUR_MS, "XRP": 4 * HOUR_MS}
 
 
-def venue(name: str, maker: str, taker: str, fee_from: FeeFrom, markets: Iterable[MarketRules]) -> VenueRules:
-    """A venue that is only watched: nothing of its order rules is ever asked."""
+def venue(
+    name: str,
+    maker: str,
+    taker: str,
+    fee_from: FeeFrom,
+    markets: Iterable[MarketRules],
+    *,
+    client_ids: ClientIds = ClientIds.REFUSED,
+    stp: Stp = Stp.NONE,
+    refuses_taking_post_only: bool = False,
+    fee_quantum: str = "0.00000001",
+) -> VenueRules:
+    """What is not named is never asked of a venue that is only watched."""
     return VenueRules(
         venue=name,
         maker_fee=Decimal(maker),
         taker_fee=Decimal(taker),
         fee_from=fee_from,
-        fee_quantum=Decimal("0.00000001"),
-        client_ids=ClientIds.REFUSED,
-        stp=Stp.NONE,
-        refuses_taking_post_only=False,
+        fee_quantum=Decimal(fee_quantum),
+        client_ids=client_ids,
+        stp=stp,
+        refuses_taking_post_only=refuses_taking_post_only,
         best_is_first_level=False,
         markets={market.symbol: market for market in markets},
     )

@@ -97,6 +97,7 @@ HOUSES: dict[str, House] = {
         rules=lambda _: bybit.rules(),
         open=lambda floors, sockets: bybit.Bybit(floors[0], floors[1], sockets),
         paths={"bybit": {"ws": "/v5/public/spot"}, "bybit_linear": {"ws": "/v5/public/linear"}},
+        trades=True,
     ),
     "gate": House(
         venues=("gate", "gate_futures"),
@@ -130,4 +131,5 @@ HOUSES: dict[str, House] = {
     ),
 }
 TRADED = tuple(name for name, house in HOUSES.items() if house.trades)
+DESK = ("upbit", "bithumb", "binance", "okx")  # the desk's first four: what stands where a world names nothing else
 NATIVE = tuple(name for name in HOUSES if name != "kraken")  # Kraken is read through ccxt, and only where asked for

@@ -1,6 +1,7 @@
 """What Bybit says of its wallets and of markets that do not trade. Source: Bybit v5 reference, Asset and Market."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -9,6 +10,7 @@ from engine.domain.market import Gate, MarketWarning, Wallet
 from engine.venues.ccxt_orders import CcxtClient, Purpose
 from engine.venues.reports import number
 
+T = TypeVar("T")
 _UNKNOWN = "10001"  # a symbol that is not listed
 
 
@@ -59,17 +61,22 @@ async def warnings(client: CcxtClient, symbols: Sequence[str]) -> list[MarketWar
     """Markets that are not trading, or not listed any more."""
     found = []
     for symbol in symbols:
-        asked = {"category": "spot", "symbol": symbol}
-        try:
-            answer = await client.ask(Purpose.READ, "GET", "v5/market/instruments-info", asked, _Markets, "public")
-            state = answer.result.list[0].status if answer.result.list else "not listed any more"
-        except VenueRefused as error:
-            if error.code != _UNKNOWN:
-                raise
-            state = "not listed any more"
+        told = await market(client, symbol, _Markets)
+        state = told.result.list[0].status if told is not None and told.result.list else "not listed any more"
         if state != "Trading":
             found.append(MarketWarning(symbol=symbol, kind="suspended", text=state))
     return found
+
+
+async def market(client: CcxtClient, symbol: str, shape: type[T]) -> T | None:
+    """The rules of one spot market; None where the venue does not know it."""
+    asked = {"category": "spot", "symbol": symbol}
+    try:
+        return await client.ask(Purpose.READ, "GET", "v5/market/instruments-info", asked, shape, "public")
+    except VenueRefused as error:
+        if error.code != _UNKNOWN:
+            raise
+        return None
 
 
 def _wallet(coin: str, chain: _Chain) -> Wallet:

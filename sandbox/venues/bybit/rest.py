@@ -1,4 +1,4 @@
-"""Bybit's public v5 REST: one host, the category names the product."""
+"""Bybit's v5 REST: one host, the category names the product; spot is traded, too."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from aiohttp import web
 
 from sandbox.venues.auth import Denied
 from sandbox.venues.bybit.history import History
+from sandbox.venues.bybit.orders import Desk, denial, refusal
 from sandbox.venues.bybit.socket import DEPTHS, Frames, Talk, contract_of, day_of, rows
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
@@ -13,7 +14,7 @@ from sandbox.venues.limits import Window
 from sandbox.venues.listings import perps, spot, venue
 from sandbox.venues.orders import Refused, Side
 from sandbox.venues.public import Public, Stream, symbol_of
-from sandbox.venues.rules import FeeFrom, MarketRules, VenueRules
+from sandbox.venues.rules import ClientIds, FeeFrom, MarketRules, Stp, VenueRules
 from sandbox.venues.sockets import Sockets
 from sandbox.venues.spelling import json_bytes, plain
 
@@ -23,7 +24,8 @@ _UNKNOWN = 10_001
 
 
 def rules() -> tuple[VenueRules, VenueRules]:
-    spots = venue("bybit", "0.001", "0.001", FeeFrom.RECEIVED, spot(lambda base: f"{base}USDT"))
+    markets = spot(lambda base: f"{base}USDT")
+    spots = venue("bybit", "0.001", "0.001", FeeFrom.RECEIVED, markets, client_ids=ClientIds.REFUSED, stp=Stp.NONE)
     lots = {"BTC": "0.001", "ETH": "0.01", "XRP": "1"}
     contracts = perps(lambda base: f"{base}USDT", dict.fromkeys(lots, "1"), lots)
     return spots, venue("bybit_linear", "0.0002", "0.00055", FeeFrom.QUOTE, contracts)
@@ -46,6 +48,7 @@ class Bybit(Public):
     def __init__(self, spots: Floor, linear: Floor, sockets: Sockets) -> None:
         super().__init__(spots, sockets, Window(_PER_WINDOW, _WINDOW_MS))
         self._products = {"spot": Product(spots, 100_000), "linear": Product(linear, 900_000)}
+        self._desk = Desk(spots, self._yes)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -57,17 +60,21 @@ class Bybit(Public):
             web.get("/v5/market/tickers", self._tickers),
             web.get("/v5/market/kline", self._candles),
             web.get("/v5/market/funding/history", self._funding),
+            *self._desk.routes(),
         ]
+
+    def is_placement(self, request: web.Request) -> bool:
+        return request.path == "/v5/order/create"
 
     def admit(self, request: web.Request) -> dict[str, str]:
         left = self.take(request)
         return {"X-Bapi-Limit": str(_PER_WINDOW), "X-Bapi-Limit-Status": str(left)}
 
     def refused(self, error: Refused) -> web.Response:
-        return self._no(_UNKNOWN, error.detail)
+        return self._no(*refusal(error))
 
     def denied(self, error: Denied) -> web.Response:
-        return self._no(10_003, str(error))
+        return self._no(*denial(error))
 
     def malformed(self, error: Malformed) -> web.Response:
         return self._no(_UNKNOWN, f"params error: {error.parameter} invalid {error.detail}".strip())

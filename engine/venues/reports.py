@@ -1,0 +1,49 @@
+"""What the order clients share of a venue's word on an order: an acknowledgement, its numbers, fees by asset."""
+
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+
+from engine.domain.errors import VenueUnavailable
+from engine.domain.money import ZERO
+from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus
+
+
+def acknowledged(order: OrderRequest, venue_order_id: str, venue_ts_ms: int = 0) -> OrderReport:
+    """The venue has it; what became of it comes with a look-up."""
+    return OrderReport(
+        cid=order.cid,
+        venue=order.venue,
+        symbol=order.symbol,
+        side=order.side,
+        status=OrderStatus.OPEN,
+        venue_order_id=venue_order_id,
+        filled_qty=ZERO,
+        filled_quote=ZERO,
+        fees=(),
+        venue_ts_ms=venue_ts_ms,
+    )
+
+
+def number(venue: str, text: str) -> Decimal:
+    """Empty text is how some venues write nothing. Raises VenueUnavailable for what is no number."""
+    try:
+        value = Decimal(text) if text else ZERO
+    except InvalidOperation as error:
+        raise VenueUnavailable(f"{venue}: not a number: {text!r}") from error
+    if not value.is_finite():
+        raise VenueUnavailable(f"{venue}: not a number: {text!r}")
+    return value
+
+
+def fees_of(paid: Iterable[tuple[str, Decimal]]) -> tuple[Fee, ...]:
+    """Asset and amount of each fill, summed by asset; what sums to nothing is left out."""
+    sums: dict[str, Decimal] = {}
+    for asset, amount in paid:
+        sums[asset] = sums.get(asset, ZERO) + amount
+    return tuple(Fee(asset, amount) for asset, amount in sums.items() if amount)
+
+
+def settled(venue: str, order_id: str, executed: Decimal, filled: Decimal) -> None:
+    """Raises VenueUnavailable while the fills do not add up to the order: fees and money are not known yet."""
+    if filled != executed:
+        raise VenueUnavailable(f"{venue}: fills of {order_id} not settled: {filled} of {executed}")
