@@ -8,7 +8,7 @@ from msgspec import Struct
 from engine.domain.errors import VenueRefused
 from engine.domain.market import Balance, FeeSide, Instrument
 from engine.domain.money import TickBand
-from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, TimeInForce
+from engine.domain.order import Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, TimeInForce
 from engine.domain.order import Side as EngineSide
 from sandbox.venues import orders as venue
 from sandbox.venues.ledger import Ledger
@@ -63,13 +63,14 @@ class Bank:
         """Raises VenueRefused."""
         now_ms = self.clock_ms()
         self._on_arrival(Arrival(venue=self.name, request=request, at_ms=now_ms))
+        is_limit = request.kind is OrderKind.LIMIT
         wanted = venue.OrderRequest(
             account=ACCOUNT,
             symbol=request.symbol,
             side=venue.Side.BUY if request.side is EngineSide.BUY else venue.Side.SELL,
-            kind=venue.Kind.LIMIT,
-            tif=_TIFS[request.tif],
-            price=request.price,
+            kind=venue.Kind.LIMIT if is_limit else venue.Kind.MARKET,
+            tif=_TIFS[request.tif] if is_limit else venue.Tif.IOC,
+            price=request.price if is_limit else None,
             qty=request.qty,
             client_id=request.cid,
             take_ratio=ratio,

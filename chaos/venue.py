@@ -11,7 +11,7 @@ from chaos.disk import Life
 from chaos.faults import Fates
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, RateLimited, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Gate, Instrument, MarketWarning, Wallet
-from engine.domain.order import OrderReport, OrderRequest, OrderStatus
+from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus
 
 T = TypeVar("T")
 TIMEOUT_S = 1.5  # of every call
@@ -35,6 +35,7 @@ class SimVenue:
         expires: bool,
     ) -> None:
         self.venue = bank.name
+        self.abilities = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), expiry=expires)
         self.late_acceptance_ms = SETTLE_MARGIN_MS + (0 if expires else LATE_ACCEPTANCE_MS)
         self._bank = bank
         self._fates = fates
@@ -45,6 +46,7 @@ class SimVenue:
         self._expires = expires
 
     async def place(self, order: OrderRequest) -> OrderReport:
+        self.abilities.check(order)
         fate = self._fates.placement()
         if fate == "no_connection":
             await asyncio.sleep(0.001)
@@ -105,6 +107,9 @@ class SimVenue:
             answer.set_exception(error)
         elif report is not None:
             answer.set_result(report)
+
+    async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
+        raise VenueRefused("unsupported", f"{self.venue} cannot change an open order")
 
     async def cancel(self, symbol: str, cid: str, venue_order_id: str) -> None:
         await self._ask(lambda: self._bank.cancel(cid))

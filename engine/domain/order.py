@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from engine.domain.errors import VenueRefused
+
 
 class Side(StrEnum):
     BUY = "buy"
@@ -20,6 +22,15 @@ class TimeInForce(StrEnum):
     IOC = "ioc"
     FOK = "fok"
     POST_ONLY = "post_only"
+
+
+class OrderKind(StrEnum):
+    LIMIT = "limit"
+    MARKET = "market"  # `price` still bounds what is reserved, and what is spent where a venue takes an amount to buy
+    STOP_LOSS = "stop_loss"  # rests at the venue until its last price reaches `stop_price`; then a limit at `price`
+
+
+ENDS_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)  # such an order never rests
 
 
 class OrderStatus(StrEnum):
@@ -55,6 +66,40 @@ class OrderRequest(Struct, frozen=True, kw_only=True):
     qty: Decimal  # base asset, a multiple of the instrument's qty_step
     price: Decimal  # quote per base, a multiple of the instrument's tick
     tif: TimeInForce
+    kind: OrderKind = OrderKind.LIMIT
+    stop_price: Decimal | None = None  # quote per base, on the tick; of a STOP_LOSS alone
+    reduce_only: bool = False  # may only make a perpetual's position smaller
+
+
+class Abilities(Struct, frozen=True, kw_only=True):
+    """What a venue's order entry can do by itself. The desk holds the rest (a stop, an IOC) or refuses it."""
+
+    kinds: frozenset[OrderKind] = frozenset({OrderKind.LIMIT})
+    tifs: frozenset[TimeInForce] = frozenset(TimeInForce)  # of a limit order
+    reduce_only: bool = False
+    amend: bool = False  # an open order can be changed and keeps its place in the queue
+    countdown: bool = False  # it can be told to cancel everything unless it hears from us in time
+    expiry: bool = False  # a request names the time after which it is refused
+
+    def why_not(self, order: OrderRequest) -> str:
+        """Why the venue would not take such an order, as one clause; "" where it would."""
+        if order.kind not in self.kinds:
+            return f"it takes no {order.kind.value.replace('_', '-')} orders"
+        if order.kind is not OrderKind.MARKET and order.tif not in self.tifs:
+            return f"it takes no {order.tif.value.upper().replace('_', '-')} orders"
+        if order.kind is OrderKind.STOP_LOSS and (order.stop_price is None or order.tif is not TimeInForce.GTC):
+            return "a stop-loss needs its stop price and rests until then"
+        if order.kind is not OrderKind.STOP_LOSS and order.stop_price is not None:
+            return "only a stop-loss has a stop price"
+        if order.reduce_only and not self.reduce_only:
+            return "it has no reduce-only orders"
+        return ""
+
+    def check(self, order: OrderRequest) -> None:
+        """Before a request is made. Raises VenueRefused ("unsupported")."""
+        why = self.why_not(order)
+        if why:
+            raise VenueRefused("unsupported", f"{order.venue}: {why}")
 
 
 class Fee(Struct, frozen=True):

@@ -1,6 +1,7 @@
 """What the engine asks of a venue. Small protocols, not base classes: a venue folder provides both."""
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Protocol
 
 from msgspec import Struct
@@ -16,7 +17,7 @@ from engine.domain.event import (
     TradePrint,
 )
 from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
-from engine.domain.order import OrderReport, OrderRequest
+from engine.domain.order import Abilities, OrderReport, OrderRequest
 from engine.net.clock import ClockOffset
 
 FeedEvent = BookSnapshot | BookDelta | BookLost | TradePrint | PerpState | DayTicker | FeedAlive | FeedState
@@ -50,12 +51,21 @@ class Orders(Protocol):
     # How long after sending the venue may still accept a request (its expiry where it has one, else our bound), plus
     # the settle margin of its order queries.
     late_acceptance_ms: int
+    abilities: Abilities
 
     async def place(self, order: OrderRequest) -> OrderReport:
         """Send one order once. Raises OutcomeUnknown when the venue may have accepted it; VenueRefused is definitive.
 
         VenueUnavailable here means that nothing left (connection refused, rate budget empty). The report may still be
-        OPEN with no fills: the caller looks it up.
+        OPEN with no fills: the caller looks it up. What the venue's `abilities` lack is refused without a request
+        (VenueRefused, code "unsupported").
+        """
+        ...
+
+    async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
+        """Ask to change an open order: `qty` in all, fills included. Returning proves nothing: look it up.
+
+        VenueRefused (code "unsupported" where `abilities.amend` is false) leaves the order as it was.
         """
         ...
 

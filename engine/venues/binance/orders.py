@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from engine.domain.errors import VenueUnavailable
 from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand
-from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
+from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.binance import standing
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.settings import Key, OrderSettings
@@ -23,6 +23,7 @@ _NEARLY = Decimal("0.9")  # from here on only urgent calls go out until the venu
 _MAX_RECV_WINDOW_MS = 60_000
 _TRADES_PAGE = 1_000
 _BPS_PER_ONE = 10_000
+_ABILITIES = Abilities(kinds=frozenset(OrderKind), amend=True, expiry=True)
 
 
 class _Exchange(Hooked, binance):  # type: ignore[misc]
@@ -160,6 +161,7 @@ class BinanceOrders:
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         self.venue = "binance"
+        self.abilities = _ABILITIES
         # After `timestamp + recvWindow` the venue drops the request by itself.
         self._recv_window_ms = min(config.order_timeout_ms, _MAX_RECV_WINDOW_MS)
         self.late_acceptance_ms = self._recv_window_ms + config.settle_margin_ms
@@ -170,6 +172,7 @@ class BinanceOrders:
         self._config = config
 
     async def place(self, order: OrderRequest) -> OrderReport:
+        self.abilities.check(order)
         params: dict[str, Any] = {
             "symbol": order.symbol,
             "side": order.side.value.upper(),
@@ -180,7 +183,12 @@ class BinanceOrders:
             "newClientOrderId": order.cid,
             "newOrderRespType": "FULL",
         }
-        if order.tif is TimeInForce.POST_ONLY:
+        if order.kind is OrderKind.MARKET:
+            params["type"] = "MARKET"  # `quantity` is in the base asset on both sides; `quoteOrderQty` is never sent
+            del params["timeInForce"], params["price"]
+        elif order.stop_price is not None:
+            params |= {"type": "STOP_LOSS_LIMIT", "stopPrice": plain(order.stop_price)}
+        elif order.tif is TimeInForce.POST_ONLY:
             params["type"] = "LIMIT_MAKER"
             del params["timeInForce"]
         row = await self._client.place(order, "order", params, _Order)
@@ -189,6 +197,12 @@ class BinanceOrders:
         # Filled, but the fees are not in this answer: a look-up brings them.
         row.executedQty, row.cummulativeQuoteQty, row.status = ZERO, ZERO, _State.NEW
         return _report(row, order.cid, [])
+
+    async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
+        """A smaller size alone; the order keeps its client id. The venue refuses a larger one by itself."""
+        params = {"symbol": symbol, "origClientOrderId": cid, "newClientOrderId": cid, "newQty": plain(qty)}
+        path = "order/amend/keepPriority"
+        await self._client.ask(Purpose.CANCEL, "PUT", path, params, dict[str, Any])
 
     async def cancel(self, symbol: str, cid: str, venue_order_id: str) -> None:
         params = {"symbol": symbol, "origClientOrderId": cid}

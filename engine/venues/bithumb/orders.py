@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from engine.domain.errors import VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
-from engine.domain.money import ZERO, TickBand
-from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
+from engine.domain.money import ZERO, TickBand, floor_to
+from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.bithumb import standing
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.date_clock import DateClock
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 _QTY_STEP = Decimal("0.0001")
 _PAGE = 100
 _BPS_PER_ONE = 10_000
+_SPEND_STEP = Decimal(1)  # KRW of a market buy
+_ABILITIES = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}))
 
 
 class _Exchange(Hooked, bithumb):  # type: ignore[misc]
@@ -117,6 +119,7 @@ class BithumbOrders:
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         self.venue = "bithumb"
+        self.abilities = _ABILITIES
         # No request expiry here: what is late is bounded by what we have seen (reliability.md §3.2).
         self.late_acceptance_ms = config.late_acceptance_ms + config.settle_margin_ms
         exchange = _Exchange(options(credential.key, credential.secret, config.order_timeout_ms))
@@ -125,6 +128,7 @@ class BithumbOrders:
         self._clock = DateClock()
 
     async def place(self, order: OrderRequest) -> OrderReport:
+        self.abilities.check(order)
         params = {
             "market": order.symbol,
             "side": "bid" if order.side is Side.BUY else "ask",
@@ -133,7 +137,14 @@ class BithumbOrders:
             "volume": plain(order.qty),
             "client_order_id": order.cid,
         }
-        if order.tif is not TimeInForce.GTC:
+        if order.kind is OrderKind.MARKET and order.side is Side.BUY:
+            # A market buy names the money to spend: what it brings may be more or less than `qty`.
+            params |= {"order_type": "price", "price": plain(floor_to(order.qty * order.price, _SPEND_STEP))}
+            del params["volume"]
+        elif order.kind is OrderKind.MARKET:
+            params["order_type"] = "market"
+            del params["price"]
+        elif order.tif is not TimeInForce.GTC:
             params["time_in_force"] = order.tif.value
         placed = await self._client.place(order, "v2/orders", params, _Placed)
         # The answer is an acceptance: fills, and the end of a post-only that would take, come with a look-up.
@@ -149,6 +160,10 @@ class BithumbOrders:
             fees=(),
             venue_ts_ms=_ms(placed.created_at),
         )
+
+    async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
+        """There is no call for it."""
+        raise VenueRefused("unsupported", "bithumb cannot change an open order")
 
     async def cancel(self, symbol: str, cid: str, venue_order_id: str) -> None:
         await self._client.ask(Purpose.CANCEL, "DELETE", "v2/order", {"client_order_id": cid}, dict[str, Any])

@@ -11,7 +11,7 @@ from msgspec import Struct
 from engine.domain.errors import OutcomeUnknown, VenueUnavailable
 from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand
-from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
+from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.okx import standing
 from engine.venues.settings import Key, OrderSettings
@@ -20,6 +20,8 @@ from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 _PAGE = 100
 _RECENT_MS = 2 * 86_400_000  # /trade/fills keeps three days, /trade/fills-history three months
 _BPS_PER_ONE = 10_000
+# Its stops are orders of another kind (order-algo), with ids of their own: the desk holds them.
+_ABILITIES = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), amend=True, expiry=True)
 _TYPES = {
     TimeInForce.GTC: "limit",
     TimeInForce.IOC: "ioc",
@@ -168,6 +170,7 @@ class OkxOrders:
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         self.venue = "okx"
+        self.abilities = _ABILITIES
         self.late_acceptance_ms = config.order_timeout_ms + config.settle_margin_ms
         settings = options(credential.key, credential.secret, config.order_timeout_ms, credential.passphrase)
         self._exchange = _Exchange(settings)
@@ -176,6 +179,7 @@ class OkxOrders:
         self._config = config
 
     async def place(self, order: OrderRequest) -> OrderReport:
+        self.abilities.check(order)
         params = {
             "instId": order.symbol,
             "tdMode": "cash",
@@ -185,6 +189,10 @@ class OkxOrders:
             "sz": plain(order.qty),
             "clOrdId": order.cid,
         }
+        if order.kind is OrderKind.MARKET:
+            # Without tgtCcy the size of a market buy would count the quote asset.
+            params |= {"ordType": "market", "tgtCcy": "base_ccy"}
+            del params["px"]
         answer = await self._client.place(order, "trade/order", params, _Placement)
         if not answer.data:
             raise OutcomeUnknown("okx: a placement was answered without a row")
@@ -201,6 +209,11 @@ class OkxOrders:
             fees=(),
             venue_ts_ms=answer.data[0].ts,
         )
+
+    async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
+        """A smaller size keeps its place in the queue; a larger one or another price goes behind it."""
+        params = {"instId": symbol, "clOrdId": cid, "newSz": plain(qty), "newPx": plain(price)}
+        await self._client.ask(Purpose.CANCEL, "POST", "trade/amend-order", params, dict[str, Any])
 
     async def cancel(self, symbol: str, cid: str, venue_order_id: str) -> None:
         params = {"instId": symbol, "clOrdId": cid}

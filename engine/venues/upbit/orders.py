@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from engine.domain.errors import VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
-from engine.domain.money import ZERO, TickBand, tick_at
-from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
+from engine.domain.money import ZERO, TickBand, floor_to, tick_at
+from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.date_clock import DateClock
 from engine.venues.settings import Key, OrderSettings
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 _QTY_STEP = Decimal("0.00000001")  # volumes have eight decimals; no endpoint says so
 _PAGE = 100
 _BPS_PER_ONE = 10_000
+_SPEND_STEP = Decimal(1)  # KRW of a market buy
+_ABILITIES = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}))
 
 
 class _Exchange(Hooked, upbit):  # type: ignore[misc]
@@ -144,6 +146,7 @@ class UpbitOrders:
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         self.venue = "upbit"
+        self.abilities = _ABILITIES
         # No request expiry here: what is late is bounded by what we have seen (reliability.md §3.2).
         self.late_acceptance_ms = config.late_acceptance_ms + config.settle_margin_ms
         self._exchange = _Exchange(options(credential.key, credential.secret, config.order_timeout_ms))
@@ -152,6 +155,7 @@ class UpbitOrders:
         self._clock = DateClock()
 
     async def place(self, order: OrderRequest) -> OrderReport:
+        self.abilities.check(order)
         params = {
             "market": order.symbol,
             "side": "bid" if order.side is Side.BUY else "ask",
@@ -160,7 +164,14 @@ class UpbitOrders:
             "ord_type": "limit",
             "identifier": order.cid,
         }
-        if order.tif is not TimeInForce.GTC:
+        if order.kind is OrderKind.MARKET and order.side is Side.BUY:
+            # A market buy names the money to spend: what it brings may be more or less than `qty`.
+            params |= {"ord_type": "price", "price": plain(floor_to(order.qty * order.price, _SPEND_STEP))}
+            del params["volume"]
+        elif order.kind is OrderKind.MARKET:
+            params["ord_type"] = "market"
+            del params["price"]
+        elif order.tif is not TimeInForce.GTC:
             params["time_in_force"] = order.tif.value
         placed = await self._client.place(order, "orders", params, _Placed)
         # The answer is written before the order meets the book: fills come with a look-up.
@@ -176,6 +187,10 @@ class UpbitOrders:
             fees=(),
             venue_ts_ms=_ms(placed.created_at),
         )
+
+    async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
+        """Its cancel_and_new is no amendment: the old order may end before the new one is accepted."""
+        raise VenueRefused("unsupported", "upbit cannot change an open order")
 
     async def cancel(self, symbol: str, cid: str, venue_order_id: str) -> None:
         await self._client.ask(Purpose.CANCEL, "DELETE", "order", {"identifier": cid}, dict[str, Any])
