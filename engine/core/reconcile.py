@@ -17,6 +17,7 @@ _IN_FLIGHT = (OrderStatus.PLANNED, OrderStatus.SENT, OrderStatus.OPEN)
 
 
 def on_instruments(state: State, event: InstrumentsLoaded) -> None:
+    standing.tell_changes(state, event)
     for rules in event.instruments:
         state.market.instruments[rules.venue, rules.symbol] = rules
     identity.on_doubtful(state, event)
@@ -36,11 +37,13 @@ def on_opened(state: State, event: LedgerOpened) -> None:
 
 
 def ask(state: State, held: VenueState) -> None:
-    """Read a venue's balances and open orders again. One that is only watched has neither."""
+    """Read a venue's balances again, and its open orders when their turn has come. A watched one has neither."""
     held.next_check_ns = state.now_ns + state.config.reconcile_every_ms * NS_PER_MS
     if not held.settings.trades:
         return
-    state.emit(FetchOpenOrders(venue=held.name))
+    if not held.swept or state.now_ns >= held.next_sweep_ns:
+        held.next_sweep_ns = held.next_check_ns
+        state.emit(FetchOpenOrders(venue=held.name))
     state.emit(FetchBalances(venue=held.name))
 
 
@@ -157,6 +160,7 @@ def on_failed(state: State, event: VenueFailed) -> None:
     """A private read failed: what we knew stays, with its age; ask again soon."""
     held = state.venues[event.venue]
     held.failing = f"{event.call}: {event.reason}"
+    held.next_sweep_ns = 0
     state.counts["venue_failures"] += 1
     held.next_check_ns = min(held.next_check_ns, state.now_ns + 2_000 * NS_PER_MS)
 

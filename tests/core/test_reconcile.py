@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from engine.domain.command import AcceptBalances, Mode, SetMode
-from engine.domain.effect import Cancel, OpenLedger
+from engine.domain.effect import Cancel, FetchBalances, FetchOpenOrders, OpenLedger
 from engine.domain.event import BalancesReported, VenueFailed
 from engine.domain.order import OrderReport, OrderStatus, Side
 from tests.core.harness import Rig
@@ -90,6 +90,18 @@ def foreign_order() -> OrderReport:
         filled_quote=Decimal(0),
         fees=(),
     )
+
+
+def test_a_difference_asks_for_balances_often_and_for_open_orders_in_their_turn():
+    """A list of open orders is dear (Binance: 80 of 1,200 a minute): it must not use up what books need."""
+    rig = Rig().ready()
+    rig.run_for(31_000)
+    rig.effects.clear()
+    rig.venues["upbit"].totals["KRW"] += 50_000
+    rig.run_for(40_000)
+    balances = [effect for effect in rig.of(FetchBalances) if effect.venue == "upbit"]
+    lists = [effect for effect in rig.of(FetchOpenOrders) if effect.venue == "upbit"]
+    assert len(balances) >= 3 and len(lists) == 1
 
 
 def test_foreign_orders_are_told_and_never_touched():
