@@ -9,20 +9,23 @@ from engine.net.ratelimit import TokenBucket
 from engine.venues.binance.orders import BinanceOrders
 from engine.venues.bithumb.orders import BithumbOrders
 from engine.venues.bybit.orders import BybitOrders
+from engine.venues.gate.orders import GateOrders
 from engine.venues.okx.orders import OkxOrders
 from engine.venues.protocol import Orders
-from engine.venues.settings import Key, OrderSettings
+from engine.venues.settings import NEEDS_PASSPHRASE, Key, OrderSettings
 from engine.venues.upbit.orders import UpbitOrders
 from engine.venues.verdict import Budgets
+
+__all__ = ["NEEDS_PASSPHRASE", "build_orders"]
 
 _ORDERS: dict[str, Callable[[OrderSettings, Key, Budgets], Orders]] = {
     "binance": BinanceOrders,
     "bithumb": BithumbOrders,
     "bybit": BybitOrders,
+    "gate": GateOrders,
     "okx": OkxOrders,
     "upbit": UpbitOrders,
 }
-NEEDS_PASSPHRASE = frozenset({"okx"})
 
 _URGENT_SHARE = 0.3  # of every budget: what is left for cancels and look-ups when new orders have used the rest
 

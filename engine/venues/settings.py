@@ -6,6 +6,8 @@ from typing import Protocol
 
 from engine.domain.market import FeeSide
 
+NEEDS_PASSPHRASE = frozenset({"okx"})  # venues whose key has a third part
+
 
 class Key(Protocol):
     """An account's API key."""
@@ -32,6 +34,12 @@ class OrderSettings(Protocol):
 
     @property
     def rest_base(self) -> str: ...
+    @property
+    def ws_base(self) -> str: ...
+    @property
+    def order_path(self) -> str: ...
+    @property
+    def order_ws_base(self) -> str: ...
     @property
     def symbols(self) -> Sequence[str]: ...
     @property

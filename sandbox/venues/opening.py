@@ -104,6 +104,7 @@ HOUSES: dict[str, House] = {
         rules=lambda _: gate.rules(),
         open=lambda floors, sockets: gate.Gate(floors[0], floors[1], sockets),
         paths={"gate": {"ws": "/ws/v4/"}, "gate_futures": {"ws": "/v4/ws/usdt"}},
+        trades=True,
     ),
     "bitget": House(
         venues=("bitget", "bitget_futures"),

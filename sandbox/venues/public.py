@@ -167,9 +167,9 @@ class Public:
     def is_placement(self, request: web.Request) -> bool:
         return False
 
-    def take(self, request: web.Request, weight: int = 1) -> int:
-        """Count the request; what is left of the window. Raises Limited."""
-        who, now_ms = request.remote or "", self.floor.clock()
+    def take(self, request: web.Request, weight: int = 1, scope: str = "") -> int:
+        """Count the request, within `scope` alone; what is left of that window. Raises Limited."""
+        who, now_ms = f"{request.remote}{scope}", self.floor.clock()
         if not self.window.take(who, now_ms, weight):
             raise Limited(retry_after_ms=self.window.per_ms - now_ms % self.window.per_ms)
         return self.window.remaining(who, now_ms)
@@ -213,6 +213,12 @@ def changes(old: Levels, new: Levels) -> list[Level]:
     before, after = dict(old), dict(new)
     changed = [(price, qty) for price, qty in after.items() if before.get(price) != qty]
     return changed + [(price, ZERO) for price in before if price not in after]
+
+
+def endpoint(request: web.Request) -> str:
+    """Method and path, ids left out: what venues count apart."""
+    resource = request.match_info.route.resource
+    return f"{request.method} {resource.canonical if resource is not None else request.path}"
 
 
 def symbol_of(floor: Floor, symbol: str | None, name: str = "symbol") -> str:

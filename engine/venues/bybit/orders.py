@@ -8,10 +8,10 @@ from typing import Any, Generic, TypeVar
 from ccxt.async_support.bybit import bybit  # type: ignore[import-untyped]
 from msgspec import Struct
 
-from engine.domain.errors import OrderNotFound, VenueUnavailable
-from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
+from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
+from engine.domain.market import Balance, Instrument, Loan, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand
-from engine.domain.order import OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
+from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.bybit import standing
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.reports import acknowledged, fees_of, number, settled
@@ -163,6 +163,8 @@ _DIALECT = Dialect(
 class BybitOrders:
     """A unified account trading spot with its own money. The venue takes its fee from what is received."""
 
+    abilities = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), expiry=True)
+
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         self.venue = "bybit"
         # After `timestamp + recv_window` of its own clock the venue drops the request.
@@ -175,6 +177,7 @@ class BybitOrders:
         self._config = config
 
     async def place(self, order: OrderRequest) -> OrderReport:
+        self.abilities.check(order)
         params = {
             "category": "spot",
             "symbol": order.symbol,
@@ -185,8 +188,15 @@ class BybitOrders:
             "timeInForce": _TIFS[order.tif],
             "orderLinkId": order.cid,
         }
+        if order.kind is OrderKind.MARKET:
+            # Without marketUnit the size of a market buy would count the quote asset.
+            params |= {"orderType": "Market", "timeInForce": "IOC", "marketUnit": "baseCoin"}
+            del params["price"]
         answer = await self._client.place(order, "v5/order/create", params, _Result[_Placed])
         return acknowledged(order, answer.result.orderId)
+
+    async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
+        raise VenueRefused("unsupported", "bybit: open orders are not changed here, but cancelled and placed anew")
 
     async def cancel(self, symbol: str, cid: str, venue_order_id: str) -> None:
         params = {"category": "spot", "symbol": symbol, "orderLinkId": cid}
@@ -237,6 +247,9 @@ class BybitOrders:
 
     async def warnings(self, symbols: Sequence[str]) -> Sequence[MarketWarning]:
         return await standing.warnings(self._client, symbols)
+
+    async def loans(self, assets: Sequence[str]) -> Sequence[Loan]:
+        return await standing.loans(self._client, assets)
 
     async def server_time_ms(self) -> int:
         sent_ms = wall_ms()

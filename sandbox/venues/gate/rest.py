@@ -1,4 +1,4 @@
-"""Gate's public v4 REST: spot and USDT futures below one host."""
+"""Gate's v4 REST: spot and USDT futures below one host; spot is traded, too."""
 
 from typing import Any
 
@@ -7,12 +7,13 @@ from aiohttp import web
 from sandbox.venues.auth import Denied
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
+from sandbox.venues.gate.orders import Desk, denial, refusal
 from sandbox.venues.gate.socket import Frames, Talk, named, pairs, ticker_of
 from sandbox.venues.limits import Window
 from sandbox.venues.listings import perps, spot, venue
 from sandbox.venues.orders import Refused, Side
-from sandbox.venues.public import Public, Stream, symbol_of
-from sandbox.venues.rules import FeeFrom, MarketRules, VenueRules
+from sandbox.venues.public import Public, Stream, endpoint, symbol_of
+from sandbox.venues.rules import ClientIds, FeeFrom, MarketRules, Stp, VenueRules
 from sandbox.venues.settlements import Settlements
 from sandbox.venues.sockets import Sockets
 from sandbox.venues.spelling import json_bytes, plain
@@ -23,7 +24,16 @@ _CONTRACTS = {"BTC": "0.0001", "ETH": "0.01", "XRP": "10"}
 
 
 def rules() -> tuple[VenueRules, VenueRules]:
-    spots = venue("gate", "0.002", "0.002", FeeFrom.RECEIVED, spot(lambda base: f"{base}_USDT"))
+    spots = venue(
+        "gate",
+        "0.002",
+        "0.002",
+        FeeFrom.RECEIVED,
+        spot(lambda base: f"{base}_USDT"),
+        client_ids=ClientIds.UNIQUE_AMONG_OPEN,  # nobody says so: what is certain is that an ended text is forgotten
+        stp=Stp.NONE,
+        refuses_taking_post_only=True,
+    )
     futures = perps(lambda base: f"{base}_USDT", _CONTRACTS)
     return spots, venue("gate_futures", "0.0002", "0.0005", FeeFrom.QUOTE, futures)
 
@@ -44,6 +54,7 @@ class Gate(Public):
         self._spot = Product(spots, 24_000_000)
         self._futures = Product(futures, 88_000_000)
         self._settled = Settlements(futures)
+        self._desk = Desk(spots, _yes)
 
     def routes(self) -> list[web.RouteDef]:
         spots, futures = "/api/v4/spot", "/api/v4/futures/{settle}"
@@ -52,7 +63,9 @@ class Gate(Public):
             web.get("/v4/ws/usdt", self._futures_socket),
             web.get(f"{spots}/time", self._time),
             web.get(f"{spots}/currencies", self._currencies),
+            web.get(f"{spots}/currencies/{{currency}}", self._currencies),
             web.get(f"{spots}/currency_pairs", self._pairs),
+            web.get(f"{spots}/currency_pairs/{{currency_pair}}", self._pairs),
             web.get("/api/v4/margin/currency_pairs", self._none),
             web.get(f"{spots}/order_book", self._spot_book),
             web.get(f"{spots}/trades", self._spot_trades),
@@ -63,10 +76,14 @@ class Gate(Public):
             web.get(f"{futures}/trades", self._futures_trades),
             web.get(f"{futures}/tickers", self._futures_tickers),
             web.get(f"{futures}/funding_rate", self._funding),
+            *self._desk.routes(),
         ]
 
+    def is_placement(self, request: web.Request) -> bool:
+        return (request.method, request.path) == ("POST", "/api/v4/spot/orders")
+
     def admit(self, request: web.Request) -> dict[str, str]:
-        left, now_ms = self.take(request), self.floor.clock()
+        left, now_ms = self.take(request, scope=endpoint(request)), self.floor.clock()
         reset_s = (now_ms // _WINDOW_MS + 1) * _WINDOW_MS // 1_000
         return {
             "X-Gate-RateLimit-Limit": str(_PER_WINDOW),
@@ -75,10 +92,10 @@ class Gate(Public):
         }
 
     def refused(self, error: Refused) -> web.Response:
-        return _no("INVALID_PARAM_VALUE", error.detail)
+        return _no(*refusal(error))
 
     def denied(self, error: Denied) -> web.Response:
-        return _no("INVALID_KEY", str(error), 401)
+        return _no(*denial(error), 401)
 
     def malformed(self, error: Malformed) -> web.Response:
         label = {"currency_pair": "INVALID_CURRENCY_PAIR", "contract": "CONTRACT_NOT_FOUND", "limit": "TOO_BIG"}
@@ -104,7 +121,9 @@ class Gate(Public):
     async def _none(self, _: web.Request) -> web.Response:
         return _yes([])
 
-    async def _currencies(self, _: web.Request) -> web.Response:
+    async def _currencies(self, request: web.Request) -> web.Response:
+        """All of them, or the one that the path names."""
+        one = request.match_info.get("currency")
         wallets = self.floor.wallets
         chains = {"BTC": ("BTC",), "ETH": ("ETH", "ARBEVM"), "XRP": ("XRP",), "USDT": ("TRX", "ETH")}
         said = [
@@ -129,10 +148,17 @@ class Gate(Public):
                 ],
             }
             for coin, names in chains.items()
+            if one in (None, coin)
         ]
-        return _yes(said)
+        if one is not None and not said:
+            raise Malformed("currency", one)
+        return _yes(said if one is None else said[0])
 
-    async def _pairs(self, _: web.Request) -> web.Response:
+    async def _pairs(self, request: web.Request) -> web.Response:
+        one = request.match_info.get("currency_pair")
+        if one is not None:
+            symbol = symbol_of(self._spot.floor, one, "currency_pair")
+            return _yes(_pair(self._spot.floor.rules.markets[symbol]))
         return _yes([_pair(market) for market in self._spot.floor.rules.markets.values()])
 
     async def _contracts(self, request: web.Request) -> web.Response:
