@@ -7,6 +7,7 @@ from decimal import Decimal
 from engine.domain.errors import ConfigError
 from engine.net.ratelimit import TokenBucket
 from engine.venues.binance.orders import BinanceOrders
+from engine.venues.bitget.orders import BitgetOrders
 from engine.venues.bithumb.orders import BithumbOrders
 from engine.venues.bybit.orders import BybitOrders
 from engine.venues.gate.orders import GateOrders
@@ -20,6 +21,7 @@ __all__ = ["NEEDS_PASSPHRASE", "build_orders"]
 
 _ORDERS: dict[str, Callable[[OrderSettings, Key, Budgets], Orders]] = {
     "binance": BinanceOrders,
+    "bitget": BitgetOrders,
     "bithumb": BithumbOrders,
     "bybit": BybitOrders,
     "gate": GateOrders,

@@ -111,6 +111,8 @@ HOUSES: dict[str, House] = {
         rules=lambda _: bitget.rules(),
         open=lambda floors, sockets: bitget.Bitget(floors[0], floors[1], sockets),
         paths={"bitget": {"ws": "/v2/ws/public"}, "bitget_futures": {"ws": "/v2/ws/public"}},
+        trades=True,
+        needs_passphrase=True,
     ),
     "kucoin": House(
         venues=("kucoin", "kucoin_futures"),

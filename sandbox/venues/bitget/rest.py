@@ -1,18 +1,19 @@
-"""Bitget's public v2 REST: spot and mix (futures) below one host."""
+"""Bitget's v2 REST: spot and mix (futures) below one host; spot is traded, too."""
 
 from typing import Any
 
 from aiohttp import web
 
 from sandbox.venues.auth import Denied
+from sandbox.venues.bitget.orders import Desk, denial, refusal
 from sandbox.venues.bitget.socket import Frames, Talk, print_of, rows, ticker_of
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited, PerpState
 from sandbox.venues.limits import Window
 from sandbox.venues.listings import perps, spot, venue
 from sandbox.venues.orders import Refused
-from sandbox.venues.public import Public, Stream, symbol_of
-from sandbox.venues.rules import FeeFrom, MarketRules, VenueRules
+from sandbox.venues.public import Public, Stream, endpoint, symbol_of
+from sandbox.venues.rules import ClientIds, FeeFrom, MarketRules, Stp, VenueRules
 from sandbox.venues.settlements import Settlements
 from sandbox.venues.sockets import Sockets
 from sandbox.venues.spelling import json_bytes, plain
@@ -23,7 +24,8 @@ _FUTURES = "USDT-FUTURES"
 
 
 def rules() -> tuple[VenueRules, VenueRules]:
-    spots = venue("bitget", "0.001", "0.001", FeeFrom.RECEIVED, spot(lambda base: f"{base}USDT"))
+    markets = spot(lambda base: f"{base}USDT")
+    spots = venue("bitget", "0.001", "0.001", FeeFrom.RECEIVED, markets, client_ids=ClientIds.REFUSED, stp=Stp.NONE)
     lots = {"BTC": "0.0001", "ETH": "0.01", "XRP": "1"}
     futures = perps(lambda base: f"{base}USDT", dict.fromkeys(lots, "1"), lots)
     return spots, venue("bitget_futures", "0.0002", "0.0006", FeeFrom.QUOTE, futures)
@@ -41,6 +43,7 @@ class Bitget(Public):
         }
         self._floors = {"SPOT": spots, _FUTURES: futures}
         self._settled = Settlements(futures)
+        self._desk = Desk(spots, self._yes)
         self._talk = Talk({name: (self._streams[name], self._frames[name]) for name in self._floors})
 
     def routes(self) -> list[web.RouteDef]:
@@ -51,6 +54,7 @@ class Bitget(Public):
             web.get(f"{spots}/public/symbols", self._symbols),
             web.get(f"{spots}/public/coins", self._coins),
             web.get("/api/v2/margin/currencies", self._none),
+            web.get("/api/v3/market/margin-loans", self._loans),
             web.get(f"{spots}/market/orderbook", self._spot_book),
             web.get(f"{spots}/market/tickers", self._spot_tickers),
             web.get(f"{spots}/market/fills", self._spot_trades),
@@ -65,16 +69,20 @@ class Bitget(Public):
             web.get(f"{mix}/funding-time", self._next_funding),
             web.get(f"{mix}/current-fund-rate", self._rate),
             web.get(f"{mix}/history-fund-rate", self._rates),
+            *self._desk.routes(),
         ]
 
+    def is_placement(self, request: web.Request) -> bool:
+        return request.path == "/api/v2/spot/trade/place-order"
+
     def admit(self, request: web.Request) -> dict[str, str]:
-        return {"x-mbx-used-remain-limit": str(self.take(request))}
+        return {"x-mbx-used-remain-limit": str(self.take(request, scope=endpoint(request)))}
 
     def refused(self, error: Refused) -> web.Response:
-        return self._no("40034", error.detail)
+        return self._no(*refusal(error))
 
     def denied(self, error: Denied) -> web.Response:
-        return self._no("40006", str(error))
+        return self._no(*denial(error))
 
     def malformed(self, error: Malformed) -> web.Response:
         return self._no("40034", f"Parameter {error.parameter} {error.detail} does not exist".replace("  ", " "))
@@ -88,13 +96,23 @@ class Bitget(Public):
     async def _time(self, _: web.Request) -> web.Response:
         return self._yes({"serverTime": str(self.floor.clock())})
 
+    async def _loans(self, request: web.Request) -> web.Response:
+        """What one coin costs per day."""
+        coin = request.query.get("coin", "")
+        if coin not in self.floor.loans.hourly:
+            raise Malformed("coin")
+        daily = self.floor.loans.daily(coin)
+        return self._yes({"dailyInterest": plain(daily), "annualInterest": plain(daily * 365), "limit": "100"})
+
     async def _none(self, _: web.Request) -> web.Response:
         return self._yes([])
 
-    async def _symbols(self, _: web.Request) -> web.Response:
-        return self._yes([_spot(market) for market in self._floors["SPOT"].rules.markets.values()])
+    async def _symbols(self, request: web.Request) -> web.Response:
+        markets, wanted = self._floors["SPOT"].rules.markets, request.query.get("symbol")
+        names = list(markets) if wanted is None else [symbol_of(self._floors["SPOT"], wanted)]
+        return self._yes([_spot(markets[name]) for name in names])
 
-    async def _coins(self, _: web.Request) -> web.Response:
+    async def _coins(self, request: web.Request) -> web.Response:
         wallets = self.floor.wallets
         chains = {"BTC": ("BTC",), "ETH": ("ERC20", "ArbitrumOne"), "XRP": ("XRP",), "USDT": ("TRC20", "ERC20")}
         said = [
@@ -122,6 +140,7 @@ class Bitget(Public):
                 ],
             }
             for i, (coin, names) in enumerate(chains.items(), 1)
+            if request.query.get("coin") in (None, coin)
         ]
         return self._yes(said)
 

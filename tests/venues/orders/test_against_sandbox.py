@@ -16,7 +16,7 @@ from sandbox.faults import Fault
 from sandbox.world import World, WorldConfig
 from tests.venues.orders.stage import config
 
-VENUES = ("upbit", "bithumb", "binance", "okx", "bybit", "gate")
+VENUES = ("upbit", "bithumb", "binance", "okx", "bybit", "gate", "bitget")
 KRW_TICKS = (TickConfig(D(0), D(1)), TickConfig(D(5_000), D(5)), TickConfig(D(1_000_000), D(1_000)))
 EXPIRING = ("binance", "okx", "bybit", "gate")
 SYMBOLS = {
@@ -26,6 +26,7 @@ SYMBOLS = {
     "okx": "ETH-USDT",
     "bybit": "ETHUSDT",
     "gate": "ETH_USDT",
+    "bitget": "ETHUSDT",
 }
 
 
