@@ -287,9 +287,10 @@ def unblock(state: State, trade: Trade) -> None:
 
 
 def check_soon(state: State, venue: str) -> None:
-    """Compare a venue's balances shortly after a trade."""
+    """Compare a venue's balances shortly after a trade; a busy desk's looks must leave room for its books' snapshots."""
     held = state.venues[venue]
-    held.next_check_ns = min(held.next_check_ns, state.now_ns + 300 * NS_PER_MS)
+    soon_ns = max(state.now_ns + 300 * NS_PER_MS, held.balances_asked_ns + 2_000 * NS_PER_MS)
+    held.next_check_ns = min(held.next_check_ns, soon_ns)
 
 
 def book_result(state: State, trade: Trade) -> None:
