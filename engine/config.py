@@ -33,6 +33,8 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     book_levels: int = 0  # with kind ccxt: levels a side to ask for, as the venue allows them; 0: its default
     rest_base: str = ""  # may be empty with kind ccxt only: ccxt knows the addresses
     ws_base: str = ""
+    order_path: str = "ccxt"  # native | ccxt: how placements leave; the figures are in docs/performance.md
+    order_ws_base: str = ""  # of the socket for native orders where it is not at ws_base
     symbols: tuple[str, ...]  # the venue's own spelling; ccxt's BTC/USDT with kind ccxt
     also_watch: tuple[str, ...] = ()  # perpetuals of a venue that is traded in spot: shown, never traded
     maker_fee_bps: Decimal
@@ -58,6 +60,8 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise ValueError("max_book_age_ms and order_timeout_ms must be positive")
         if self.kind not in ("native", "ccxt"):
             raise ValueError("kind must be native or ccxt")
+        if self.order_path not in ("native", "ccxt"):
+            raise ValueError("order_path must be native or ccxt")
         if (self.kind == "ccxt") != bool(self.ccxt_id):
             raise ValueError("ccxt_id names the venue for ccxt: it comes with `kind: ccxt`, and only with it")
         if self.kind == "ccxt" and self.trade:
@@ -104,6 +108,20 @@ class TelegramConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     burst: int = 3
     card_edit_every_s: int = 4
     alert_min_net: Decimal = Decimal("0.005")  # alert-mode cards below this net stay silent
+
+
+class WatchdogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`premia watchdog`: what it does while the engine's heartbeat is missing."""
+
+    missing_s: int = 15  # without a beat for so long the engine counts as gone
+    sweep_every_s: float = 3.0  # our open orders are looked for again, until none is left
+    told: str = "watchdog.json"  # relative to data_dir: what the bot is to send
+
+    def __post_init__(self) -> None:
+        if self.missing_s < 3:
+            raise ValueError("missing_s must be at least 3: a beat comes once a second")
+        if self.sweep_every_s < 1:
+            raise ValueError("sweep_every_s must be at least 1: the venues count every request")
 
 
 class ControlConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -159,6 +177,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     feed_processes: int = 0  # market data in so many processes of their own; 0: all in the engine's
     record_events: bool = False  # write every event of the core to data_dir/events.jsonl for replay
     control: ControlConfig = field(default_factory=ControlConfig)
+    watchdog: WatchdogConfig = field(default_factory=WatchdogConfig)
     telegram: TelegramConfig = field(default_factory=TelegramConfig)
     boards: BoardsConfig = field(default_factory=BoardsConfig)
     fx: FxConfig

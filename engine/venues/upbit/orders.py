@@ -19,6 +19,7 @@ from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plai
 from engine.venues.date_clock import DateClock
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.upbit import standing
+from engine.venues.upbit.line import UpbitLine
 from engine.venues.verdict import Answer, Budgets, Dialect
 
 log = logging.getLogger(__name__)
@@ -135,6 +136,7 @@ def _obey(answer: Answer, budgets: Budgets) -> None:
 _DIALECT = Dialect(
     error_of=_error_of,
     not_found=frozenset({"order_not_found"}),
+    about_rules=("invalid_price_", "invalid_volume_", "under_min_total_"),
     duplicate=("duplicate_identifier", "identifier_already", "이미 사용된 identifier"),
     wait_s=_wait_s,
     obey=_obey,
@@ -150,7 +152,8 @@ class UpbitOrders:
         # No request expiry here: what is late is bounded by what we have seen (reliability.md §3.2).
         self.late_acceptance_ms = config.late_acceptance_ms + config.settle_margin_ms
         self._exchange = _Exchange(options(credential.key, credential.secret, config.order_timeout_ms))
-        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets)
+        self.line = UpbitLine(config, credential) if config.order_path == "native" else None
+        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets, self.line)
         self._config = config
         self._clock = DateClock()
 
@@ -272,6 +275,8 @@ class UpbitOrders:
                 raise
             log.warning("signature_refused venue=upbit digest=%s trying=sha256", self._exchange.digest)
             self._exchange.digest = "sha256"
+            if self.line is not None:
+                self.line.digest = "sha256"
             await self.balances()
 
     async def close(self) -> None:

@@ -11,12 +11,14 @@ from engine.domain.errors import OrderNotFound, OutcomeUnknown, RateLimited, Ven
 from engine.domain.market import FeeSide
 from engine.domain.money import ceil_price, floor_price, floor_to
 from engine.domain.order import LegRole, OrderRequest, OrderStatus, Side, TimeInForce
-from engine.venues.registry import build_orders
+from engine.venues.registry import build_orders, lines_of
 from sandbox.faults import Fault
 from sandbox.world import World, WorldConfig
 from tests.venues.orders.stage import config
 
 VENUES = ("upbit", "bithumb", "binance", "okx", "bybit", "gate", "bitget")
+NATIVE = ("upbit", "bithumb")
+PATHS = [(venue, "ccxt") for venue in VENUES] + [(venue, "native") for venue in NATIVE]
 KRW_TICKS = (TickConfig(D(0), D(1)), TickConfig(D(5_000), D(5)), TickConfig(D(1_000_000), D(1_000)))
 EXPIRING = ("binance", "okx", "bybit", "gate")
 SYMBOLS = {
@@ -33,7 +35,7 @@ SYMBOLS = {
 class Trader:
     """One venue's orders, and what a test needs to price them."""
 
-    def __init__(self, world, venue, **over):
+    def __init__(self, world, venue, path="ccxt", **over):
         self.world, self.venue = world, venue
         self.floor = world.floors[venue]
         korean = venue in ("upbit", "bithumb")
@@ -47,11 +49,20 @@ class Trader:
             "settle_margin_ms": 100,
             "late_acceptance_ms": 600,
             "min_notional": D(0),
+            "order_path": path,
+            "order_ws_base": "ws" + world.urls[venue]["rest"].removeprefix("http"),
         }
         credential = Credential(key.key, key.secret, getattr(key, "passphrase", ""))
         self.settings = config(world.urls[venue]["rest"], **(settings | over))
         self.orders = build_orders(venue, self.settings, credential)
         self._count = 0
+        self._lines = [asyncio.create_task(line.run()) for line in lines_of([self.orders])]
+
+    async def close(self):
+        for running in self._lines:
+            running.cancel()
+        await asyncio.gather(*self._lines, return_exceptions=True)
+        await self.orders.close()
 
     async def start(self):
         await self.orders.warm()
@@ -94,12 +105,12 @@ class Trader:
         return {balance.asset: balance.total for balance in await self.orders.balances()}
 
 
-@pytest.fixture(params=VENUES)
+@pytest.fixture(params=PATHS, ids="-".join)
 async def trader(request):
-    async with World(WorldConfig(seed=7, episodes=False, houses=(request.param,))) as world:
-        trader = await Trader(world, request.param).start()
+    async with World(WorldConfig(seed=7, episodes=False, houses=(request.param[0],))) as world:
+        trader = await Trader(world, *request.param).start()
         yield trader
-        await trader.orders.close()
+        await trader.close()
 
 
 def moved(before, after, asset):

@@ -26,7 +26,7 @@ CLASSES: dict[str, Callable[[OrderSettings, Key, Budgets], Orders]] = {
     "binance": BinanceOrders,
     "okx": OkxOrders,
 }
-VENUES = tuple(CLASSES)
+PATHS = [(venue, "ccxt") for venue in CLASSES] + [("upbit", "native"), ("bithumb", "native")]
 PLACE = {
     "upbit": "POST /v1/orders",
     "bithumb": "POST /v2/orders",
@@ -63,13 +63,13 @@ headers = st.dictionaries(
 class Play:
     """One stage and one client in one loop for all examples: a client is dear to build."""
 
-    def __init__(self, venue: str) -> None:
+    def __init__(self, venue: str, path: str) -> None:
         self._venue = venue
         self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()
         self._stage = self._runner.run(self._stack.enter_async_context(stage()))
         budgets = Budgets(Open(), Open())  # never empty: a 429 must not silence the examples after it
-        self._orders = CLASSES[venue](config(self._stage.base), CREDENTIAL, budgets)
+        self._orders = CLASSES[venue](config(self._stage.base, order_path=path), CREDENTIAL, budgets)
 
     def close(self) -> None:
         self._runner.run(self._orders.close())
@@ -90,9 +90,9 @@ class Play:
             assert isinstance(await self._orders.look_up("KRW-BTC", "cid"), OrderReport)
 
 
-@pytest.fixture(params=VENUES)
+@pytest.fixture(params=PATHS, ids="-".join)
 def play(request):
-    play = Play(request.param)
+    play = Play(*request.param)
     yield play
     play.close()
 

@@ -9,9 +9,9 @@ from engine.config import Credential
 from engine.domain.errors import VenueUnavailable
 from engine.domain.market import Gate
 from engine.venues.bithumb.standing import WalletRow as BithumbRow
-from engine.venues.ccxt_orders import exact_json
 from engine.venues.registry import build_orders
 from engine.venues.upbit.standing import WalletRow as UpbitRow
+from engine.venues.verdict import exact_json
 from sandbox.world import World, WorldConfig
 from tests.venues.orders.stage import CREDENTIAL, Say, config, stage
 from tests.venues.orders.test_against_sandbox import KRW_TICKS
