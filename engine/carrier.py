@@ -196,7 +196,9 @@ async def _outcome(
     try:
         return OrderReported(report=await venue.place(order), seen_ns=mono_ns())
     except VenueRefused as error:
-        return OrderRefused(cid=order.cid, code=error.code, text=error.text, seen_ns=mono_ns())
+        return OrderRefused(
+            cid=order.cid, code=error.code, text=error.text, about_rules=error.about_rules, seen_ns=mono_ns()
+        )
     except VenueUnavailable as error:
         return OrderNotSent(cid=order.cid, reason=f"nothing left: {error}", seen_ns=mono_ns())
     except OutcomeUnknown as error:

@@ -16,13 +16,15 @@ from msgspec import Struct
 
 from engine.config import VenueConfig
 from engine.domain.errors import ConfigError
-from engine.domain.market import Gate, Instrument, Wallet
+from engine.domain.market import Gate, Instrument, Loan, Wallet
 from engine.domain.money import TickBand
 from engine.venues.ccxt_client import Bridged, Fallback, addressed, instruments
 
 log = logging.getLogger(__name__)
 
 _LIMIT_S = 60.0
+_HOUR_MS = 3_600_000
+_MOST_LOANS = 40  # coins of one venue: a call each
 # Our name of a venue -> ccxt's, and which of its markets are ours.
 _CCXT = {
     "coinone": ("coinone", "spot"),
@@ -42,6 +44,8 @@ _CCXT = {
 }
 _LINEAR = {"binanceusdm": "linear", "bybit": "linear"}  # how ccxt calls these markets when it is asked to load them
 _PUBLIC_WALLETS = ("coinone", "kucoin", "gate", "bitget")  # the others tell them to a key only
+# Who tells anybody what a loan costs, and what ccxt must be asked with; the others tell it to a key only.
+_PUBLIC_LOANS: dict[str, dict[str, object]] = {"bybit": {}, "bitget": {"uta": True}}
 _PATHS = {"coinone": {"v2Public": "/public/v2"}}
 
 
@@ -54,10 +58,11 @@ class Asked(Struct, frozen=True, kw_only=True):
     rest_base: str
     symbols: tuple[str, ...]
     with_rules: bool
+    with_loans: bool = False
     fallback: Fallback
 
     @classmethod
-    def of(cls, name: str, venue: VenueConfig, *, with_rules: bool) -> Self:
+    def of(cls, name: str, venue: VenueConfig, *, with_rules: bool, with_loans: bool = False) -> Self:
         """A traded venue is asked for what it only watches. Raises ConfigError where ccxt has no catalogue."""
         ccxt_id, kind = (venue.ccxt_id, "any") if venue.ccxt_id else _CCXT.get(name, ("", ""))
         kind = "swap" if venue.also_watch else kind
@@ -77,6 +82,7 @@ class Asked(Struct, frozen=True, kw_only=True):
             rest_base=venue.rest_base,
             symbols=venue.also_watch or venue.symbols,
             with_rules=with_rules,
+            with_loans=with_loans and name in _PUBLIC_LOANS,
             fallback=fallback,
         )
 
@@ -86,6 +92,7 @@ class Told(Struct, frozen=True, kw_only=True):
     asked: tuple[str, ...] = ()  # symbols
     instruments: tuple[Instrument, ...] = ()
     wallets: tuple[Wallet, ...] = ()
+    loans: tuple[Loan, ...] | None = None  # None: not asked, or not told
     source: str = ""
     error: str = ""
 
@@ -138,12 +145,13 @@ async def _ask(asked: Asked) -> Told:
             await client.load_markets()
             found = _rules(client, asked) if asked.with_rules else ()
             wallets = await _wallets(client, asked)
+            loans = await _loans(client, asked, errors) if asked.with_loans else None
     except (errors.BaseError, TimeoutError, OSError, KeyError, TypeError, ValueError) as error:
         return Told(venue=asked.venue, error=f"{type(error).__name__}: {error}"[:300])
     finally:
         await client.close()
     source = f"{asked.ccxt_id} currencies"
-    return Told(venue=asked.venue, asked=asked.symbols, instruments=found, wallets=wallets, source=source)
+    return Told(venue=asked.venue, asked=asked.symbols, instruments=found, wallets=wallets, loans=loans, source=source)
 
 
 def _client(asked: Asked) -> Any:
@@ -185,6 +193,24 @@ async def _wallets(client: Any, asked: Asked) -> tuple[Wallet, ...]:
     coins = client.currencies or await client.fetch_currencies()
     needed = {client.markets[symbol]["base"] for symbol in _spelled(client.markets, asked)} | {"USDT"}
     return tuple(wallet for coin in sorted(needed & set(coins)) for wallet in _of_coin(coin, coins[coin]))
+
+
+async def _loans(client: Any, asked: Asked, errors: Any) -> tuple[Loan, ...] | None:
+    """One call per coin. A coin that is not lent is refused, and left out; None where the venue is away."""
+    needed = {client.markets[symbol]["base"] for symbol in _spelled(client.markets, asked)} | {"USDT"}
+    found = []
+    for coin in sorted(needed)[:_MOST_LOANS]:
+        try:
+            told = await client.fetch_cross_borrow_rate(coin, _PUBLIC_LOANS[asked.venue])
+        except errors.ExchangeError:
+            continue
+        except errors.BaseError as error:
+            log.warning("loans_failed venue=%s error=%s", asked.venue, error)
+            return None
+        rate, period_ms = _decimal(told.get("rate")), told.get("period")
+        if rate is not None and period_ms:
+            found.append(Loan(asset=coin, hourly=rate * _HOUR_MS / int(period_ms)))
+    return tuple(found)
 
 
 def _of_coin(coin: str, told: Mapping[str, Any]) -> list[Wallet]:

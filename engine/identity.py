@@ -92,6 +92,12 @@ class Identity:
         )
 
 
+def named_as(told: Sequence[Instrument], certain: Sequence[Instrument]) -> dict[str, str]:
+    """A venue's code of a coin -> the asset that it is, of the markets that are certain."""
+    codes = {rules.symbol: rules.base for rules in told}
+    return {codes[rules.symbol]: rules.base for rules in certain}
+
+
 def load_identity(directory: Path) -> Identity:
     """Raises ConfigError naming file and key."""
     path = directory / _FILE

@@ -10,13 +10,13 @@ from random import Random
 from engine.catalogue import Asked, Told, ask_process
 from engine.config import Config, VenueConfig, secret
 from engine.desk import Desk
-from engine.domain.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
-from engine.domain.event import InstrumentsLoaded, WalletsReported
+from engine.domain.event import InstrumentsLoaded, LoansReported, WalletsReported
 from engine.domain.market import Instrument
 from engine.domain.money import NS_PER_MS
 from engine.feed_processes.supervisor import FeedProcess, divide
 from engine.feed_processes.wire import Venue
 from engine.identity import Identity
+from engine.traded import Pace, TradedVenue
 from engine.venues.dialect import TopOf
 from engine.venues.feeds import build_feed
 from engine.venues.fx import FxPoll
@@ -25,9 +25,9 @@ from engine.wires import Wiring
 
 log = logging.getLogger(__name__)
 
-_KEEP_WARM_S = 20
 _RULES_EVERY_S = 3_600.0
 _WALLETS_EVERY_S = 120.0
+_LOANS_EVERY_S = 600.0
 _RETRY_S = 30.0
 
 
@@ -39,7 +39,7 @@ class Markets:
         self._identity = identity
         self._desk = desk
         self._venues = {name: venue for name, venue in config.venues.items() if venue.enabled}
-        self.skew_ms: dict[str, int] = {}  # a traded venue's clock minus ours, newest reading
+        self._traded: dict[str, TradedVenue] = {}
         watched = frozenset(name for name, venue in self._venues.items() if not venue.trade)
         self._wiring = Wiring(desk.handle, time.monotonic_ns, watched)
         desk.wires = self._wiring.told
@@ -49,7 +49,9 @@ class Markets:
         tasks.create_task(self._wiring.run(), name="rate budgets")
         for name, config in self._venues.items():
             if name in orders:
-                tasks.create_task(self._attend(name, orders[name]), name=f"rules {name}")
+                at = TradedVenue(orders[name], config.symbols, self._desk, self._tell_rules, Pace())
+                self._traded[name] = at
+                tasks.create_task(at.run(), name=f"traded {name}")
             if not self._config.feed_processes:
                 tasks.create_task(self._feed(name, config, Random(seed.random())), name=f"feed {name}")
         if self._config.feed_processes:
@@ -106,43 +108,34 @@ class Markets:
         self._wiring.add(feed)
         await feed.run()
 
-    async def _attend(self, name: str, venue: Orders) -> None:
-        """Ask a venue for its rules until it answers, for nothing is traded before; then keep the way to it warm."""
-        wait_s = 1.0
-        while True:
-            try:
-                await venue.warm()
-                rules = await venue.instruments(self._config.venues[name].symbols)
-                break
-            except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
-                log.warning("rules_failed venue=%s error=%s", name, error)
-                await asyncio.sleep(wait_s)
-                wait_s = min(60.0, wait_s * 2)
-        self._tell_rules(name, self._config.venues[name].symbols, tuple(rules))
-        while True:
-            # An idle connection is closed after 30 s, and the next order would pay for a new one.
-            await asyncio.sleep(_KEEP_WARM_S)
-            try:
-                self.skew_ms[name] = await venue.server_time_ms() - time.time_ns() // NS_PER_MS
-            except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
-                log.warning("clock_failed venue=%s error=%s", name, error)
+    @property
+    def skew_ms(self) -> dict[str, int]:
+        """A traded venue's clock minus ours, newest reading."""
+        return {name: at.skew_ms for name, at in self._traded.items() if at.skew_ms is not None}
 
-    def _tell_rules(self, name: str, asked: Sequence[str], rules: tuple[Instrument, ...]) -> None:
-        """Only what is certainly the asset that its name says; the rest is told, and never compared."""
+    def _tell_rules(self, name: str, asked: Sequence[str], rules: tuple[Instrument, ...]) -> tuple[Instrument, ...]:
+        """Only what is certainly the asset that its name says, and returns it; the rest is told, never compared."""
         known, doubtful = self._identity.sort(rules, time.time_ns() // NS_PER_MS)
         missing = set(asked) - {found.symbol for found in rules}
         doubtful |= {symbol: "the venue does not list it" for symbol in sorted(missing)}
         event = InstrumentsLoaded(venue=name, instruments=known, doubtful=doubtful, seen_ns=time.monotonic_ns())
         self._desk.handle(event)
+        return known
 
     async def _catalogue(self, watched: Mapping[str, VenueConfig]) -> None:
-        """Rules once an hour, wallets every two minutes, in a process of its own: a catalogue is megabytes of JSON."""
-        due_s = 0.0
+        """Rules hourly, loans every ten minutes, wallets every two, by a process of its own: megabytes of JSON."""
+        due_s = loans_due_s = 0.0
         waiting = set(watched)
         while True:
             with_rules = time.monotonic() >= due_s
             names = sorted(watched) if with_rules or not waiting else sorted(waiting)
-            asked = [Asked.of(name, watched[name], with_rules=with_rules or name in waiting) for name in names]
+            with_loans = time.monotonic() >= loans_due_s
+            if with_loans:
+                loans_due_s = time.monotonic() + _LOANS_EVERY_S
+            asked = [
+                Asked.of(name, watched[name], with_rules=with_rules or name in waiting, with_loans=with_loans)
+                for name in names
+            ]
             if with_rules:
                 due_s = time.monotonic() + _RULES_EVERY_S
             async for told in ask_process(asked):
@@ -159,6 +152,10 @@ class Markets:
             seen_ns = time.monotonic_ns()
             event = WalletsReported(venue=told.venue, wallets=told.wallets, source=told.source, seen_ns=seen_ns)
             self._desk.handle(event)
+        if told.loans is not None:
+            source = f"{told.venue} public loans"
+            seen_ns = time.monotonic_ns()
+            self._desk.handle(LoansReported(venue=told.venue, loans=told.loans, source=source, seen_ns=seen_ns))
 
     def _top_of(self, venue: str) -> TopOf:
         def top(symbol: str) -> tuple[float, float] | None:

@@ -88,6 +88,14 @@ class RulesOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     min_notional: Decimal | None = None
 
 
+class LoanOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /world/loans: what a coin costs per hour, as a fraction of the loan; null: it is not lent."""
+
+    venue: str
+    asset: str
+    hourly: Decimal | None = None
+
+
 def control_routes(world: Watched) -> list[web.RouteDef]:
     door = _Door(world)
     return [
@@ -100,6 +108,7 @@ def control_routes(world: Watched) -> list[web.RouteDef]:
         web.post("/world/wallets", door.wallet),
         web.post("/world/warnings", door.warn),
         web.post("/world/rules", door.rule),
+        web.post("/world/loans", door.lend),
         web.post("/world/fx", door.break_fx),
         web.post("/world/premium", door.premium),
     ]
@@ -195,6 +204,14 @@ class _Door:
         if order.tick is not None:
             changes["bands"] = (Band(Decimal(0), order.tick),)
         markets[order.symbol] = replace(markets[order.symbol], **changes)
+        return _json({"ok": True})
+
+    async def lend(self, request: web.Request) -> web.Response:
+        order = await _read(request, LoanOrder)
+        hourly = _known(self._world.floors, order.venue).loans.hourly
+        hourly.pop(order.asset, None)
+        if order.hourly is not None:
+            hourly[order.asset] = order.hourly
         return _json({"ok": True})
 
     async def break_fx(self, request: web.Request) -> web.Response:

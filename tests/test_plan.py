@@ -62,8 +62,10 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     "engine.catalogue": ("engine.config", "engine.domain", "engine.venues"),
     "engine.markets": (
         *("engine.catalogue", "engine.config", "engine.desk", "engine.domain", "engine.feed_processes"),
-        *("engine.identity", "engine.venues", "engine.wires"),
+        *("engine.identity", "engine.traded", "engine.venues", "engine.wires"),
     ),
+    "engine.traded": ("engine.desk", "engine.domain", "engine.identity", "engine.venues"),
+    "engine.watchdog": ("engine.config", "engine.domain", "engine.net", "engine.storage", "engine.venues"),
     "engine.status": ("engine.config", "engine.control"),
     "engine.recordings": ("engine.domain",),
     "engine.frames": ("engine.domain", "engine.market", "engine.recordings", "engine.venues"),

@@ -9,7 +9,7 @@ from bot.views.reader import Reader
 from engine.control.messages import AlertSettings, AlertsPreview, AlertsView, Quiet, Silence, Threshold
 
 FIGURES = ("k_usdt", "k_fx", "tether", "funding", "basis")
-KINDS = ("premium", "funding", "flip", "interval", "venue", "budget", "identity")
+KINDS = ("premium", "funding", "flip", "interval", "venue", "budget", "identity", "wallet", "rules")
 # Levels offered by a button, as ratios; below zero they are mirrored.
 LEVELS: Mapping[str, tuple[str, ...]] = {
     "k_usdt": ("0.005", "0.01", "0.015", "0.02", "0.03", "0.05"),

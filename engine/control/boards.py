@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.control.views import Message
+from engine.control.views import LockView, Message, WarningView
 
 
 class InputView(Message):
@@ -38,6 +38,8 @@ class PremiumView(Message):
     tether: float | None
     stale: str
     locked: tuple[str, ...]
+    locks: tuple[LockView, ...] = ()
+    warnings: tuple[WarningView, ...] = ()
     inputs: tuple[InputView, ...]
     executable: tuple[ExecutableView, ...]
 
@@ -109,6 +111,16 @@ class EdgeView(Message):
     break_even_h: float
 
 
+class LoanView(Message):
+    venue: str
+    coin: str
+    hourly: float
+    annual: float
+    limit: float | None
+    source: str
+    age_ms: int
+
+
 class IntervalChange(Message):
     venue: str
     symbol: str
@@ -122,6 +134,7 @@ class FundingBoard(Message):
     edges: tuple[EdgeView, ...]
     changes: tuple[IntervalChange, ...]
     left_out: tuple[LeftOut, ...]
+    loans: tuple[LoanView, ...] = ()
 
 
 class ConnectionView(Message):
@@ -148,6 +161,8 @@ class RateUse(Message):
 
 class FeeView(Message):
     source: str
+    tick_source: str = ""
+    fee_source: str = ""
     as_of_ms: int
     markets: int
     maker_bps: float | None

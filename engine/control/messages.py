@@ -15,6 +15,7 @@ from engine.control.boards import (
     FundingBoard,
     FundingView,
     InputView,
+    LoanView,
     PremiumBoard,
     PremiumView,
     Quiet,
@@ -32,6 +33,7 @@ from engine.control.views import (
     Fee,
     FillView,
     LegView,
+    LockView,
     Message,
     OpportunityView,
     OrderReport,
@@ -44,6 +46,7 @@ from engine.control.views import (
     TokenView,
     TradeView,
     VenueView,
+    WarningView,
 )
 
 __all__ = [
@@ -63,6 +66,8 @@ __all__ = [
     "FundingView",
     "InputView",
     "LegView",
+    "LoanView",
+    "LockView",
     "Message",
     "OpportunityView",
     "OrderReport",
@@ -83,6 +88,7 @@ __all__ = [
     "TradeView",
     "VenueHealth",
     "VenueView",
+    "WarningView",
 ]
 
 Text = Annotated[str, Field(max_length=500)]

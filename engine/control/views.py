@@ -32,6 +32,26 @@ class LegView(Message):
     fee_bps: Decimal
 
 
+class LockView(Message):
+    """A venue that lets the coin not out, or not in."""
+
+    direction: str
+    venue: str
+    way: str
+    source: str
+    age_ms: int
+
+
+class WarningView(Message):
+    """What a venue says against a market."""
+
+    venue: str
+    symbol: str
+    kind: str
+    text: str
+    at_ms: int
+
+
 class OpportunityView(Message):
     """A card. Ratios are plain: 0.0124 is 1.24 %."""
 
@@ -54,6 +74,8 @@ class OpportunityView(Message):
     opened_ms: int
     updated_ms: int
     expires_ms: int
+    locks: tuple[LockView, ...] = ()
+    warnings: tuple[WarningView, ...] = ()
 
 
 class TokenView(Message):

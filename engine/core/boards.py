@@ -81,15 +81,21 @@ def _rules(state: State, name: str) -> FeeView:
     """The weakest source and the oldest time of a venue's rules, and its fees where all markets share them."""
     found = [at for (where, _), at in state.market.instruments.items() if where == name]
     if not found:
-        return FeeView(source="", as_of_ms=0, markets=0, maker_bps=None, taker_bps=None)
+        return FeeView(source="", tick_source="", fee_source="", as_of_ms=0, markets=0, maker_bps=None, taker_bps=None)
     makers, takers = {at.maker_fee_bps for at in found}, {at.taker_fee_bps for at in found}
     return FeeView(
-        source=max((at.source for at in found), key=lambda source: _SOURCES.index(source) if source in _SOURCES else 9),
+        source=_weakest(at.source for at in found),
+        tick_source=_weakest(at.tick_source or at.source for at in found),
+        fee_source=_weakest(at.fee_source or at.source for at in found),
         as_of_ms=min(at.as_of_ms for at in found),
         markets=len(found),
         maker_bps=float(makers.pop()) if len(makers) == 1 else None,
         taker_bps=float(takers.pop()) if len(takers) == 1 else None,
     )
+
+
+def _weakest(sources: Iterable[str]) -> str:
+    return max(sources, key=lambda source: _SOURCES.index(source) if source in _SOURCES else len(_SOURCES))
 
 
 def alerts(state: State, owner: str) -> AlertsView:

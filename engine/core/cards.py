@@ -3,10 +3,12 @@
 from math import isfinite
 
 from engine.core.state import Opportunity, State
+from engine.domain.board import LockView, WarningView
 from engine.domain.command import Mode
 from engine.domain.effect import Severity
+from engine.domain.market import Product
 from engine.domain.money import NS_PER_MS, ZERO
-from engine.domain.order import PlannedLeg
+from engine.domain.order import PlannedLeg, Side
 from engine.domain.view import LegView, OpportunityView
 
 
@@ -75,4 +77,35 @@ def view(state: State, found: Opportunity) -> OpportunityView:
         opened_ms=found.opened_ms,
         updated_ms=found.updated_ms,
         expires_ms=state.wall_ms + left_ms,
+        locks=_locks(state, found),
+        warnings=_warnings(state, found),
+    )
+
+
+def _locks(state: State, found: Opportunity) -> tuple[LockView, ...]:
+    """A locked premium lasts, for nobody can carry the coin to where it is dear. Between two spot markets only."""
+    sides = {leg.side: (leg.venue, leg.symbol) for leg in found.intent.legs}
+    rules = {side: state.market.instruments.get(key) for side, key in sides.items()}
+    bought, sold = rules.get(Side.BUY), rules.get(Side.SELL)
+    if bought is None or sold is None or bought.base != sold.base or bought.venue == sold.venue:
+        return ()
+    if not (bought.product is sold.product is Product.SPOT):
+        return ()
+    return tuple(
+        LockView(
+            direction="",
+            venue=lock.venue,
+            way=lock.direction,
+            source=lock.source,
+            age_ms=(state.now_ns - lock.seen_ns) // NS_PER_MS,
+        )
+        for lock in state.market.wallets.locks(bought.venue, sold.venue, bought.base)
+    )
+
+
+def _warnings(state: State, found: Opportunity) -> tuple[WarningView, ...]:
+    return tuple(
+        WarningView(venue=leg.venue, symbol=told.symbol, kind=told.kind, text=told.text, at_ms=told.at_ms)
+        for leg in found.intent.legs
+        for told in state.market.wallets.warnings(leg.venue, leg.symbol)
     )

@@ -74,6 +74,10 @@ def off_limits(state: State, venue: str, symbol: str) -> NotExecutable | None:
     why = state.quarantined.get((venue, symbol))
     if why is not None:
         return NotExecutable(rule="quarantined", text=f"{venue} {symbol}: {why}", numbers=numbers)
+    word = state.market.wallets.suspended(venue, symbol)
+    if word:
+        text = f"{venue} takes no orders on {symbol}: {word}"
+        return NotExecutable(rule="suspended", text=text, numbers={**numbers, "word": word})
     return None
 
 

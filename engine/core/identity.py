@@ -22,11 +22,18 @@ def on_doubtful(state: State, event: InstrumentsLoaded) -> None:
             text = f"{event.venue} {symbol} is not used: {why}"
             state.alert("unmapped", Severity.WARN, text, venue=event.venue, symbol=symbol)
         state.quarantined[key] = _UNMAPPED + why
-        state.market.instruments.pop(key, None)
+        if not _is_under_way(state, key):
+            state.market.instruments.pop(key, None)
     _group(state)
     for rules in event.instruments:
         if state.quarantined.get((rules.venue, rules.symbol), "").startswith(_UNMAPPED):
             del state.quarantined[rules.venue, rules.symbol]
+
+
+def _is_under_way(state: State, key: tuple[str, str]) -> bool:
+    """A trade that is open there still needs the rules, to end."""
+    trades = state.live_trades.values()
+    return any((leg.venue, leg.symbol) == key for trade in trades for leg in trade.plan.legs)
 
 
 def _group(state: State) -> None:

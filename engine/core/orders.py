@@ -162,6 +162,8 @@ def on_refused(state: State, event: OrderRefused) -> None:
     order.reason = f"{event.code}: {event.text}"
     move(order, OrderStatus.REJECTED)
     state.counts["order_refusals"] += 1
+    if event.about_rules:
+        state.wanted.ask(order.request.venue, state.now_ns, f"an order was refused: {order.reason}")
     state.refuse(
         trade.plan.strategy,
         trade.plan.key,

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.core import identity, opportunities, orders, placing, trades
+from engine.core import identity, opportunities, orders, placing, standing, trades
 from engine.core.state import State, VenueState
 from engine.domain.effect import FetchBalances, FetchOpenOrders, LookUp, OpenLedger, Severity
 from engine.domain.event import BalancesReported, InstrumentsLoaded, LedgerOpened, VenueFailed

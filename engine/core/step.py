@@ -14,6 +14,7 @@ from engine.core import (
     rates,
     receipts,
     reconcile,
+    standing,
     trades,
     watching,
 )
@@ -75,14 +76,6 @@ def _on_market(
     state.market.take(event)
 
 
-def _on_wallets(state: State, event: ev.WalletsReported) -> None:
-    state.market.wallets.take(event)
-
-
-def _on_warnings(state: State, event: ev.WarningsReported) -> None:
-    state.market.wallets.warn(event)
-
-
 def _on_tick(state: State, event: ev.Tick) -> None:
     """What time itself changes."""
     state.tick_ns, state.tick_wall_ms = event.seen_ns, event.wall_ms
@@ -98,6 +91,7 @@ def _on_tick(state: State, event: ev.Tick) -> None:
     if event.seen_ns - state.rates_ns >= NS_PER_S:
         state.rates_ns = event.seen_ns
         rates.refresh(state)
+        standing.look(state)
     identity.look(state)
     opportunities.expire(state)
     for trade in list(state.live_trades.values()):
@@ -172,8 +166,9 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.FeedState: watching.on_feed_state,
     ev.FxRate: _on_market,
     ev.InstrumentsLoaded: reconcile.on_instruments,
-    ev.WalletsReported: _on_wallets,
-    ev.WarningsReported: _on_warnings,
+    ev.WalletsReported: standing.on_wallets,
+    ev.WarningsReported: standing.on_warnings,
+    ev.LoansReported: standing.on_loans,
     ev.OrderSent: orders.on_sent,
     ev.OrderNotSent: orders.on_not_sent,
     ev.OrderReported: orders.on_reported,

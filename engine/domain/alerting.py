@@ -18,10 +18,15 @@ KIND_OF = {
     "venue_down": "venue",
     "venue_up": "venue",
     "rate_budget": "budget",
+    "gate_closed": "wallet",
+    "gate_opened": "wallet",
+    "market_warning": "wallet",
+    "warning_over": "wallet",
+    "rules_changed": "rules",
     "quarantined": "identity",
     "unmapped": "identity",
 }
-KINDS = ("premium", "funding", "flip", "interval", "venue", "budget", "identity")
+KINDS = ("premium", "funding", "flip", "interval", "venue", "budget", "identity", "wallet", "rules")
 _MOST_THRESHOLDS = 50
 _MOST_SILENCES = 50
 _DAY_MIN = 1_440

@@ -32,6 +32,26 @@ class ExecutableView(Struct, frozen=True, kw_only=True):
     short: str  # "" | korean | world | tether: which book ends before the size
 
 
+class LockView(Struct, frozen=True, kw_only=True):
+    """A venue that lets the coin not out, or not in."""
+
+    direction: str  # of the premium that is locked by it: sell_korea | buy_korea; "" on a card, which has one alone
+    venue: str
+    way: str  # deposit | withdraw
+    source: str  # the venue's own word: which endpoint
+    age_ms: int
+
+
+class WarningView(Struct, frozen=True, kw_only=True):
+    """What a venue says against one of the two markets."""
+
+    venue: str
+    symbol: str
+    kind: str  # warning | caution | delisting | suspended
+    text: str
+    at_ms: int  # of a delisting, UTC; 0: not told
+
+
 class PremiumView(Struct, frozen=True, kw_only=True):
     """One coin between one Korean and one global market. Bases at the mids; None where an input was never seen."""
 
@@ -44,6 +64,8 @@ class PremiumView(Struct, frozen=True, kw_only=True):
     tether: float | None
     stale: str  # "" while every input is fresh, else which is not and why: never traded, shown grey
     locked: tuple[str, ...]  # directions in which the coin cannot be carried now
+    locks: tuple[LockView, ...]  # and why
+    warnings: tuple[WarningView, ...]
     inputs: tuple[InputView, ...]
     executable: tuple[ExecutableView, ...]
 
@@ -127,6 +149,18 @@ class EdgeView(Struct, frozen=True, kw_only=True):
     break_even_h: float
 
 
+class LoanView(Struct, frozen=True, kw_only=True):
+    """What borrowing one coin costs at one venue."""
+
+    venue: str
+    coin: str
+    hourly: float  # fraction of the loan
+    annual: float  # simple: hourly · 24 · 365
+    limit: float | None  # the most that is lent, in the coin
+    source: str
+    age_ms: int
+
+
 class IntervalChange(Struct, frozen=True, kw_only=True):
     """From `wall_ms` on a contract settled every `interval_ms`."""
 
@@ -137,13 +171,14 @@ class IntervalChange(Struct, frozen=True, kw_only=True):
 
 
 class FundingBoard(Struct, frozen=True, kw_only=True):
-    """Rows by coin, then venue; edges widest first; interval changes newest first."""
+    """Rows by coin, then venue; edges widest first; interval changes newest first; loans by coin, cheapest first."""
 
     wall_ms: int
     rows: tuple[FundingView, ...]
     edges: tuple[EdgeView, ...]
     changes: tuple[IntervalChange, ...]
     left_out: tuple[LeftOut, ...]
+    loans: tuple[LoanView, ...]
 
 
 class ConnectionView(Struct, frozen=True, kw_only=True):
@@ -192,6 +227,8 @@ class FeeView(Struct, frozen=True, kw_only=True):
     """Where the rules of a venue's markets come from, and its fees."""
 
     source: str  # account | venue | config
+    tick_source: str  # the weakest one of any market
+    fee_source: str
     as_of_ms: int  # 0: the configuration has no clock
     markets: int
     maker_bps: float | None  # None where markets differ

@@ -20,10 +20,11 @@ class RateLimited(VenueUnavailable):
 class VenueRefused(PremiaError):
     """The venue understood and said no: record it, never repeat it unchanged."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: str, text: str, *, about_rules: bool = False) -> None:
         super().__init__(f"{code}: {text}")
         self.code = code
         self.text = text
+        self.about_rules = about_rules  # it names tick, lot or minimum: ours are not the venue's any more
 
 
 class OrderNotFound(PremiaError):

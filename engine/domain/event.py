@@ -5,7 +5,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from engine.domain.command import Command
-from engine.domain.market import Balance, Instrument, Levels, MarketWarning, Wallet
+from engine.domain.market import Balance, Instrument, Levels, Loan, MarketWarning, Wallet
 from engine.domain.order import OrderReport, OrderRequest, Side, TradePlan
 
 
@@ -129,6 +129,15 @@ class WarningsReported(Struct, frozen=True, kw_only=True, tag=True):
     seen_ns: int
 
 
+class LoansReported(Struct, frozen=True, kw_only=True, tag=True):
+    """Everything that a venue lends to us of what we asked for; replaces what it said before."""
+
+    venue: str
+    loans: tuple[Loan, ...]
+    source: str  # the endpoint's name, for people
+    seen_ns: int
+
+
 class InstrumentsLoaded(Struct, frozen=True, kw_only=True, tag=True):
     venue: str
     instruments: tuple[Instrument, ...]
@@ -164,6 +173,7 @@ class OrderRefused(Struct, frozen=True, kw_only=True, tag=True):
     cid: str
     code: str
     text: str
+    about_rules: bool = False  # tick, lot or minimum: ours are not the venue's any more
     seen_ns: int
 
 
@@ -313,6 +323,7 @@ Event = (
     | InstrumentsLoaded
     | WalletsReported
     | WarningsReported
+    | LoansReported
     | BalancesReported
     | OpenOrdersReported
     | VenueFailed

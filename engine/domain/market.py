@@ -78,6 +78,14 @@ class Wallet(Struct, frozen=True, kw_only=True):
     confirmations: int | None = None
 
 
+class Loan(Struct, frozen=True, kw_only=True):
+    """What a venue charges who borrows a coin, to sell it or to buy with it."""
+
+    asset: str
+    hourly: Decimal  # fraction of the loan per hour
+    limit: Decimal | None = None  # the most that it lends, in the asset
+
+
 class MarketWarning(Struct, frozen=True, kw_only=True):
     """What a venue says against one of its markets."""
 

@@ -4,6 +4,8 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from engine.domain.board import LockView, WarningView
+
 
 class LegView(Struct, frozen=True, kw_only=True):
     venue: str
@@ -43,6 +45,8 @@ class OpportunityView(Struct, frozen=True, kw_only=True):
     opened_ms: int
     updated_ms: int
     expires_ms: int
+    locks: tuple[LockView, ...] = ()  # what keeps the coin from being carried from the buying to the selling leg
+    warnings: tuple[WarningView, ...] = ()  # of its markets
 
 
 class TokenView(Struct, frozen=True, kw_only=True):

@@ -197,6 +197,7 @@ def board(
         left_out=tuple(
             row for row in left_out(market, quarantined or {}, coin) if (row.venue, row.symbol) in market.perps
         ),
+        loans=market.loans.views(coin, now_ns),
     )
 
 

@@ -10,13 +10,16 @@ from engine.domain.board import (
     ExecutableView,
     InputView,
     LeftOut,
+    LockView,
     PremiumBoard,
     PremiumView,
     TetherView,
     TurnView,
+    WarningView,
 )
 from engine.domain.errors import InvariantBroken
 from engine.domain.market import Product
+from engine.domain.money import NS_PER_MS
 from engine.market.fx import FxView
 from engine.market.pairs import Key, Tables, asks, bids, mid, tables
 from engine.market.view import Market, Seat
@@ -123,16 +126,33 @@ class PremiumSight:
             coin=coin, korean=korean, world=world, tether=tether, k_usdt=k_usdt, k_fx=k_fx, t=premium, stale=stale
         )
 
-    def locked(self, row: Row) -> tuple[str, ...]:
-        """Directions whose coin certainly cannot be carried. A perpetual holds no coin."""
+    def locks(self, row: Row) -> tuple[LockView, ...]:
+        """What certainly keeps the coin from being carried. A perpetual holds no coin."""
         if row.world.instrument.product is not Product.SPOT:
             return ()
-        gates = self.market.wallets
         ways = (
             (SELL_KOREA, row.world.venue, row.korean.venue),
             (BUY_KOREA, row.korean.venue, row.world.venue),
         )
-        return tuple(name for name, buy, sell in ways if gates.is_locked(buy, sell, row.coin))
+        return tuple(
+            LockView(
+                direction=name,
+                venue=lock.venue,
+                way=lock.direction,
+                source=lock.source,
+                age_ms=(self.now_ns - lock.seen_ns) // NS_PER_MS,
+            )
+            for name, buy, sell in ways
+            for lock in self.market.wallets.locks(buy, sell, row.coin)
+        )
+
+    def warnings(self, row: Row) -> tuple[WarningView, ...]:
+        """Of both markets, the Korean one's first."""
+        return tuple(
+            WarningView(venue=seat.venue, symbol=told.symbol, kind=told.kind, text=told.text, at_ms=told.at_ms)
+            for seat in (row.korean, row.world)
+            for told in self.market.wallets.warnings(seat.venue, seat.symbol)
+        )
 
     def inputs(self, row: Row) -> tuple[InputView, ...]:
         books = (("korean", row.korean), ("world", row.world), ("tether", row.tether))
@@ -201,6 +221,7 @@ class PremiumSight:
         )
 
     def view(self, row: Row, sizes_krw: Sequence[float]) -> PremiumView:
+        locks = self.locks(row)
         return PremiumView(
             coin=row.coin,
             korean=row.korean.venue,
@@ -210,7 +231,9 @@ class PremiumSight:
             k_fx=row.k_fx,
             tether=row.t,
             stale=row.stale,
-            locked=self.locked(row),
+            locked=tuple(dict.fromkeys(lock.direction for lock in locks)),
+            locks=locks,
+            warnings=self.warnings(row),
             inputs=self.inputs(row),
             executable=tuple(
                 self.executable(row, size, direction) for size in sizes_krw for direction in (SELL_KOREA, BUY_KOREA)

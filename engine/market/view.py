@@ -19,6 +19,7 @@ from engine.domain.market import Instrument
 from engine.domain.money import BPS, NS_PER_MS, NS_PER_S
 from engine.market.book import Book
 from engine.market.fx import Fx, FxRules, FxView
+from engine.market.loans import Loans
 from engine.market.walk import median
 from engine.market.wallets import Wallets
 
@@ -69,6 +70,7 @@ class Market:
         self.instruments: dict[tuple[str, str], Instrument] = {}
         self.fx = Fx(fx_rules)
         self.wallets = Wallets()
+        self.loans = Loans()
         self.connected: dict[str, bool] = {}
         self.wall_ms = 0
         self._symbols: dict[tuple[str, str, str], str] = {}

@@ -21,6 +21,15 @@ class GateView(Struct, frozen=True, kw_only=True):
     seen_ns: int
 
 
+class Lock(Struct, frozen=True, kw_only=True):
+    """A venue lets the asset not out (withdraw) or not in (deposit), on no network that it has."""
+
+    venue: str
+    direction: Direction
+    source: str
+    seen_ns: int
+
+
 class Wallets:
     """What every venue last said. Written by the core alone."""
 
@@ -61,9 +70,16 @@ class Wallets:
         networks = tuple(network for state, network in states if state is best)
         return GateView(gate=best, networks=networks, source=told.source, seen_ns=told.seen_ns)
 
-    def is_locked(self, buy_venue: str, sell_venue: str, asset: str) -> bool:
-        """Whether the asset certainly cannot be carried from where it is bought to where it is sold."""
-        return (
-            self.gate(buy_venue, asset, "withdraw").gate is Gate.CLOSED
-            or self.gate(sell_venue, asset, "deposit").gate is Gate.CLOSED
+    def locks(self, buy_venue: str, sell_venue: str, asset: str) -> tuple[Lock, ...]:
+        """What certainly keeps the asset from being carried from where it is bought to where it is sold."""
+        ends: tuple[tuple[str, Direction], ...] = ((buy_venue, "withdraw"), (sell_venue, "deposit"))
+        found = ((venue, direction, self.gate(venue, asset, direction)) for venue, direction in ends)
+        return tuple(
+            Lock(venue=venue, direction=direction, source=view.source, seen_ns=view.seen_ns)
+            for venue, direction, view in found
+            if view.gate is Gate.CLOSED
         )
+
+    def suspended(self, venue: str, symbol: str) -> str:
+        """The venue's own word where a market takes no orders now; "" where it does."""
+        return next((told.text for told in self.warnings(venue, symbol) if told.kind == "suspended"), "")

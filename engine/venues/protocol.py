@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -16,7 +16,7 @@ from engine.domain.event import (
     PerpState,
     TradePrint,
 )
-from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
+from engine.domain.market import Balance, Instrument, Loan, MarketWarning, Wallet
 from engine.domain.order import Abilities, OrderReport, OrderRequest
 from engine.net.clock import ClockOffset
 
@@ -106,6 +106,17 @@ class Orders(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Lender(Protocol):
+    """An account that may borrow coins. May raise what `Orders` may."""
+
+    venue: str
+
+    async def loans(self, assets: Sequence[str]) -> Sequence[Loan]:
+        """What borrowing these coins costs; those that are not lent are left out. The venue's own spelling."""
+        ...
 
 
 class Feed(Protocol):

@@ -12,6 +12,7 @@ from sandbox.faults import Fault, VenueFaults
 from sandbox.venues.auth import Credential
 from sandbox.venues.ledger import Ledger
 from sandbox.venues.liquidity import Levels
+from sandbox.venues.loans import Loans
 from sandbox.venues.matching import Exchange
 from sandbox.venues.orders import Order, OrderRequest, Print, Reason, Refused
 from sandbox.venues.rules import VenueRules
@@ -93,6 +94,7 @@ class Floor:
         self.exchange = Exchange(rules, self.ledger)
         self.keys: dict[str, Credential] = {}
         self.wallets = Wallets()
+        self.loans = Loans()
         self.sends_checksums = False  # as OKX and Bitget did once
         self.recorded: set[str] = set()  # symbols whose frames come from a recording: not rendered again
         self.perps: dict[str, PerpState] = {}  # newest of every perpetual

@@ -98,9 +98,10 @@ def test_wallets_lock_only_where_every_network_is_closed(rig):
 
     wallets = rig.state.market.wallets
     told("binance", ("BTC", Gate.CLOSED), ("LN", Gate.OPEN))
-    assert not wallets.is_locked("binance", "upbit", "BTC")
+    assert wallets.locks("binance", "upbit", "BTC") == ()
     told("binance", ("BTC", Gate.CLOSED), ("LN", Gate.CLOSED))
-    assert wallets.is_locked("binance", "upbit", "BTC")
+    [lock] = wallets.locks("binance", "upbit", "BTC")
+    assert (lock.venue, lock.direction, lock.source) == ("binance", "withdraw", "test")
     assert wallets.gate("upbit", "BTC", "deposit").gate is Gate.UNKNOWN
     told("binance", ("BTC", Gate.DELAYED))
-    assert not wallets.is_locked("binance", "upbit", "BTC")
+    assert wallets.locks("binance", "upbit", "BTC") == ()

@@ -9,7 +9,7 @@ from ccxt.async_support.binance import binance  # type: ignore[import-untyped]
 from msgspec import Struct, field
 
 from engine.domain.errors import VenueUnavailable
-from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
+from engine.domain.market import Balance, Instrument, Loan, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.binance import standing
@@ -150,6 +150,7 @@ _DIALECT = Dialect(
     limited=frozenset({"-1003", "-1015"}),
     refused=frozenset({"-2015"}),  # ccxt takes a bad key for a ban once a key has worked
     not_found=frozenset({"-2013"}),
+    about_rules=("PRICE_FILTER", "LOT_SIZE", "NOTIONAL"),
     duplicate=("Duplicate order sent",),
     wait_s=lambda answer: retry_after_s(answer, 120.0 if answer.status == 418 else 10.0),
     obey=_obey,
@@ -237,6 +238,9 @@ class BinanceOrders:
 
     async def warnings(self, symbols: Sequence[str]) -> Sequence[MarketWarning]:
         return await standing.warnings(self._client, symbols)
+
+    async def loans(self, assets: Sequence[str]) -> Sequence[Loan]:
+        return await standing.loans(self._client, assets)
 
     async def server_time_ms(self) -> int:
         sent_ms = wall_ms()

@@ -8,11 +8,12 @@ from typing import TypeVar
 from msgspec import Struct
 
 from engine.domain.errors import VenueRefused
-from engine.domain.market import Gate, MarketWarning, Wallet
+from engine.domain.market import Gate, Loan, MarketWarning, Wallet
 from engine.venues.ccxt_orders import CcxtClient, Purpose
 
 T = TypeVar("T")
 _NO_SUCH_SYMBOL = "-1121"
+_LOANS_A_CALL = 20
 
 
 class _Network(Struct):
@@ -61,6 +62,21 @@ def _wallet(asset: str, at: _Network) -> Wallet:
         min_withdraw=at.withdrawMin,
         confirmations=at.minConfirm,
     )
+
+
+class _Rate(Struct):
+    asset: str
+    nextHourlyInterestRate: Decimal
+
+
+async def loans(client: CcxtClient, assets: Sequence[str]) -> list[Loan]:
+    """Of cross margin, for the hour to come."""
+    found: list[Loan] = []
+    for first in range(0, len(assets), _LOANS_A_CALL):
+        asked = {"assets": ",".join(assets[first : first + _LOANS_A_CALL]), "isIsolated": "FALSE"}
+        rows = await client.ask(Purpose.READ, "GET", "margin/next-hourly-interest-rate", asked, list[_Rate], "sapi")
+        found += [Loan(asset=row.asset, hourly=row.nextHourlyInterestRate) for row in rows if row.asset in assets]
+    return found
 
 
 async def warnings(client: CcxtClient, symbols: Sequence[str]) -> list[MarketWarning]:

@@ -6,7 +6,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from engine.domain.errors import VenueRefused
-from engine.domain.market import Gate, MarketWarning, Wallet
+from engine.domain.market import Gate, Loan, MarketWarning, Wallet
 from engine.venues.ccxt_orders import CcxtClient, Purpose
 from engine.venues.reports import number
 
@@ -55,6 +55,41 @@ async def wallets(client: CcxtClient, assets: Sequence[str]) -> list[Wallet]:
         answer = await client.ask(Purpose.READ, "GET", "v5/asset/coin/query-info", {"coin": asset}, _Coins)
         found += [_wallet(coin.coin, chain) for coin in answer.result.rows for chain in coin.chains]
     return found
+
+
+class _LentCoin(Struct):
+    currency: str
+    borrowable: bool
+    hourlyBorrowRate: str
+    maxBorrowingAmount: str = ""
+
+
+class _Level(Struct):
+    list: list[_LentCoin]
+
+
+class _Levels(Struct):
+    vipCoinList: list[_Level]
+
+
+class _Lent(Struct):
+    result: _Levels
+
+
+async def loans(client: CcxtClient, assets: Sequence[str]) -> list[Loan]:
+    """The public rates of an account without a level; one call tells of all coins."""
+    asked = {"vipLevel": "No VIP"}
+    answer = await client.ask(Purpose.READ, "GET", "v5/spot-margin-trade/data", asked, _Lent, "public")
+    return [
+        Loan(
+            asset=row.currency,
+            hourly=number("bybit", row.hourlyBorrowRate),
+            limit=number("bybit", row.maxBorrowingAmount) if row.maxBorrowingAmount else None,
+        )
+        for level in answer.result.vipCoinList
+        for row in level.list
+        if row.currency in assets and row.borrowable
+    ]
 
 
 async def warnings(client: CcxtClient, symbols: Sequence[str]) -> list[MarketWarning]:

@@ -9,7 +9,7 @@ from ccxt.async_support.okx import okx  # type: ignore[import-untyped]
 from msgspec import Struct
 
 from engine.domain.errors import OutcomeUnknown, VenueUnavailable
-from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
+from engine.domain.market import Balance, Instrument, Loan, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
@@ -159,6 +159,7 @@ _DIALECT = Dialect(
     unknown=frozenset({"50001", "50004", "50005", "50013", "50026", "51054", "51149"}),
     limited=frozenset({"50011", "50040", "50061"}),
     not_found=frozenset({"51603"}),
+    about_rules=("51000 Parameter px", "51020", "51121"),
     duplicate=("51016",),
     wait_s=lambda answer: retry_after_s(answer, 2.0),  # its windows are two seconds long
     obey=_obey,
@@ -260,6 +261,9 @@ class OkxOrders:
 
     async def warnings(self, symbols: Sequence[str]) -> Sequence[MarketWarning]:
         return await standing.warnings(self._client, symbols)
+
+    async def loans(self, assets: Sequence[str]) -> Sequence[Loan]:
+        return await standing.loans(self._client, assets)
 
     async def server_time_ms(self) -> int:
         sent_ms = wall_ms()

@@ -1,14 +1,14 @@
 """What OKX says of its wallets and of markets that end. Source: OKX API v5 reference, Funding and Public Data."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import TypeVar
 
 from msgspec import Struct
 
 from engine.domain.errors import VenueRefused
-from engine.domain.market import Gate, MarketWarning, Wallet
+from engine.domain.market import Gate, Loan, MarketWarning, Wallet
 from engine.venues.ccxt_orders import CcxtClient, Purpose
+from engine.venues.reports import number
 
 T = TypeVar("T")
 _NO_SUCH_MARKET = "51001"
@@ -32,9 +32,9 @@ class _Chain(Struct):
             network=self.chain.removeprefix(f"{self.ccy}-"),
             deposit=Gate.OPEN if self.canDep else Gate.CLOSED,
             withdraw=Gate.OPEN if self.canWd else Gate.CLOSED,
-            fee=Decimal(fee) if fee else None,
-            min_withdraw=Decimal(self.minWd) if self.minWd else None,
-            confirmations=int(self.minDepArrivalConfirm) if self.minDepArrivalConfirm else None,
+            fee=number("okx", fee) if fee else None,
+            min_withdraw=number("okx", self.minWd) if self.minWd else None,
+            confirmations=int(self.minDepArrivalConfirm) if self.minDepArrivalConfirm.isdecimal() else None,
         )
 
 
@@ -61,6 +61,25 @@ async def wallets(client: CcxtClient, assets: Sequence[str]) -> list[Wallet]:
     return found
 
 
+class _Rate(Struct):
+    ccy: str
+    interestRate: str  # per hour; empty text where the account may not borrow it
+
+
+class _Rates(Struct):
+    data: list[_Rate]
+
+
+async def loans(client: CcxtClient, assets: Sequence[str]) -> list[Loan]:
+    """The account's own rates; one call tells of all coins."""
+    answer = await client.ask(Purpose.READ, "GET", "account/interest-rate", {}, _Rates)
+    return [
+        Loan(asset=row.ccy, hourly=number("okx", row.interestRate))
+        for row in answer.data
+        if row.ccy in assets and row.interestRate
+    ]
+
+
 async def warnings(client: CcxtClient, symbols: Sequence[str]) -> list[MarketWarning]:
     """Markets that are suspended or gone, and those whose end has a date."""
     found: list[MarketWarning] = []
@@ -70,7 +89,7 @@ async def warnings(client: CcxtClient, symbols: Sequence[str]) -> list[MarketWar
         if row is None or row.state != "live":
             text = "not listed any more" if row is None else row.state
             found.append(MarketWarning(symbol=symbol, kind="suspended", text=text))
-        if row is not None and row.expTime:
+        if row is not None and row.expTime.isdecimal():
             found.append(MarketWarning(symbol=symbol, kind="delisting", text="expTime", at_ms=int(row.expTime)))
     return found
 

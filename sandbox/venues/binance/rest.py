@@ -60,6 +60,7 @@ _WEIGHTS = {
     ("GET", "/api/v3/ticker/bookTicker"): 2,
     ("GET", "/sapi/v1/capital/config/getall"): 10,
     ("GET", "/sapi/v1/spot/delist-schedule"): 100,
+    ("GET", "/sapi/v1/margin/next-hourly-interest-rate"): 100,
 }
 
 
@@ -91,6 +92,7 @@ class Binance:
             web.get("/sapi/v1/asset/tradeFee", self._fees),
             web.get("/sapi/v1/capital/config/getall", self._currencies),
             web.get("/sapi/v1/spot/delist-schedule", self._ending),
+            web.get("/sapi/v1/margin/next-hourly-interest-rate", self._loans),
             web.get("/sapi/v1/account/apiRestrictions", self._restrictions),
             web.get("/sapi/v1/margin/allPairs", self._no_margin),
             web.get("/sapi/v1/margin/isolated/allPairs", self._no_margin),
@@ -260,6 +262,17 @@ class Binance:
         ends = {symbol: self.floor.wallets.end_ms(symbol) for symbol in self.floor.rules.markets}
         days = sorted({end_ms for end_ms in ends.values() if end_ms})
         return answer([{"delistTime": day, "symbols": [s for s, end in ends.items() if end == day]} for day in days])
+
+    async def _loans(self, request: web.Request) -> web.Response:
+        """Of cross margin, for twenty coins at most."""
+        _, query = await self._signed(request)
+        assets = query.get("assets", "").split(",")
+        if len(assets) > 20 or query.get("isIsolated") not in ("TRUE", "FALSE"):
+            raise Malformed("assets")
+        hourly = self.floor.loans.hourly
+        return answer(
+            [{"asset": a, "nextHourlyInterestRate": plain(hourly[a])} for a in assets if a in hourly],
+        )
 
     async def _no_margin(self, request: web.Request) -> web.Response:
         """Spot alone is traded here: no pair has margin."""

@@ -60,6 +60,7 @@ class Bybit(Public):
             web.get("/v5/market/tickers", self._tickers),
             web.get("/v5/market/kline", self._candles),
             web.get("/v5/market/funding/history", self._funding),
+            web.get("/v5/spot-margin-trade/data", self._loans),
             *self._desk.routes(),
         ]
 
@@ -101,6 +102,24 @@ class Bybit(Public):
             found = [product.floor.rules.markets[symbol_of(product.floor, request.query["symbol"])]]
         listed = [_spot(market) if market.perp is None else _linear(market) for market in found]
         return self._yes({"category": category, "list": listed, "nextPageCursor": ""})
+
+    async def _loans(self, request: web.Request) -> web.Response:
+        """What a coin costs per hour, whoever borrows it; of one coin where `currency` names it."""
+        wanted = request.query.get("currency")
+        coins = [
+            {
+                "borrowable": True,
+                "collateralRatio": "0.95",
+                "currency": coin,
+                "hourlyBorrowRate": plain(rate),
+                "liquidationOrder": "1",
+                "marginCollateral": True,
+                "maxBorrowingAmount": "1000",
+            }
+            for coin, rate in self.floor.loans.hourly.items()
+            if wanted in (None, "", coin)
+        ]
+        return self._yes({"vipCoinList": [{"list": coins, "vipLevel": "No VIP"}]})
 
     async def _orderbook(self, request: web.Request) -> web.Response:
         product, _ = self._product(request)

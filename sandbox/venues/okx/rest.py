@@ -104,6 +104,7 @@ class Okx:
             web.get(f"{v5}/account/balance", self._balance),
             web.get(f"{v5}/account/config", self._config),
             web.get(f"{v5}/account/trade-fee", self._fee),
+            web.get(f"{v5}/account/interest-rate", self._loans),
             web.get(f"{v5}/asset/currencies", self._currencies),
             web.post(f"{v5}/trade/order", self._place),
             web.post(f"{v5}/trade/batch-orders", self._place_many),
@@ -327,6 +328,13 @@ class Okx:
             "takerU": "",
         }
         return _answer([row | {"makerU": "", "takerU": "", "ruleType": "normal", "ts": str(self.floor.clock())}])
+
+    async def _loans(self, request: web.Request) -> web.Response:
+        """The account's rates per hour; of one coin where `ccy` names it."""
+        await self._account(request)
+        wanted, hourly = request.query.get("ccy"), self.floor.loans.hourly
+        rows = [{"ccy": coin, "interestRate": plain(rate)} for coin, rate in hourly.items() if wanted in (None, coin)]
+        return _answer(rows)
 
     async def _currencies(self, request: web.Request) -> web.Response:
         await self._account(request)

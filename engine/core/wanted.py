@@ -1,0 +1,22 @@
+"""What the core wants to know anew of a venue, for whoever asks the venues; and what it took for that."""
+
+from decimal import Decimal
+
+from msgspec import Struct, field
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """Read a venue's rules again."""
+
+    since_ns: int
+    why: str
+
+
+class Wanted(Struct, kw_only=True):
+    rules: dict[str, Wish] = field(default_factory=dict)  # venue -> the newest wish
+    bands: dict[tuple[str, str], Decimal] = field(default_factory=dict)  # market -> lower end of its price's tick band
+    told_wallets: set[str] = field(default_factory=set)  # venues that spoke at least once
+    told_warnings: set[str] = field(default_factory=set)
+
+    def ask(self, venue: str, now_ns: int, why: str) -> None:
+        self.rules[venue] = Wish(since_ns=now_ns, why=why)
