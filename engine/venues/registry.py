@@ -12,6 +12,7 @@ from engine.venues.bithumb.orders import BithumbOrders
 from engine.venues.bybit.orders import BybitOrders
 from engine.venues.gate.orders import GateOrders
 from engine.venues.line import Line
+from engine.venues.kucoin.orders import KucoinOrders
 from engine.venues.okx.orders import OkxOrders
 from engine.venues.protocol import Orders
 from engine.venues.settings import NEEDS_PASSPHRASE, Key, OrderSettings
@@ -26,6 +27,7 @@ _ORDERS: dict[str, Callable[[OrderSettings, Key, Budgets], Orders]] = {
     "bithumb": BithumbOrders,
     "bybit": BybitOrders,
     "gate": GateOrders,
+    "kucoin": KucoinOrders,
     "okx": OkxOrders,
     "upbit": UpbitOrders,
 }

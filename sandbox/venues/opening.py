@@ -119,6 +119,8 @@ HOUSES: dict[str, House] = {
         rules=lambda _: kucoin.rules(),
         open=lambda floors, sockets: kucoin.Kucoin(floors[0], floors[1], sockets),
         paths={"kucoin": {"ws": "/"}, "kucoin_futures": {"ws": "/"}},
+        trades=True,
+        needs_passphrase=True,
     ),
     "binance_usdm": House(
         venues=("binance_usdm",),

@@ -186,7 +186,8 @@ class BitgetOrders:
             raise
 
     async def open_orders(self) -> Sequence[OrderReport]:
-        path, params = "v2/spot/trade/unfilled-orders", {"limit": _PAGE}
+        path = "v2/spot/trade/unfilled-orders"
+        params: dict[str, Any] = {"limit": _PAGE}
         rows: list[_Order] = []
         while True:
             page = (await self._client.ask(Purpose.READ, "GET", path, params, _Data[list[_Order]])).data

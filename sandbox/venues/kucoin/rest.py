@@ -1,4 +1,4 @@
-"""KuCoin's public REST, spot and futures. Errors ride in HTTP 200 with a code of their own."""
+"""KuCoin's REST, spot and futures; spot is traded, too. Errors ride in HTTP 200 with a code of their own."""
 
 from typing import Any
 
@@ -7,12 +7,13 @@ from aiohttp import web
 from sandbox.venues.auth import Denied
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
+from sandbox.venues.kucoin.orders import Desk, denial, refusal
 from sandbox.venues.kucoin.socket import ClassicTalk, Frames, ProTalk, lots, rows
 from sandbox.venues.limits import Window
 from sandbox.venues.listings import perps, spot, venue
 from sandbox.venues.orders import Refused, Side
 from sandbox.venues.public import Public, Stream, symbol_of
-from sandbox.venues.rules import FeeFrom, MarketRules, VenueRules
+from sandbox.venues.rules import ClientIds, FeeFrom, MarketRules, Stp, VenueRules
 from sandbox.venues.settlements import Settlements
 from sandbox.venues.sockets import Sockets
 from sandbox.venues.spelling import json_bytes, plain
@@ -28,7 +29,15 @@ def contract(base: str) -> str:
 
 
 def rules() -> tuple[VenueRules, VenueRules]:
-    spots = venue("kucoin", "0.001", "0.001", FeeFrom.QUOTE, spot(lambda base: f"{base}-USDT"))
+    spots = venue(
+        "kucoin",
+        "0.001",
+        "0.001",
+        FeeFrom.QUOTE,
+        spot(lambda base: f"{base}-USDT"),
+        client_ids=ClientIds.UNIQUE_AMONG_OPEN,  # its page says unique; users have seen an ended order's id taken again
+        stp=Stp.NONE,
+    )
     return spots, venue("kucoin_futures", "0.0002", "0.0006", FeeFrom.QUOTE, perps(contract, _CONTRACTS))
 
 
@@ -45,6 +54,7 @@ class Kucoin(Public):
         }
         products = {name: (self._streams[name], frames[name]) for name in self._floors}
         self._settled = Settlements(futures)
+        self._desk = Desk(spots, _yes)
         self._pro, self._classic = ProTalk(products), ClassicTalk(products)
 
     def routes(self) -> list[web.RouteDef]:
@@ -55,7 +65,9 @@ class Kucoin(Public):
             web.get("/api/v1/timestamp", self._time),
             web.get("/api/v1/symbols", self._symbols),
             web.get("/api/v2/symbols", self._symbols),
+            web.get("/api/v2/symbols/{symbol}", self._symbol),
             web.get("/api/v3/currencies", self._currencies),
+            web.get("/api/v3/currencies/{currency}", self._currencies),
             web.get("/api/v1/market/allTickers", self._tickers),
             web.get("/api/v1/market/stats", self._stats),
             web.get("/api/v1/market/histories", self._trades),
@@ -69,7 +81,11 @@ class Kucoin(Public):
             web.get("/api/v1/trade/history", self._futures_trades),
             web.get("/api/v1/funding-rate/{symbol}/current", self._rate),
             web.get("/api/v1/contract/funding-rates", self._rates),
+            *self._desk.routes(),
         ]
+
+    def is_placement(self, request: web.Request) -> bool:
+        return request.method == "POST" and request.path in ("/api/v1/hf/orders", "/api/v1/hf/orders/sync")
 
     def admit(self, request: web.Request) -> dict[str, str]:
         left, now_ms = self.take(request), self.floor.clock()
@@ -80,10 +96,10 @@ class Kucoin(Public):
         }
 
     def refused(self, error: Refused) -> web.Response:
-        return _no("400100", error.detail)
+        return _no(*refusal(error))
 
     def denied(self, error: Denied) -> web.Response:
-        return _no("400003", str(error), 401)
+        return _no(*denial(error), 401)
 
     def malformed(self, error: Malformed) -> web.Response:
         return _no("200003", f"{error.parameter} {error.detail} not exists".replace("  ", " "))
@@ -123,7 +139,13 @@ class Kucoin(Public):
     async def _symbols(self, _: web.Request) -> web.Response:
         return _yes([_spot(market) for market in self._floors["SPOT"].rules.markets.values()])
 
-    async def _currencies(self, _: web.Request) -> web.Response:
+    async def _symbol(self, request: web.Request) -> web.Response:
+        symbol = symbol_of(self._floors["SPOT"], request.match_info["symbol"])
+        return _yes(_spot(self._floors["SPOT"].rules.markets[symbol]))
+
+    async def _currencies(self, request: web.Request) -> web.Response:
+        """All of them, or the one that the path names."""
+        one = request.match_info.get("currency")
         wallets = self.floor.wallets
         chains = {"BTC": ("BTC",), "ETH": ("ERC20", "ARBITRUM"), "XRP": ("XRP",), "USDT": ("TRC20", "ERC20")}
         said = [
@@ -153,8 +175,11 @@ class Kucoin(Public):
                 ],
             }
             for coin, names in chains.items()
+            if one in (None, coin)
         ]
-        return _yes(said)
+        if one is not None and not said:
+            raise Malformed("currency", one)
+        return _yes(said if one is None else said[0])
 
     async def _tickers(self, _: web.Request) -> web.Response:
         rows_ = [self._ticker(symbol) for symbol in self._floors["SPOT"].rules.markets]

@@ -16,7 +16,7 @@ from sandbox.faults import Fault
 from sandbox.world import World, WorldConfig
 from tests.venues.orders.stage import config
 
-VENUES = ("upbit", "bithumb", "binance", "okx", "bybit", "gate", "bitget")
+VENUES = ("upbit", "bithumb", "binance", "okx", "bybit", "gate", "bitget", "kucoin")
 NATIVE = ("upbit", "bithumb")
 PATHS = [(venue, "ccxt") for venue in VENUES] + [(venue, "native") for venue in NATIVE]
 KRW_TICKS = (TickConfig(D(0), D(1)), TickConfig(D(5_000), D(5)), TickConfig(D(1_000_000), D(1_000)))
@@ -29,6 +29,7 @@ SYMBOLS = {
     "bybit": "ETHUSDT",
     "gate": "ETH_USDT",
     "bitget": "ETHUSDT",
+    "kucoin": "ETH-USDT",
 }
 
 
@@ -44,7 +45,7 @@ class Trader:
         settings = {
             "symbols": (self.symbol,),
             "ticks": KRW_TICKS if korean else (),
-            "fee_side": FeeSide.QUOTE if korean else FeeSide.RECEIVED,
+            "fee_side": FeeSide.QUOTE if korean or venue == "kucoin" else FeeSide.RECEIVED,
             "order_timeout_ms": 500,
             "settle_margin_ms": 100,
             "late_acceptance_ms": 600,
