@@ -35,7 +35,7 @@ def run(directory: Path, overlays: tuple[Path, ...], as_json: bool) -> int:
         return 0
     console = Console()
     console.print(headline(status))
-    console.print(table(venues))
+    console.print(table(venues, status.wall_ms))
     for venue in venues:
         if len(venue.connections) > 1 or any(line.reason for line in venue.connections):
             console.print(lines(venue))
@@ -62,7 +62,7 @@ def headline(status: StatusView) -> str:
     )
 
 
-def table(venues: Sequence[VenueHealth]) -> Table:
+def table(venues: Sequence[VenueHealth], wall_ms: int) -> Table:
     """One row per venue; what nobody told is a dash."""
     made = Table(box=None, header_style="dim", pad_edge=False)
     made.add_column("venue")
@@ -86,7 +86,7 @@ def table(venues: Sequence[VenueHealth]) -> Table:
             _figure(venue.ping_rtt_ms, 1),
             _clock(venue),
             f"{max(use.used for use in venue.rate_use):.0%}" if venue.rate_use else "–",
-            venue.rules.source or "–",
+            _rules(venue, wall_ms),
             _fees(venue),
         )
     return made
@@ -135,6 +135,15 @@ def _clock(venue: VenueHealth) -> str:
         return "–"
     around = "" if venue.clock_uncertainty_ms is None else f" ±{venue.clock_uncertainty_ms:.1f}"
     return f"{venue.clock_offset_ms:+.1f}".replace("-", _MINUS) + around
+
+
+def _rules(venue: VenueHealth, wall_ms: int) -> str:
+    """The weakest source of lots, ticks and fees, and how long ago it was asked."""
+    found = venue.rules
+    if not found.source:
+        return "–"
+    weakest = max((found.source, found.tick_source, found.fee_source), key=("", "account", "venue", "config").index)
+    return f"{weakest} {(wall_ms - found.as_of_ms) / 60_000:.0f} min" if found.as_of_ms else weakest
 
 
 def _fees(venue: VenueHealth) -> str:

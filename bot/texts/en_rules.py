@@ -39,6 +39,7 @@ RULES: dict[str, str] = {
     "min_notional": "Below the least order",
     "watched": "This market is only watched",
     "quarantined": "The market is in quarantine",
+    "suspended": "The venue takes no orders on this market",
     "price_moved": "The price has moved",
     "venue_refused": "Refused by the venue",
     "gone": "The opportunity is over",

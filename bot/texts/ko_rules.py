@@ -39,6 +39,7 @@ RULES: dict[str, str] = {
     "min_notional": "최소 주문금액 미만",
     "watched": "보기만 하는 시장",
     "quarantined": "격리된 시장",
+    "suspended": "거래소가 거래를 멈춘 시장",
     "price_moved": "가격이 움직임",
     "venue_refused": "거래소가 거절",
     "gone": "기회가 지났음",

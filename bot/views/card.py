@@ -9,9 +9,11 @@ from bot.views.content import Button, Content
 from bot.views.reader import Reader
 from bot.views.receipt import receipt
 from bot.views.refusals import reason_of
+from bot.views.standing import lock_line, warning_line
 from engine.control.messages import LegView, OpportunityView, TradeView
 
 _LIVE = ("live",)
+_WARNINGS_SHOWN = 3
 
 
 class Quote(Struct, frozen=True, kw_only=True):
@@ -64,7 +66,10 @@ def card(
 def _core(view: OpportunityView, extras: Extras) -> str:
     """What of a live card is worth an edit by itself: 5 bp of net, a tenth of the size, a warning, an answer."""
     size = f"{view.notional_krw:.1e}"
-    return "|".join((view.id, view.mode, f"{view.net / 0.0005:.0f}", size, *view.flags, view.reason, extras.note))
+    standing = (*(lock.venue + lock.way for lock in view.locks), *(told.venue + told.text for told in view.warnings))
+    return "|".join(
+        (view.id, view.mode, f"{view.net / 0.0005:.0f}", size, *view.flags, *standing, view.reason, extras.note)
+    )
 
 
 def _execute_row(reader: Reader, quote: Quote) -> tuple[Button, ...]:
@@ -106,6 +111,9 @@ def live_text(reader: Reader, view: OpportunityView) -> str:
         )
     )
     lines += [reader.say("card.flag", flag=reader.named("flag", flag)) for flag in view.flags]
+    if view.locks:
+        lines += [reader.say("card.locked"), *(lock_line(reader, lock) for lock in view.locks)]
+    lines += [warning_line(reader, warning) for warning in view.warnings[:_WARNINGS_SHOWN]]
     if view.reason:
         lines.append(reader.say("card.hindrance", reason=reason_of(reader, view.reason)))
     return "\n".join(lines)

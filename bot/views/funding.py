@@ -5,16 +5,17 @@ from collections.abc import Sequence
 import msgspec
 
 from bot.views import money
-from bot.views.ages import hours, left, why
+from bot.views.ages import age, hours, left, why
 from bot.views.content import Button, Content, Markup, Picture
 from bot.views.drawings import HeatCell, HeatDrawing
 from bot.views.reader import Reader
-from engine.control.messages import EdgeView, FundingBoard, FundingView
+from engine.control.messages import EdgeView, FundingBoard, FundingView, LoanView
 
 _COINS_DRAWN = 6  # across the width of a phone
 _EDGES_SHOWN = 3
 _CHANGES_SHOWN = 3
 _ROWS_SHOWN = 30
+_LOANS_SHOWN = 6
 
 
 def heatmap(reader: Reader, view: FundingBoard, coin: str = "") -> Content:
@@ -132,6 +133,7 @@ def table(reader: Reader, view: FundingBoard, coin: str = "") -> Content:
             break
         shown += len(rows)
         lines += [reader.say("funding.head", coin=name), *(_row(reader, row, view.wall_ms) for row in rows)]
+        lines += [_loan(reader, loan) for loan in view.loans if loan.coin == name][: _LOANS_SHOWN if coin else 1]
     if shown < len(view.rows):
         lines.append(reader.say("more", count=len(view.rows) - shown))
     suffix = coin or "*"
@@ -140,6 +142,19 @@ def table(reader: Reader, view: FundingBoard, coin: str = "") -> Content:
         Button(text=reader.plain("button.picture"), data=f"m:fp:{suffix}"),
     )
     return Content(text="\n".join(lines), rows=(buttons,))
+
+
+def _loan(reader: Reader, loan: LoanView) -> Markup:
+    """What selling the borrowed coin costs: what a negative funding rate is worth comes after it."""
+    return reader.say(
+        "funding.loan",
+        venue=reader.named("venue", loan.venue),
+        coin=loan.coin,
+        rate=money.percent_signed(loan.hourly * 8, 4).removeprefix("+"),
+        annual=_year(loan.annual).removeprefix("+"),
+        source=loan.source,
+        age=age(reader, loan.age_ms),
+    )
 
 
 def _row(reader: Reader, row: FundingView, now_ms: int) -> Markup:

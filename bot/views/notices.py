@@ -49,6 +49,12 @@ def _said(reader: Reader, view: AlertView) -> str:
             return reader.plain("ring.venue_away", **numbers)
         case "venue_up" if "away_s" in numbers:
             return reader.plain("ring.venue_back", **numbers)
+        case "gate_closed" | "gate_opened":
+            return reader.plain(f"ring.{view.rule}", way=reader.named("way", numbers["way"]), coin=view.coin)
+        case "market_warning" | "warning_over":
+            return reader.plain(
+                "ring.market_warning", kind=reader.named("warning", numbers["kind"]), word=numbers["word"]
+            )
         case "more_alerts" | "held_back":
             return reader.plain("ring.count", count=numbers["count"])
         case _:

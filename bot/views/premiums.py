@@ -11,6 +11,7 @@ from bot.views.ages import age, why
 from bot.views.content import Button, Content, Markup, Picture
 from bot.views.drawings import PremiumDrawing
 from bot.views.reader import Reader
+from bot.views.standing import lock_line, warning_line
 from engine.control.messages import ExecutableView, PremiumBoard, PremiumView
 
 SORTS = ("tether", "fx", "name", "age")
@@ -18,6 +19,7 @@ COINS_SHOWN = 15
 _BUTTONS = 8
 _PAIRS_SHOWN = 6
 _PICTURE_COINS = 12
+_WARNINGS_SHOWN = 4
 
 
 def board(reader: Reader, view: PremiumBoard, sort: str) -> Content:
@@ -65,7 +67,8 @@ def _oldest(row: PremiumView) -> float:
 
 
 def _line(reader: Reader, row: PremiumView) -> Markup:
-    mark = "▫️ " if row.stale else "🔒 " if row.locked else ""
+    grave = any(warning.kind in ("delisting", "suspended") for warning in row.warnings)
+    mark = "▫️ " if row.stale else "🔒 " if row.locked else "⛔ " if grave else "⚠️ " if row.warnings else ""
     return reader.say(
         "premium.row",
         coin=_wide(row.coin, 5),
@@ -154,7 +157,10 @@ def _pair(reader: Reader, row: PremiumView) -> list[Markup]:
     if row.stale:
         what, _, reason = row.stale.partition(": ")
         lines.append(reader.say("premium.stale", why=f"{reader.named('book', what)}: {why(reader, reason)}"))
-    lines += [reader.say(f"premium.locked_{direction}") for direction in row.locked]
+    for direction in row.locked:
+        lines.append(reader.say(f"premium.locked_{direction}"))
+        lines += [lock_line(reader, lock) for lock in row.locks if lock.direction == direction]
+    lines += [warning_line(reader, warning) for warning in row.warnings[:_WARNINGS_SHOWN]]
     for size in dict.fromkeys(found.notional_krw for found in row.executable):
         sell, buy = (
             next(f for f in row.executable if f.notional_krw == size and f.direction == direction)

@@ -103,11 +103,20 @@ def _rules(reader: Reader, view: VenueHealth, now_ms: int) -> Markup:
     return reader.say(
         "venues.rules",
         markets=rules.markets,
-        source=reader.named("source", rules.source),
+        source=_sources(reader, view),
         age=f" ({age(reader, now_ms - rules.as_of_ms)})" if rules.as_of_ms else "",
         maker=fees[0],
         taker=fees[1],
     )
+
+
+def _sources(reader: Reader, view: VenueHealth) -> str:
+    """One word where all of it comes from one place."""
+    rules = view.rules
+    parts = {"lots": rules.source, "ticks": rules.tick_source or rules.source, "fees": rules.fee_source or rules.source}
+    if len(set(parts.values())) == 1:
+        return str(reader.named("source", rules.source))
+    return ", ".join(f"{reader.named('rule', part)} {reader.named('source', told)}" for part, told in parts.items())
 
 
 def _line(reader: Reader, line: ConnectionView) -> list[Markup]:

@@ -80,6 +80,51 @@ def test_a_locked_and_a_stale_premium_are_labelled():
     assert "해외 호가: 너무 오래됨" in stale
 
 
+LOCK = {"direction": "sell_korea", "venue": "binance", "way": "withdraw", "source": "binance account", "age_ms": 40_000}
+WARNED = {"venue": "upbit", "symbol": "KRW-XRP", "kind": "caution", "text": "GLOBAL_PRICE_DIFFERENCES", "at_ms": 0}
+ENDS = {
+    "venue": "binance",
+    "symbol": "XRPUSDT",
+    "kind": "delisting",
+    "text": "DELIST_SCHEDULE",
+    "at_ms": 1_795_300_000_000,
+}
+
+
+def test_a_lock_says_whose_and_a_warning_in_the_venues_word():
+    board = premium_board()
+    changes = {
+        "locks": [m.LockView.model_validate(LOCK)],
+        "warnings": [m.WarningView.model_validate(w) for w in (WARNED, ENDS)],
+    }
+    row = board.rows[0].model_copy(update={name: tuple(found) for name, found in changes.items()})
+    text = plain(premiums.coin(EN, board.model_copy(update={"rows": (row,)}), "XRP").text)
+    assert "Binance: withdrawals closed (binance account, 40s ago)" in text
+    assert "Upbit: caution (GLOBAL_PRICE_DIFFERENCES)" in text
+    assert "Binance: delisting (DELIST_SCHEDULE) 11-22" in text
+    assert "막힘" in plain(premiums.coin(KO, board.model_copy(update={"rows": (row,)}), "XRP").text)
+    open_row = row.model_copy(update={"locked": (), "locks": ()})
+    assert "⛔ " in premiums.board(KO, board.model_copy(update={"rows": (open_row,)}), "tether").text
+
+
+def test_the_cost_of_a_loan_stands_below_its_coin():
+    loan = m.LoanView(
+        venue="okx", coin="BTC", hourly=0.0000014, annual=0.012264, limit=None, source="okx account", age_ms=95_000
+    )
+    board = funding_board().model_copy(update={"loans": (loan, loan.model_copy(update={"coin": "ADA"}))})
+    text = plain(funding.table(EN, m.FundingBoard.model_validate(only("BTC") | {"loans": board.loans}), "BTC").text)
+    assert "OKX: borrowing BTC costs 0.0011 %/8h · 1.2% a year (okx account, 1m 35s ago)" in text
+    assert "ADA" not in text
+
+
+def test_where_lots_ticks_and_fees_come_from_is_told_apart_where_it_differs():
+    rules = {"source": "account", "as_of_ms": 0, "markets": 4, "maker_bps": 4.0, "taker_bps": 4.0}
+    text = plain(venues.one(EN, health(rules=rules), 0).text)
+    assert "Rules of 4 markets: from the account · fees 4/4 bp" in text
+    text = plain(venues.one(EN, health(rules=rules | {"tick_source": "config"}), 0).text)
+    assert "lots and minimums from the account, ticks from the configuration, fees from the account" in text
+
+
 def test_what_is_quarantined_is_named():
     out = m.PremiumBoard.model_validate(
         premium_board().model_dump()

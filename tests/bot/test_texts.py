@@ -92,7 +92,7 @@ def test_every_text_is_used():
         "strategy venue mode mode_button role level order blocked flag breaker alert menu receipt card started"
     )
     families = tuple(f"{name}." for name in named_by_value.split())
-    families += tuple(f"{name}." for name in "why book figure side kind source ring".split())
+    families += tuple(f"{name}." for name in "why book figure side kind source ring way warning rule".split())
     families += ("premium.locked_", "button.by_", "button.mine", "button.desk", "alerts.mine", "alerts.desk")
     families += ("status.level", "halt.done", "pnl.title", "pnl.picture", "button.pnl")
     counted = {key: sources.count(f'"{key}"') for key in KO}

@@ -1,0 +1,153 @@
+"""A venue with an account, asked over the sandbox's sockets by the real desk: what it says reaches boards and chat."""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+import msgspec
+import pytest
+
+from engine.assemble import core_config
+from engine.config import Credential
+from engine.core import boards
+from engine.core.state import State
+from engine.desk import Desk
+from engine.domain.effect import Notice
+from engine.domain.event import InstrumentsLoaded
+from engine.domain.market import Gate
+from engine.traded import Pace, TradedVenue
+from engine.venues.registry import build_orders
+from sandbox.world import World, WorldConfig
+from tests.core.harness import configured
+from tests.venues.orders.stage import config
+from tests.venues.orders.test_against_sandbox import KRW_TICKS
+from tests.venues.orders.test_standing import say
+from tests.waiting import until
+
+SYMBOLS = {"upbit": "KRW-BTC", "binance": "BTCUSDT", "okx": "BTC-USDT"}
+QUICK = Pace(warm=0.2, rules=60.0, rules_short=60.0, rules_least=0.2, look=0.05, wallets=0.2, warnings=0.2, loans=0.2)
+
+
+class House:
+    """One venue of the sandbox, the desk, and what asks the one for the other."""
+
+    def __init__(self, world, name):
+        self.world, self.name, self.symbol = world, name, SYMBOLS[name]
+        key = world.credentials[name]
+        settings = config(
+            world.urls[name]["rest"],
+            symbols=(self.symbol, self.symbol.replace("BTC", "NOPE")),
+            ticks=KRW_TICKS if name == "upbit" else (),
+            order_timeout_ms=3_000,
+        )
+        self.orders = build_orders(name, settings, Credential(key.key, key.secret, getattr(key, "passphrase", "")))
+        self.state = State(core_config(configured(())))
+        self.desk = Desk(self.state, time.monotonic_ns, dict)
+        self.desk.wire({})
+        self.state.recovering = False
+        self.notices: list[Notice] = []
+        self.desk.subscribe(self.notices.append)
+        self.traded = TradedVenue(self.orders, settings.symbols, self.desk, self.tell, QUICK)
+
+    def tell(self, name, asked, answered):
+        doubtful = {symbol: "not listed" for symbol in set(asked) - {rules.symbol for rules in answered}}
+        seen_ns = time.monotonic_ns()
+        self.desk.handle(InstrumentsLoaded(venue=name, instruments=answered, doubtful=doubtful, seen_ns=seen_ns))
+        return answered
+
+    @property
+    def rules(self):
+        return self.state.market.instruments.get((self.name, self.symbol))
+
+    def alerts(self, rule):
+        bodies = [msgspec.json.decode(notice.body) for notice in self.notices if notice.kind == "alert"]
+        return [body for body in bodies if body["rule"] == rule]
+
+    async def say(self, door, **order):
+        await say(self.world, door, venue=self.name, **order)
+
+
+@asynccontextmanager
+async def house(name):
+    async with World(WorldConfig(seed=7, episodes=False, houses=(name,))) as world:
+        made = House(world, name)
+        asking = asyncio.create_task(made.traded.run())
+        try:
+            await until(lambda: made.rules is not None and made.state.wanted.told_wallets, 20)
+            await until(lambda: bool(made.state.wanted.told_warnings), 20)
+            yield made
+        finally:
+            asking.cancel()
+            with suppress(asyncio.CancelledError):
+                await asking
+            await made.orders.close()
+
+
+@pytest.mark.parametrize("name", SYMBOLS)
+async def test_wallets_and_warnings_reach_the_desk_and_ring(name):
+    async with house(name) as at:
+        assert at.state.market.wallets.gate(name, "BTC", "deposit").gate is Gate.OPEN
+        assert at.alerts("gate_closed") == []
+        await at.say("wallets", asset="BTC", deposits=False)
+        await until(lambda: bool(at.alerts("gate_closed")), 20)
+        [told] = at.alerts("gate_closed")
+        assert (told["venue"], told["coin"], told["numbers"]["way"]) == (name, "BTC", "deposit")
+        await at.say("warnings", symbol=at.symbol, kinds=["GLOBAL_PRICE_DIFFERENCES" if name == "upbit" else "HALT"])
+        await until(lambda: bool(at.alerts("market_warning")), 20)
+        suspended = at.state.market.wallets.suspended(name, at.symbol)
+        assert suspended == ("" if name == "upbit" else "HALT")
+        await until(lambda: at.traded.skew_ms is not None, 20)
+
+
+async def test_a_market_that_is_gone_is_out_and_the_other_goes_on():
+    async with house("okx") as at:
+        gone = ("okx", "NOPE-USDT")
+        assert at.state.quarantined[gone] == "unmapped: not listed" and gone not in at.state.market.instruments
+        assert at.rules.min_qty > 0
+        assert [alert["symbol"] for alert in at.alerts("unmapped")] == ["NOPE-USDT"]
+
+
+@pytest.mark.parametrize("name", ["upbit", "binance"])
+async def test_rules_are_read_again_when_the_core_doubts_them(name):
+    async with house(name) as at:
+        before = at.rules
+        await at.say("rules", symbol=at.symbol, min_notional="12345")
+        at.state.wanted.ask(name, time.monotonic_ns(), "an order was refused")
+        await until(lambda: at.rules.min_notional == 12345, 20)
+        assert at.rules.as_of_ms >= before.as_of_ms
+        [told] = at.alerts("rules_changed")
+        assert told["numbers"] == {"min_notional": f"{before.min_notional:f} → 12345"}
+        shown = boards._rules(at.state, name)
+        assert (shown.fee_source or shown.source) == "account" and shown.as_of_ms > 0
+
+
+@pytest.mark.parametrize("name", ["binance", "okx"])
+async def test_what_loans_cost_is_shown_with_its_age(name):
+    async with house(name) as at:
+        await until(lambda: bool(boards.fundings(at.state, "BTC").loans), 20)
+        [loan] = boards.fundings(at.state, "BTC").loans
+        assert loan.venue == name and loan.hourly == pytest.approx(0.0000014)
+        assert loan.annual == pytest.approx(0.0000014 * 8760)
+        await at.say("loans", asset="BTC", hourly="0.00002")
+        await until(lambda: boards.fundings(at.state, "BTC").loans[0].hourly == pytest.approx(0.00002), 20)
+        await at.say("loans", asset="BTC")
+        await until(lambda: boards.fundings(at.state, "BTC").loans == (), 20)
+
+
+def _is_logged(caplog, line):
+    return line in caplog.text
+
+
+async def test_a_venue_that_is_away_loses_no_word_of_before(caplog):
+    async with house("upbit") as at:
+        await at.say("wallets", asset="BTC", withdrawals=False)
+        await until(lambda: at.state.market.wallets.gate("upbit", "BTC", "withdraw").gate is Gate.CLOSED, 20)
+        await at.say("faults", fault={"kind": "maintenance"})
+        at.state.wanted.ask("upbit", time.monotonic_ns(), "to see it fail")
+        seen = at.state.market.wallets.gate("upbit", "BTC", "withdraw").seen_ns
+        for what in ("wallets", "warnings", "rules"):
+            await until(partial(_is_logged, caplog, f"{what}_failed venue=upbit"), 20)
+        assert at.rules is not None and at.state.market.wallets.gate("upbit", "BTC", "withdraw").gate is Gate.CLOSED
+        await at.say("faults", clear=True)
+        await until(lambda: at.state.market.wallets.gate("upbit", "BTC", "withdraw").seen_ns > seen, 20)
