@@ -10,6 +10,7 @@ from engine.venues.binance.orders import BinanceOrders
 from engine.venues.bitget.orders import BitgetOrders
 from engine.venues.bithumb.orders import BithumbOrders
 from engine.venues.bybit.orders import BybitOrders
+from engine.venues.coinone.orders import CoinoneOrders
 from engine.venues.gate.orders import GateOrders
 from engine.venues.line import Line
 from engine.venues.kucoin.orders import KucoinOrders
@@ -26,6 +27,7 @@ _ORDERS: dict[str, Callable[[OrderSettings, Key, Budgets], Orders]] = {
     "bitget": BitgetOrders,
     "bithumb": BithumbOrders,
     "bybit": BybitOrders,
+    "coinone": CoinoneOrders,
     "gate": GateOrders,
     "kucoin": KucoinOrders,
     "okx": OkxOrders,

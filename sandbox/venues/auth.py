@@ -130,6 +130,13 @@ def bybit(headers: Mapping[str, str], payload: str, keys: Keys) -> Credential:
     return credential
 
 
+def bybit_socket(key: str, expires: str, signature: str, keys: Keys) -> Credential:
+    """A socket's `auth`. Raises Denied; whether it has expired is the caller's business."""
+    credential = _known(key, keys)
+    _check(credential.secret, f"GET/realtime{expires}", "sha256", signature)
+    return credential
+
+
 def gate(headers: Mapping[str, str], method: str, path: str, query: str, body: bytes, keys: Keys) -> Credential:
     """`query` is percent-decoded. Raises Denied; the age of the timestamp is the caller's business."""
     credential = _known(headers.get("KEY"), keys)
@@ -161,14 +168,18 @@ def kucoin(headers: Mapping[str, str], method: str, path_and_query: str, body: s
 
 
 def coinone(headers: Mapping[str, str], body: str, keys: Keys) -> tuple[Credential, dict[str, object]]:
-    """Whose request it is, and its fields. The secret signs as it is shown. Raises Denied."""
+    """Whose request it is, and its fields. The secret signs as it is shown; the body may be the payload or its JSON.
+
+    Raises Denied.
+    """
     payload = headers.get("X-COINONE-PAYLOAD", "")
-    if payload != body:
-        raise Denied(Why.BAD_SIGNATURE, "payload and body differ")
     try:
-        fields = msgspec.json.decode(base64.b64decode(payload, validate=True), type=dict[str, object])
+        said = base64.b64decode(payload, validate=True)
+        fields = msgspec.json.decode(said, type=dict[str, object])
     except (ValueError, msgspec.MsgspecError) as error:
         raise Denied(Why.BAD_SIGNATURE, "no payload") from error
+    if body not in (payload, said.decode()):
+        raise Denied(Why.BAD_SIGNATURE, "payload and body differ")
     credential = _known(str(fields.get("access_token") or ""), keys)
     _check(credential.secret, payload, "sha512", headers.get("X-COINONE-SIGNATURE", ""))
     return credential, fields

@@ -118,7 +118,7 @@ _DIALECT = Dialect(
 
 
 class KucoinOrders:
-    """One spot account; fees are in the quote asset. Without an expiry, what is late is bounded by what has been seen."""
+    """One spot account; fees are in the quote asset. No expiry: what is late is bounded by what has been seen."""
 
     abilities = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), countdown=True)
 

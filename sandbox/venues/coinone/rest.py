@@ -1,4 +1,4 @@
-"""Coinone's public REST. Errors ride in HTTP 200; an unknown path is a page of HTML with 200."""
+"""Coinone's REST. Errors ride in HTTP 200; an unknown path is a page of HTML with 200."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.venues.auth import Denied
+from sandbox.venues.coinone.orders import Desk, denial, refusal
 from sandbox.venues.coinone.socket import Frames, Talk, book_id, day_of, rows
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
@@ -18,6 +19,7 @@ from sandbox.venues.sockets import Sockets
 from sandbox.venues.spelling import json_bytes, plain
 
 _PER_MINUTE = 1_200
+_ORDERS_PER_SECOND, _OTHER_PER_SECOND = 40, 80  # of private calls
 _IDLE_SECONDS = 60.7
 _SIZES = (5, 10, 15, 16)
 
@@ -34,29 +36,46 @@ class Coinone(Public):
         self._frames = Frames(floor)
         self.stream = Stream(floor, self._frames, 7_000)
         self._talk = Talk(floor, self.stream, self._frames)
+        self._desk = Desk(floor, self._say)
+        self._orders = Window(_ORDERS_PER_SECOND, 1_000)
+        self._private = Window(_OTHER_PER_SECOND, 1_000)
 
     def routes(self) -> list[web.RouteDef]:
         base = "/public/v2"
         return [
             web.get("/", self._socket),
             web.get(f"{base}/markets/{{quote}}", self._markets),
+            web.get(f"{base}/markets/{{quote}}/{{target}}", self._markets),
             web.get(f"{base}/range_units/{{quote}}/{{target}}", self._units),
             web.get(f"{base}/currencies", self._currencies),
+            web.get(f"{base}/currencies/{{currency}}", self._currencies),
             web.get(f"{base}/orderbook/{{quote}}/{{target}}", self._orderbook),
             web.get(f"{base}/trades/{{quote}}/{{target}}", self._trades),
             web.get(f"{base}/ticker_new/{{quote}}", self._tickers),
             web.get(f"{base}/ticker_new/{{quote}}/{{target}}", self._tickers),
+            *self._desk.routes(),
             web.get("/{rest:.*}", self._nowhere),
         ]
 
+    def is_placement(self, request: web.Request) -> bool:
+        return request.path == "/v2.1/order"
+
     def admit(self, request: web.Request) -> dict[str, str]:
-        return {"Public-Ratelimit-Remaining": str(self.take(request))}
+        """Public calls are counted by address, private ones by account: there is one."""
+        if not request.path.startswith("/v2.1/"):
+            return {"Public-Ratelimit-Remaining": str(self.take(request))}
+        is_order = request.path in ("/v2.1/order", "/v2.1/order/cancel", "/v2.1/order/cancel/all")
+        window, name = (self._orders, "Private-Order") if is_order else (self._private, "Private")
+        now_ms = self.floor.clock()
+        if not window.take("", now_ms):
+            raise Limited
+        return {f"{name}-Ratelimit-Remaining": str(window.remaining("", now_ms))}
 
     def refused(self, error: Refused) -> web.Response:
-        return _error("107", error.detail)
+        return _error(*refusal(error))
 
     def denied(self, error: Denied) -> web.Response:
-        return _error("11", str(error))
+        return _error(*denial(error))
 
     def malformed(self, error: Malformed) -> web.Response:
         return _error("108" if error.parameter == "target" else "107", f"{error.parameter} {error.detail}".strip())
@@ -78,7 +97,8 @@ class Coinone(Public):
         return web.Response(text="<html><body>coinone</body></html>", content_type="text/html")
 
     async def _markets(self, request: web.Request) -> web.Response:
-        return self._say({"markets": [self._market(market) for market in self._of(request)]})
+        found = [self._one(request)] if "target" in request.match_info else self._of(request)
+        return self._say({"markets": [self._market(market) for market in found]})
 
     def _market(self, market: MarketRules) -> dict[str, Any]:
         return {
@@ -108,8 +128,9 @@ class Coinone(Public):
         ]
         return self._say({"range_price_units": units})
 
-    async def _currencies(self, _: web.Request) -> web.Response:
-        wallets = self.floor.wallets
+    async def _currencies(self, request: web.Request) -> web.Response:
+        """All of them, or the one that the path names."""
+        wallets, one = self.floor.wallets, request.match_info.get("currency", "").upper()
         rows_ = [
             {
                 "name": market.base,
@@ -123,7 +144,10 @@ class Coinone(Public):
                 "withdrawal_fee": "0.0005",
             }
             for market in self.floor.rules.markets.values()
+            if one in ("", market.base)
         ]
+        if not rows_:
+            raise Malformed("target", one)
         return self._say({"currencies": rows_})
 
     async def _orderbook(self, request: web.Request) -> web.Response:

@@ -5,6 +5,7 @@ import time
 from decimal import Decimal as D
 
 import pytest
+from msgspec.structs import replace
 
 from engine.config import Credential, TickConfig
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, RateLimited, VenueRefused
@@ -16,7 +17,7 @@ from sandbox.faults import Fault
 from sandbox.world import World, WorldConfig
 from tests.venues.orders.stage import config
 
-VENUES = ("upbit", "bithumb", "binance", "okx", "bybit", "gate", "bitget", "kucoin")
+VENUES = ("upbit", "bithumb", "binance", "okx", "bybit", "gate", "bitget", "kucoin", "coinone")
 NATIVE = ("upbit", "bithumb")
 PATHS = [(venue, "ccxt") for venue in VENUES] + [(venue, "native") for venue in NATIVE]
 KRW_TICKS = (TickConfig(D(0), D(1)), TickConfig(D(5_000), D(5)), TickConfig(D(1_000_000), D(1_000)))
@@ -30,6 +31,7 @@ SYMBOLS = {
     "gate": "ETH_USDT",
     "bitget": "ETHUSDT",
     "kucoin": "ETH-USDT",
+    "coinone": "KRW-ETH",
 }
 
 
@@ -39,7 +41,7 @@ class Trader:
     def __init__(self, world, venue, path="ccxt", **over):
         self.world, self.venue = world, venue
         self.floor = world.floors[venue]
-        korean = venue in ("upbit", "bithumb")
+        korean = venue in ("upbit", "bithumb", "coinone")
         self.symbol = SYMBOLS[venue]
         key = world.credentials[venue]
         settings = {
@@ -90,7 +92,8 @@ class Trader:
             side=side,
             qty=qty or floor_to(notional * rate / touch, self.rules.qty_step),
             price=price,
-            tif=tif,
+            # A venue without IOC: a limit that crosses is filled at once there, too.
+            tif=tif if tif in self.orders.abilities.tifs else TimeInForce.GTC,
         )
 
     async def settled(self, cid):
@@ -140,7 +143,9 @@ async def test_a_filled_ioc_explains_the_wallet_to_the_last_digit(trader, side):
 async def test_an_ioc_filled_in_part_ends_cancelled(trader):
     trader.floor.faults.arm(Fault(kind="partial", ratio=D("0.5")))
     order = trader.wish(Side.BUY, TimeInForce.IOC, away=D("0.02"))
-    await trader.orders.place(order)
+    placed = await trader.orders.place(order)
+    if order.tif is TimeInForce.GTC:
+        await trader.orders.cancel(trader.symbol, order.cid, placed.venue_order_id)
     report = await trader.settled(order.cid)
     assert report.status is OrderStatus.CANCELLED and 0 < report.filled_qty < order.qty
     assert report.filled_quote > 0 and report.fees
@@ -148,7 +153,12 @@ async def test_an_ioc_filled_in_part_ends_cancelled(trader):
 
 @pytest.mark.parametrize("tif", [TimeInForce.IOC, TimeInForce.FOK])
 async def test_nothing_to_take_ends_cancelled(trader, tif):
-    order = trader.wish(Side.BUY, tif, away=D("-0.05"))
+    order = replace(trader.wish(Side.BUY, tif, away=D("-0.05")), tif=tif)
+    if tif not in trader.orders.abilities.tifs:
+        with pytest.raises(VenueRefused, match="unsupported"):
+            await trader.orders.place(order)
+        assert not trader.floor.exchange.orders
+        return
     try:
         await trader.orders.place(order)
     except VenueRefused:
