@@ -18,6 +18,10 @@ log = logging.getLogger(__name__)
 _FIRST = 4  # samples at start, close together
 _FIRST_EVERY_S = 2.0
 _EVERY_S = 30.0
+_HALVINGS = 7  # questions at start where only a Date tells: each halves a second, down to the half of a round trip
+_HALVED_MS = 25.0  # enough
+_DATE_EVERY_S = 60.0
+_LEAST_GAP_S = 0.3  # between two questions
 _MIN_MS = 1_600_000_000_000  # 2020: less is no time
 
 
@@ -49,6 +53,8 @@ class ClockPoll:
         self._clock = clock
 
     async def run(self, sink: Sink) -> None:
+        if not self._call.keys:
+            await self._run_by_date()
         asked = 0
         while True:
             try:
@@ -57,6 +63,21 @@ class ClockPoll:
                 log.warning("clock_failed venue=%s error=%s", self._venue, error)
             asked += 1
             await asyncio.sleep(_FIRST_EVERY_S if asked < _FIRST else _EVERY_S)
+
+    async def _run_by_date(self) -> None:
+        """Some questions close together, each at the moment at which its answer tells most; then one a minute."""
+        asked = 0
+        while True:
+            try:
+                await self.ask()
+            except (VenueUnavailable, VenueRefused) as error:
+                log.warning("clock_failed venue=%s error=%s", self._venue, error)
+            asked += 1
+            found = self._clock.offset(self._http.wall_ms())
+            is_known = found is not None and found.uncertainty_ms <= _HALVED_MS
+            pause_s = _DATE_EVERY_S if is_known or asked >= _HALVINGS else _LEAST_GAP_S
+            await asyncio.sleep(pause_s)
+            await asyncio.sleep(self._clock.wait_ms(self._http.wall_ms()) / 1e3)
 
     async def ask(self) -> None:
         sent_ms = self._http.wall_ms()

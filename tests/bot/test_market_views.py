@@ -93,11 +93,8 @@ ENDS = {
 
 def test_a_lock_says_whose_and_a_warning_in_the_venues_word():
     board = premium_board()
-    changes = {
-        "locks": [m.LockView.model_validate(LOCK)],
-        "warnings": [m.WarningView.model_validate(w) for w in (WARNED, ENDS)],
-    }
-    row = board.rows[0].model_copy(update={name: tuple(found) for name, found in changes.items()})
+    warnings = tuple(m.WarningView.model_validate(told) for told in (WARNED, ENDS))
+    row = board.rows[0].model_copy(update={"locks": (m.LockView.model_validate(LOCK),), "warnings": warnings})
     text = plain(premiums.coin(EN, board.model_copy(update={"rows": (row,)}), "XRP").text)
     assert "Binance: withdrawals closed (binance account, 40s ago)" in text
     assert "Upbit: caution (GLOBAL_PRICE_DIFFERENCES)" in text

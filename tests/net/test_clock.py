@@ -1,8 +1,11 @@
 """A venue's clock from what it said, between when we asked and when we heard."""
 
 from email.utils import formatdate
+from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.net.clock import Clock, ClockOffset
 
@@ -47,6 +50,43 @@ def test_the_truth_lies_within_and_many_dates_narrow_it():
         found = known(clock, sent_ms + 25)
         assert abs(found.offset_ms - truth_ms) <= found.uncertainty_ms
     assert found.uncertainty_ms < 60
+
+
+ways = st.floats(min_value=1.0, max_value=250.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    truth_ms=st.floats(min_value=-5_000.0, max_value=5_000.0),
+    start_ms=st.integers(min_value=1_700_000_000_000, max_value=1_700_000_600_000),
+    legs=st.lists(st.tuples(ways, ways, st.booleans()), min_size=8, max_size=24),
+)
+def test_no_answer_ever_excludes_the_truth(truth_ms, start_ms, legs):
+    """Whatever the ways there and back take, and whether or not the question waits for its best moment."""
+    clock, now_ms = Clock(), float(start_ms)
+    for there_ms, back_ms, is_timed in legs:
+        now_ms += 300.0 + (clock.wait_ms(now_ms + 300.0) if is_timed else 0.0)
+        sent_ms, now_ms = now_ms, now_ms + there_ms + back_ms
+        date = formatdate((sent_ms + there_ms + truth_ms) // 1_000, usegmt=True)
+        clock.sample_date(sent_ms, now_ms, date)
+        found = known(clock, now_ms)
+        assert abs(found.offset_ms - truth_ms) <= found.uncertainty_ms + 1e-3
+        assert 0.0 <= clock.wait_ms(now_ms) <= 1_000.0
+
+
+@pytest.mark.parametrize("truth_ms", [-3_712.4, -499.9, 0.0, 0.3, 250.0, 999.6, 1_500.0, 44_444.4])
+@pytest.mark.parametrize("there_ms, back_ms", [(4.0, 4.0), (15.0, 9.0)])
+def test_seven_questions_at_the_right_moment_tell_what_a_second_hides(truth_ms, there_ms, back_ms):
+    clock, now_ms, seen = Clock(), 1_700_000_000_123.0, []
+    for _ in range(7):
+        now_ms += 300.0 + clock.wait_ms(now_ms + 300.0)
+        date = formatdate((now_ms + there_ms + truth_ms) // 1_000, usegmt=True)
+        clock.sample_date(now_ms, now_ms + there_ms + back_ms, date)
+        now_ms += there_ms + back_ms
+        seen.append(known(clock, now_ms).uncertainty_ms)
+    assert seen[0] > 500 and seen[-1] <= there_ms + back_ms + 8, seen
+    assert all(later <= before + 0.1 for before, later in pairwise(seen))
+    assert abs(known(clock, now_ms).offset_ms - truth_ms) <= seen[-1]
 
 
 def test_a_clock_that_was_set_begins_anew():
