@@ -7,7 +7,7 @@ RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 BENCH := .venv/.bench
 
-.PHONY: help setup demo test check bench soak chaos lock
+.PHONY: help setup demo test check bench soak chaos chaos-scenarios lock
 help:
 	@echo 'make demo    the whole product on this machine: engine, bot and a sandbox of the outside world'
 	@echo '             (ARGS="--headless --json" plays a scripted trader)'
@@ -15,6 +15,7 @@ help:
 	@echo 'make check   what CI runs: ruff, mypy --strict, 1,000 hours of simulated faults, all tests'
 	@echo 'make soak    faults, kills and halts against the real engine (ARGS="--seconds 120 --seed 3 --json")'
 	@echo 'make chaos   the desk under a seeded clock in a world of faults (SEEDS=100 HOURS=2 JOBS=2 FIRST=1)'
+	@echo 'make chaos-scenarios   the known faults one by one, 1,000 seeds each, and without their guards (SCENARIO_SEEDS=20)'
 	@echo 'make bench   the benchmarks, against their peers (one of them is compiled: needs a C compiler)'
 	@echo 'make setup   .venv as an installed desk needs it, nothing started'
 	@echo 'make lock    resolve the locks again (ARGS=--upgrade for newer versions)'
@@ -48,6 +49,10 @@ JOBS ?= 2
 FIRST ?= 1
 chaos: $(RUNTIME)
 	@$(BIN)/python -m chaos --seeds $(SEEDS) --hours $(HOURS) --jobs $(JOBS) --first $(FIRST)
+
+# The known faults one by one, with their guards and without.
+chaos-scenarios: $(RUNTIME)
+	@$(BIN)/python -m chaos.scenarios --seeds $(or $(SCENARIO_SEEDS),1000) --jobs $(JOBS)
 
 test: $(DEV)
 	@$(BIN)/python -m pytest $(ARGS)

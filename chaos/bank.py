@@ -17,7 +17,6 @@ from sandbox.venues.matching import Exchange
 from sandbox.venues.rules import FeeFrom, MarketRules, VenueRules
 
 ACCOUNT = "desk"
-STRANGER = "stranger"  # somebody else with the same keys: no client ids of ours
 _TIFS = {
     TimeInForce.GTC: venue.Tif.GTC,
     TimeInForce.IOC: venue.Tif.IOC,
@@ -92,6 +91,29 @@ class Bank:
             raise VenueRefused(error.reason.value, error.detail) from error
         self._remember()
 
+    def cancel_everything(self) -> None:
+        for order in self.exchange.open_orders(ACCOUNT):
+            self.exchange.cancel(order, self.clock_ms())
+        self._remember()
+
+    def cross(self, cid: str) -> bool:
+        """Let the market trade through a resting order of ours, whole; False where none rests."""
+        found = next((o for o in self.exchange.open_orders(ACCOUNT) if o.client_id == cid and o.price), None)
+        if found is None or found.price is None:
+            return False
+        level = ((found.price, found.open_qty),)
+        is_buy = found.side is venue.Side.BUY
+        self.show(found.symbol, () if is_buy else level, level if is_buy else ())
+        self._remember()
+        return True
+
+    def leave_order(self, symbol: str, side: venue.Side, price: Decimal, qty: Decimal) -> int:
+        """Somebody else with the same account rests an order without a client id; the venue's id of it."""
+        wanted = venue.OrderRequest(
+            account=ACCOUNT, symbol=symbol, side=side, kind=venue.Kind.LIMIT, tif=venue.Tif.GTC, price=price, qty=qty
+        )
+        return self.exchange.place(wanted, self.clock_ms()).id
+
     def find(self, cid: str, lag_ms: int) -> OrderReport | None:
         """None where there is none, or none that queries show yet."""
         try:
@@ -99,6 +121,10 @@ class Bank:
         except venue.Refused:
             return None
         return self.report(order) if self.clock_ms() - order.created_ms >= lag_ms else None
+
+    def fees_paid(self) -> tuple[Fee, ...]:
+        """Of every order, so far."""
+        return tuple(Fee(o.fee_asset, o.fee) for o in self.exchange.orders.values() if o.fee)
 
     def open_orders(self) -> tuple[OrderReport, ...]:
         return tuple(self.report(order) for order in self.exchange.open_orders(ACCOUNT))

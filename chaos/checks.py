@@ -1,7 +1,7 @@
 """What must hold at every moment and at the end. A breach is one line; nothing here changes anything."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -10,12 +10,14 @@ import msgspec
 from chaos.bank import ACCOUNT, Arrival, Bank
 from engine.core.state import State
 from engine.core.trades import is_dust
+from engine.domain.effect import Submit
 from engine.domain.order import LegRole, OrderRequest, Side, TradeState
 from engine.execution import trade as life
 from engine.execution.order_state import OrderState
 from engine.storage.disk import Row
 
 ZERO = Decimal(0)
+_intent = msgspec.json.Decoder(Submit)
 _DUST_KRW = Decimal(20_000)
 
 
@@ -24,7 +26,7 @@ class Checks:
 
     def __init__(self, most_naked_krw: Decimal) -> None:
         self.violations: list[str] = []
-        self.durable: set[str] = set()  # client ids with an intent on disk
+        self.durable: dict[str, OrderRequest] = {}  # by client id: what an intent on disk says
         self.arrived: dict[str, Arrival] = {}
         self.sent: dict[str, int] = {}
         self.slowest_flat_ms = 0
@@ -40,8 +42,7 @@ class Checks:
 
     def on_durable(self, row: Row) -> None:
         if row.kind == "intent":
-            entry = msgspec.json.decode(row.payload)
-            self.durable |= {order["cid"] for order in entry["orders"]}
+            self.durable |= {order.cid: order for order in _intent.decode(row.payload).orders}
 
     def on_send(self, order: OrderRequest, state: State, latch_level: int) -> None:
         """The last moment at which the desk could have stopped it."""
@@ -63,6 +64,8 @@ class Checks:
         if cid in self.arrived:
             self.breach("one venue order per intent", f"{cid} arrived twice")
         self.arrived[cid] = arrival
+        if self.durable.get(cid, arrival.request) != arrival.request:
+            self.breach("arrives as journaled", f"{cid}: {arrival.request} instead of {self.durable[cid]}")
         self._by_trade[arrival.request.trade_id].append(arrival)
         self._fresh.add(arrival.request.trade_id)
 
@@ -74,7 +77,7 @@ class Checks:
             self._weigh(trade_id, state, banks, now_ms, marks["BTC"])
 
     def _weigh(self, trade_id: str, state: State | None, banks: Mapping[str, Bank], now_ms: int, mark: Decimal) -> None:
-        krw = abs(sum((self._signed(a, banks[a.venue]) for a in self._by_trade[trade_id]), ZERO)) * mark
+        krw = abs(self.open_qty(trade_id, banks)) * mark
         known = state.trades.get(trade_id) if state is not None else None
         if krw <= _DUST_KRW or (known is not None and known.state is TradeState.DEAD_LETTER):
             self._end_naked(trade_id, now_ms)
@@ -83,6 +86,10 @@ class Checks:
         self.most_naked_krw = max(self.most_naked_krw, krw)
         if krw > self._cap:
             self.breach("unhedged notional", f"{trade_id} stands open with {krw:.0f} KRW")
+
+    def open_qty(self, trade_id: str, banks: Mapping[str, Bank]) -> Decimal:
+        """Signed coin that a trade stands open with, by the venues' own records."""
+        return sum((self._signed(arrival, banks[arrival.venue]) for arrival in self._by_trade[trade_id]), ZERO)
 
     def _signed(self, arrival: Arrival, bank: Bank) -> Decimal:
         """What the order brought of the coin, by the venue's own record."""
@@ -135,7 +142,7 @@ class Checks:
                 self.breach("flat", f"trade {trade.plan.trade_id} is closed with {naked} open")
 
 
-def fingerprint(state: State, durable: set[str]) -> dict[str, Any]:
+def fingerprint(state: State, durable: Container[str]) -> dict[str, Any]:
     """What a restart must not change. What never became durable never left, and is nobody's loss."""
     orders = {key: order for key, (_, order) in sorted(state.orders.items()) if key in durable}
     trades = {order.request.trade_id: state.trades[order.request.trade_id] for order in orders.values()}

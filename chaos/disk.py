@@ -21,6 +21,7 @@ class Platter:
         self.hand_halted = False
         self.settings: dict[tuple[str, int], bytes] = {}
         self.full = False
+        self.owner: Life | None = None
         self.writes = 0
         self._on_durable = on_durable
 
@@ -47,19 +48,20 @@ class SimDisk:
         self._platter = platter
         self._life = life
         self._later = later
+        platter.owner = life  # the lease: what a former life had under way has reached the disk by now, or never does
 
     def head(self) -> Head:
         rows = self._platter.rows
         return Head(rows[-1].seq, rows[-1].hash) if rows else Head(0, GENESIS)
 
-    def ends(self) -> dict[int, int]:
+    def ends(self, since: int = 0) -> dict[int, int]:
         found: dict[int, int] = {}
-        for row in self._platter.rows:
+        for row in self.rows(since):
             found[row.run] = max(found.get(row.run, 0), row.mono_ns)
         return found
 
-    def rows(self) -> Iterator[Row]:
-        yield from tuple(self._platter.rows)
+    def rows(self, since: int = 0) -> Iterator[Row]:
+        yield from (row for row in tuple(self._platter.rows) if row.seq >= since)
 
     def start(self, _: object) -> None:
         """There is no thread to start."""
@@ -80,17 +82,13 @@ class SimDisk:
         """Nothing is open."""
 
     def _end(self, rows: Sequence[Row], done: Done, outlives: bool) -> None:
-        if self._life.dead and not outlives:
+        if self._life.dead and (not outlives or self._platter.owner is not self._life):
             return
         refusal = self._refusal()
-        if not refusal and self._follows(rows):
+        if not refusal:
             self._platter.commit(rows)
         if not self._life.dead:
             done(refusal)
-
-    def _follows(self, rows: Sequence[Row]) -> bool:
-        """A new life may have begun to write meanwhile: its lease keeps what is left of the old one out."""
-        return rows[0].seq == self.head().seq + 1
 
     def _refusal(self) -> str:
         return "database or disk is full" if self._platter.full else ""

@@ -1,6 +1,6 @@
 """What may happen to one request or to one venue for a while. Drawn from a seed; every draw is counted."""
 
-from collections import Counter
+from collections import Counter, deque
 from random import Random
 
 from msgspec import Struct
@@ -43,10 +43,16 @@ class Fates:
 
     def __init__(self, random: Random, counts: Counter[str]) -> None:
         self._random = random
-        self._counts = counts
+        self.counts = counts
         self.weather = Weather()
+        self.script: deque[str] = deque()  # what the next placements meet, before any chance
+        self.fills_first = 0  # so many cancels meet an order that trades before they arrive
 
     def placement(self) -> str:
+        if self.script:
+            fate = self.script.popleft()
+            self.counts[f"place.{fate}"] += 1
+            return fate
         return self._draw(_PLACEMENTS, "place")
 
     def query(self) -> str:
@@ -54,12 +60,12 @@ class Fates:
 
     def _draw(self, menu: tuple[tuple[int, str], ...], what: str) -> str:
         if self.weather.away:
-            self._counts[f"{what}.away"] += 1
+            self.counts[f"{what}.away"] += 1
             return "no_connection"
         if self._random.random() >= self.weather.badness:
             return "fine"
         fate = self._random.choices([name for _, name in menu], [weight for weight, _ in menu])[0]
-        self._counts[f"{what}.{fate}"] += 1
+        self.counts[f"{what}.{fate}"] += 1
         return fate
 
     def out_s(self) -> float:

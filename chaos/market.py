@@ -30,6 +30,7 @@ class Market:
         self.premiums: dict[str, float] = {}
         self.dark: set[str] = set()  # venues whose socket is down
         self.crossed: set[str] = set()  # venues that show a crossed book
+        self.healed = False  # a feed that takes away what a false bid crosses
 
     def mid(self, venue: str, rules: MarketRules) -> float:
         tether = _FX * (1 + self._tether)
@@ -62,6 +63,8 @@ class Market:
         bids, asks = ([(float(price), float(qty)) for price, qty in side] for side in bank.exchange.book(symbol))
         if bank.name in self.crossed and bids and asks:
             bids = [(asks[0][0] * 1.01, 1.0), *bids]
+            if self.healed:
+                asks = [(bids[0][0] * 1.0001, size) for _, size in asks[:1]]
         return ev.BookSnapshot(
             venue=bank.name, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=wall_ms, seen_ns=now_ns
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 from msgspec import Struct
@@ -34,14 +35,7 @@ def run(seed: int, hours: float, seams: Seams = Seams()) -> Result:
     """Never raises for what the desk does: that is a violation."""
     began = time.perf_counter()
     world = World(seed, seams)
-    asyncio.set_event_loop(world.loop)
-    try:
-        settled_s = world.loop.run_until_complete(_named(_play(world, hours)))
-    except Exception as error:  # the simulation itself, or a deadlock: the seed tells all
-        world.checks.breach("the simulation ended", repr(error)[:500])
-        settled_s = -1.0
-    finally:
-        _close(world)
+    settled_s = live(world, _play(world, hours))
     counts = dict(sorted(world.counts.items()))
     return Result(
         seed=seed,
@@ -56,11 +50,23 @@ def run(seed: int, hours: float, seams: Seams = Seams()) -> Result:
     )
 
 
-async def _named(work: Any) -> float:
+def live(world: World, work: Coroutine[Any, Any, float]) -> float:
+    """Play `work` in the world and end it. -1.0 where the simulation itself ended: a violation says why."""
+    asyncio.set_event_loop(world.loop)
+    try:
+        return world.loop.run_until_complete(_named(work))
+    except Exception as error:  # the simulation itself, or a deadlock: the seed tells all
+        world.checks.breach("the simulation ended", repr(error)[:500])
+        return -1.0
+    finally:
+        _close(world)
+
+
+async def _named(work: Coroutine[Any, Any, float]) -> float:
     task = asyncio.current_task()
     if task is not None:
         task.set_name("world")
-    return float(await work)
+    return await work
 
 
 async def _play(world: World, hours: float) -> float:
@@ -72,33 +78,29 @@ async def _play(world: World, hours: float) -> float:
     if not world.checks.violations and world.shell is not None:
         world.checks.at_rest(world.shell.desk.state, world.banks)
         world.checks.money(world.banks)
-        await _restart_twice(world, storm)
+        await restart_twice(world, storm)
     return settled_s
 
 
 async def _calm(world: World, storm: Storm) -> float:
     """No fault is left; the desk is resumed; everything must come to its end."""
-    world.kill_in = -1
-    world.platter.full = world.platter.hand_halted = False
-    world.market.crossed.clear()
-    for fates in world.fates.values():
-        fates.weather.badness, fates.weather.lag_ms = 0.0, 0
-        fates.weather.away = fates.weather.zero_balances = fates.weather.stale_balances = False
+    world.clear_sky()
     began_s = world.loop.time()
     await storm.quiet(61)  # the last spells end by themselves, the latest orders arrive
     while world.loop.time() - began_s < _CALM_S:
         await storm.rounds(2)
-        why = _unsettled(world)
+        why = unsettled(world)
         if not why:
             return world.loop.time() - began_s
         if world.shell is not None and world.shell.desk.level:
             await storm.resume()
         _close_dead_letters(world, storm)
-    world.checks.breach("liveness", f"not at rest {_CALM_S:.0f} s after the faults: {_unsettled(world)}")
+    world.checks.breach("liveness", f"not at rest {_CALM_S:.0f} s after the faults: {unsettled(world)}")
     return _CALM_S
 
 
-def _unsettled(world: World) -> str:
+def unsettled(world: World) -> str:
+    """What keeps the desk from being at rest; "" where nothing does."""
     if world.shell is None:
         return "no process"
     state = world.shell.desk.state
@@ -116,7 +118,7 @@ def _close_dead_letters(world: World, storm: Storm) -> None:
         world.counts["dead letters"] += storm.ask(CloseDeadLetter(trade_id=trade_id, evidence="seen after the storm"))
 
 
-async def _restart_twice(world: World, storm: Storm) -> None:
+async def restart_twice(world: World, storm: Storm) -> None:
     """Restart ∘ restart = restart, and a restart changes nothing that is settled."""
     seen = []
     for _ in range(3):

@@ -90,6 +90,7 @@ class SimVenue:
             try:
                 report = self._bank.place(order, ratio)
             except VenueRefused as refused:
+                self._fates.counts[f"refused.{refused.code}"] += 1
                 error = refused
             if fate == "error_executed":
                 error, report = OutcomeUnknown("HTTP 504: <html>"), None
@@ -112,7 +113,17 @@ class SimVenue:
         raise VenueRefused("unsupported", f"{self.venue} cannot change an open order")
 
     async def cancel(self, symbol: str, cid: str, venue_order_id: str) -> None:
-        await self._ask(lambda: self._bank.cancel(cid))
+        await self._ask(lambda: self._cancel(cid))
+
+    def _cancel(self, cid: str) -> None:
+        if self._fates.fills_first > 0 and self._bank.cross(cid):
+            self._fates.fills_first -= 1
+            self._fates.counts["cancel.filled first"] += 1
+        self._bank.cancel(cid)
+
+    def cancel_everything(self) -> None:
+        """The endpoint that asks for no id: whoever's order it is."""
+        self._bank.cancel_everything()
 
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
         found = await self._ask(lambda: self._bank.find(cid, self._fates.weather.lag_ms))

@@ -22,7 +22,7 @@ from chaos.market import Market
 from chaos.venue import SimVenue
 from engine.config import Config, load
 from engine.domain import event as ev
-from engine.domain.effect import Record, StoreSetting
+from engine.domain.effect import Notice, Record, StoreSetting
 from engine.domain.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from engine.domain.money import NS_PER_MS
 from engine.domain.order import OrderRequest
@@ -56,9 +56,15 @@ def configuration() -> Config:
     return msgspec.structs.replace(config, venues=traded)
 
 
+def _steady(world: "World") -> Clock:
+    """Ages by a clock that nobody can set."""
+    return Clock(mono_ns=world.mono_ns, wall_ms=world.wall_ms, idle_tick_s=_IDLE_TICK_S)
+
+
 class Seams(Struct, frozen=True, kw_only=True):
     """What stands between the product and the world. A careless one of each must make a check fail."""
 
+    clock: Callable[["World"], Clock] = _steady
     disk: Callable[[Platter, Life, Callable[[float, Callable[[], None]], None]], Disk] = SimDisk
     latch: type[SimLatch] = SimLatch
     orders: Callable[[SimVenue], Orders] = lambda venue: venue
@@ -67,8 +73,9 @@ class Seams(Struct, frozen=True, kw_only=True):
 class World:
     """Everything of it runs on `loop`; `seed` decides all. `trace` is the hash of what happened."""
 
-    def __init__(self, seed: int, seams: Seams = Seams()) -> None:
+    def __init__(self, seed: int, seams: Seams = Seams(), config: Config | None = None) -> None:
         self.seed = seed
+        self.config = config or configuration()
         self._seams = seams
         self.loop = SimLoop(self.stream("loop"))
         self.loop.set_exception_handler(self._in_a_callback)
@@ -84,6 +91,10 @@ class World:
         self.life: Life | None = None
         self.shell: Shell | None = None
         self._process: asyncio.Task[None] | None = None
+        self.told: Counter[tuple[str, str]] = Counter()  # (kind, rule or key) of notices
+        self.listeners: list[Callable[[Notice], None]] = []
+        self.on_arrival: list[Callable[[Arrival], None]] = []
+        self.kill_at = ""  # the point at which the process dies, by its name
         self.kill_in = -1  # points until the process dies; negative: it does not
         self.lives = 0
 
@@ -98,6 +109,17 @@ class World:
 
     def wall_ms(self) -> int:
         return _BOOT_WALL_MS + self.loop.now_ns // NS_PER_MS + self._skew_ms
+
+    def clear_sky(self) -> None:
+        """From now on nothing goes wrong by itself."""
+        self.kill_in, self.kill_at = -1, ""
+        self.platter.full = self.platter.hand_halted = False
+        self.market.crossed.clear()
+        for fates in self.fates.values():
+            fates.script.clear()
+            fates.fills_first = 0
+            fates.weather.badness, fates.weather.lag_ms = 0.0, 0
+            fates.weather.away = fates.weather.zero_balances = fates.weather.stale_balances = False
 
     def jump_wall(self, ms: int) -> None:
         self._skew_ms += ms
@@ -124,8 +146,8 @@ class World:
         """A place where the process may die. Raises Killed."""
         if self.kill_in > 0:
             self.kill_in -= 1
-        elif self.kill_in == 0:
-            self.kill_in = -1
+        elif self.kill_in == 0 or (self.kill_at and self.kill_at == where):
+            self.kill_in, self.kill_at = -1, ""
             self.counts[f"kill.{where}"] += 1
             self._bury()
             raise Killed
@@ -136,6 +158,7 @@ class World:
         self.life = life
         self.note("start", self.lives)
         self._process = self.loop.create_task(self._run(life), name=f"life {self.lives}")
+        self._process.add_done_callback(self._ended)
 
     def kill(self) -> None:
         self.counts["kill.any time"] += 1
@@ -162,6 +185,12 @@ class World:
         except Killed:
             return
 
+    def _ended(self, process: "asyncio.Task[None]") -> None:
+        """What a life cannot even begin with, a configuration that is refused for instance."""
+        error = None if process.cancelled() else process.exception()
+        if error is not None:
+            self._died(error)
+
     def _in_a_callback(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A process may die there too; anything else is a failure that production would only write down."""
         error = context.get("exception")
@@ -173,15 +202,14 @@ class World:
         self._bury()
 
     async def _live(self, life: Life) -> None:
-        config = configuration()
         latch = self._seams.latch(self.platter, life)
-        clock = Clock(mono_ns=self.mono_ns, wall_ms=self.wall_ms, idle_tick_s=_IDLE_TICK_S)
-        shell = Shell(config, clock, latch, dict)
+        clock = self._seams.clock(self)
+        shell = Shell(self.config, clock, latch, dict)
         journal = Journal(
             Path("chaos"),
             on_state=shell.on_journal,
-            mono_ns=self.mono_ns,
-            wall_ms=self.wall_ms,
+            mono_ns=clock.mono_ns,
+            wall_ms=clock.wall_ms,
             disk=self._seams.disk(self.platter, life, self.later),
         )
         async with asyncio.TaskGroup() as tasks:
@@ -193,7 +221,7 @@ class World:
             ]
             shell.recover(journal, settings)
             self.shell = shell
-            shell.desk.subscribe(lambda notice: self.note(notice.kind, notice.key, notice.body))
+            shell.desk.subscribe(self._hear)
             for name, venue in venues.items():
                 tasks.create_task(self._attend(name, venue, shell))
             tasks.create_task(shell.run_ticks(lambda: None))
@@ -212,13 +240,19 @@ class World:
         while True:
             try:
                 await venue.warm()
-                found = tuple(await venue.instruments(configuration().venues[name].symbols))
+                found = tuple(await venue.instruments(self.config.venues[name].symbols))
                 break
             except (VenueUnavailable, VenueRefused, OutcomeUnknown):
                 await asyncio.sleep(1.0)
         shell.desk.handle(ev.InstrumentsLoaded(venue=name, instruments=found, seen_ns=self.mono_ns()))
         if name not in self.market.dark:
             self.connect(name)
+
+    def _hear(self, notice: Notice) -> None:
+        self.note(notice.kind, notice.key, notice.body)
+        self.told[notice.kind, notice.key.partition(":")[0]] += 1
+        for listener in self.listeners:
+            listener(notice)
 
     # the desk's senses
 
@@ -253,6 +287,8 @@ class World:
         self.counts["venue orders"] += 1
         self.note("arrival", arrival.request.cid, str(arrival.request.qty), str(arrival.request.price))
         self.checks.on_arrival(arrival)
+        for listener in self.on_arrival:
+            listener(arrival)
 
     def marks(self) -> dict[str, Decimal]:
         """KRW per coin, for sizes of exposures."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from chaos.careless import Blind, DeafLatch, HastyDisk, Mute, Retrying
 from chaos.run import run
 from chaos.world import Seams
-from tests.chaos.careless import Blind, DeafLatch, HastyDisk, Mute, Retrying
 
 ROOT = Path(__file__).parent.parent.parent
 

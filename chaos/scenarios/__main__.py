@@ -1,0 +1,99 @@
+"""`make chaos-scenarios`: the known faults on many seeds, on some without guards; the last line is one JSON object."""
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+
+from msgspec import Struct
+
+from chaos.scenarios.registry import SCENARIOS, named
+
+_AT_ONCE = 20  # seeds of one piece of work
+
+
+class Found(Struct, frozen=True):
+    """What a run of seeds of one scenario showed."""
+
+    number: int
+    guarded: bool
+    seeds: int
+    broken: list[tuple[int, str]]  # seed and first violation
+    by_law: int  # how many broke the law that the scenario names
+    cpu_s: float
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="chaos.scenarios", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--unguarded", type=int, default=5, help="seeds without the guard")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--only", type=int, nargs="*", default=[], help="numbers of faults")
+    parser.add_argument("--jobs", type=int, default=2)
+    asked = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    wanted = [s.number for s in SCENARIOS if not asked.only or s.number in asked.only]
+    work = [
+        (number, guarded, first, min(_AT_ONCE, asked.first + count - first))
+        for number in wanted
+        for guarded, count in ((True, asked.seeds), (False, asked.unguarded))
+        for first in range(asked.first, asked.first + count, _AT_ONCE)
+    ]
+    table = _table(list(_done(work, asked.jobs)), wanted)
+    print(json.dumps(table))
+    return 1 if table["broken"] or table["toothless"] else 0
+
+
+def _done(work: list[tuple[int, bool, int, int]], jobs: int) -> Iterable[Found]:
+    if jobs <= 1:
+        yield from (play(*each) for each in work)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(play, *zip(*work, strict=True))
+
+
+def play(number: int, guarded: bool, first: int, count: int) -> Found:
+    scenario, began_s = named(number), time.process_time()
+    broken, by_law = [], 0
+    for seed in range(first, first + count):
+        violations = scenario.run(seed, guarded)
+        if violations:
+            broken.append((seed, violations[0]))
+            by_law += any(line.startswith(scenario.law) for line in violations)
+    return Found(number, guarded, count, broken, by_law, time.process_time() - began_s)
+
+
+def _table(found: list[Found], wanted: list[int]) -> dict[str, int | float]:
+    broken, toothless = 0, []
+    for number in wanted:
+        scenario = named(number)
+        with_guard = [each for each in found if each.number == number and each.guarded]
+        without = [each for each in found if each.number == number and not each.guarded]
+        seeds, shown = sum(each.seeds for each in with_guard), sum(each.seeds for each in without)
+        failed = [line for each in with_guard for line in each.broken]
+        by_law = sum(each.by_law for each in without)
+        print(
+            f"{number:2} {scenario.name:34} {seeds - len(failed):5}/{seeds} hold; without its guard "
+            f"{sum(len(each.broken) for each in without)}/{shown} break, {by_law} by the law",
+            file=sys.stderr,
+        )
+        for seed, line in failed:
+            print(f"   {line}\n   again: python -m chaos.scenarios --only {number} --first {seed} --seeds 1 --jobs 1")
+        broken += len(failed)
+        if shown and not by_law:
+            toothless.append(number)
+            print(f"   no seed broke `{scenario.law}`", file=sys.stderr)
+    return {
+        "scenarios": len(wanted),
+        "runs": sum(each.seeds for each in found),
+        "broken": broken,
+        "toothless": len(toothless),
+        "cpu_s": round(sum(each.cpu_s for each in found), 1),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

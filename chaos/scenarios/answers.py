@@ -1,0 +1,124 @@
+"""Answers that do not come, come late, or tell less than there is."""
+
+from chaos.bank import Arrival
+from chaos.careless import GivingUp, Hoping, Impatient, Incurious, Retrying, WholeOnly
+from chaos.scenarios.stage import Composition, Scenario, Stage, configured, on_the_desk, only
+from chaos.world import Seams
+from engine.domain.effect import Notice
+
+_TWO_LEGS = configured(strategies=only("spatial", "kimchi"))
+_WITHOUT_EXPIRY = ("upbit", "bithumb")
+
+
+async def _no_answer(stage: Stage) -> None:
+    stage.force_all(stage.random.choice(("lost_reply", "error_executed")))
+    await stage.premium()
+    stage.met("place.lost_reply", "place.error_executed")
+
+
+async def _late(stage: Stage) -> None:
+    def arrived(arrival: Arrival) -> None:
+        shell, cid = stage.world.shell, arrival.request.cid
+        found = shell.desk.state.orders.get(cid) if shell is not None else None
+        if found is not None and found[1].is_terminal:
+            stage.breach("a verdict stands", f"{cid} arrives when it was believed {found[1].status}")
+
+    stage.world.on_arrival.append(arrived)
+    for name in _WITHOUT_EXPIRY:
+        stage.force(name, "late", "late", "late")
+    await stage.premium(stage.random.choice(_WITHOUT_EXPIRY), seconds=6)
+    await stage.storm.rounds(3)
+    stage.met("place.late")
+
+
+async def _asked_again(stage: Stage) -> None:
+    for _ in range(2):
+        stage.force_all(stage.random.choice(("lost_reply", "lost_request", "error_executed")))
+        await stage.premium()
+    stage.met("place.lost_reply", "place.lost_request", "place.error_executed")
+
+
+async def _acknowledged(stage: Stage) -> None:
+    stage.force_all("ack_only", "ack_only")
+    await stage.premium()
+    stage.met("place.ack_only")
+
+
+async def _in_part(stage: Stage) -> None:
+    stage.force_all("partial", "partial")
+    await stage.premium()
+    stage.met("place.partial")
+
+
+async def _success_is_said(stage: Stage) -> None:
+    """The answer to half of the orders is lost, with the order itself: nobody may say that it is done."""
+    checks = stage.world.checks
+
+    def hear(notice: Notice) -> None:
+        if notice.kind == "trade" and b'"state":"closed"' in notice.body.replace(b": ", b":"):
+            open_qty = checks.open_qty(notice.key, stage.world.banks)
+            if abs(open_qty) * stage.world.marks()["BTC"] > 20_000:
+                stage.breach("said and done", f"{notice.key} is said to be closed with {open_qty} BTC open")
+
+    stage.world.listeners.append(hear)
+    stage.force(stage.random.choice(tuple(stage.world.banks)), "lost_request", "lost_request")
+    for name in stage.world.banks:
+        stage.force(name, "lost_request")
+    await stage.premium()
+    stage.met("place.lost_request")
+
+
+SCENARIOS = (
+    Scenario(
+        number=1,
+        name="no answer, executed",
+        fault="the first order at each venue executes and its answer is lost or HTML",
+        guard="a lost answer is UNKNOWN until evidence, never a rejection",
+        law="ledger",
+        run=on_the_desk(_no_answer, Composition(seams=Seams(orders=GivingUp))),
+    ),
+    Scenario(
+        number=2,
+        name="not found, alive",
+        fault="orders reach venues without request expiry after our time-out, while look-ups find nothing",
+        guard='"not found" is evidence only after the last possible acceptance',
+        law="a verdict stands",
+        run=on_the_desk(
+            _late,
+            Composition(seams=Seams(orders=Impatient), config=_TWO_LEGS),
+            Composition(config=_TWO_LEGS),
+        ),
+    ),
+    Scenario(
+        number=3,
+        name="sent again",
+        fault="no answer to an order, executed or not",
+        guard="no order is sent a second time",
+        law="sent once",
+        run=on_the_desk(_asked_again, Composition(seams=Seams(orders=Retrying))),
+    ),
+    Scenario(
+        number=9,
+        name="a fill that nobody tells",
+        fault="the reply says OPEN, the order has ended, no further word comes",
+        guard="an acknowledged order is looked up until it ends",
+        law="liveness",
+        run=on_the_desk(_acknowledged, Composition(seams=Seams(orders=Incurious))),
+    ),
+    Scenario(
+        number=22,
+        name="filled in part",
+        fault="IOC orders fill in part, the rest is cancelled by the venue",
+        guard="the cumulative fill is booked, not the order",
+        law="ledger",
+        run=on_the_desk(_in_part, Composition(seams=Seams(orders=WholeOnly))),
+    ),
+    Scenario(
+        number=25,
+        name="said to be closed",
+        fault="orders that were to fill or to unwind never arrive",
+        guard="the end of a trade is the venue's word, not the intent",
+        law="said and done",
+        run=on_the_desk(_success_is_said, Composition(seams=Seams(orders=Hoping))),
+    ),
+)

@@ -1,0 +1,42 @@
+"""Every known fault holds on twenty seeds, and shows itself where its guard is gone."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from chaos.scenarios.registry import SCENARIOS
+from chaos.scenarios.stage import Scenario
+
+GUARDED, UNGUARDED = range(1, 21), range(1, 9)
+
+by_name = pytest.mark.parametrize("scenario", SCENARIOS, ids=[f"{s.number} {s.name}" for s in SCENARIOS])
+
+
+@pytest.fixture(autouse=True)
+def silence() -> Iterator[None]:
+    """Millions of lines of the engine's own log would be kept for a report that nobody reads."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@by_name
+def test_it_holds(scenario: Scenario):
+    broken = {seed: found for seed in GUARDED if (found := scenario.run(seed, True))}
+    assert broken == {}, f"again: python -m chaos.scenarios --only {scenario.number} --first {min(broken)} --seeds 1"
+
+
+@by_name
+def test_it_shows_where_its_guard_is_gone(scenario: Scenario):
+    found: list[str] = []
+    for seed in UNGUARDED:
+        found += scenario.run(seed, False)
+        if any(line.startswith(scenario.law) for line in found):
+            return
+    raise AssertionError(f"no seed broke `{scenario.law}`: {found}")
+
+
+def test_no_fault_has_two_scenarios():
+    numbers = [scenario.number for scenario in SCENARIOS]
+    assert sorted(set(numbers)) == numbers
