@@ -22,6 +22,8 @@ _MS_PER_S = 1_000
 class Line(Protocol):
     """Carries one kind of placement. Every request leaves once; its answer has the shape of the venue's REST answer."""
 
+    sent: int  # placements that were written to it
+
     def carries(self, path: str, params: Params) -> bool:
         """Whether this placement can leave by this line now; if not, the library's own way takes it."""
         ...
@@ -44,12 +46,17 @@ class HttpLine:
         self._pool = pool
         self._path = path
         self._write = write
+        self.sent = 0
 
     def carries(self, path: str, params: Params) -> bool:
         return path == self._path
 
     async def send(self, params: Params, stamp_ms: int) -> Answer:
-        raw = await self._pool.ask(lambda: self._write(params, stamp_ms))
+        def request() -> bytes:
+            self.sent += 1
+            return self._write(params, stamp_ms)
+
+        raw = await self._pool.ask(request)
         return answer_of(raw.status, raw.headers, raw.body)
 
     async def run(self) -> None:

@@ -12,8 +12,8 @@ from engine.venues.bithumb.orders import BithumbOrders
 from engine.venues.bybit.orders import BybitOrders
 from engine.venues.coinone.orders import CoinoneOrders
 from engine.venues.gate.orders import GateOrders
-from engine.venues.line import Line
 from engine.venues.kucoin.orders import KucoinOrders
+from engine.venues.line import Line
 from engine.venues.okx.orders import OkxOrders
 from engine.venues.protocol import Orders
 from engine.venues.settings import NEEDS_PASSPHRASE, Key, OrderSettings

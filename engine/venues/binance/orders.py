@@ -13,8 +13,10 @@ from engine.domain.market import Balance, Instrument, Loan, MarketWarning, Walle
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.binance import standing
+from engine.venues.binance.order_socket import BinanceOrderDialect
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.settings import Key, OrderSettings
+from engine.venues.socket_line import SocketLine
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 
 _WEIGHT_PER_MINUTE = 6_000
@@ -169,7 +171,8 @@ class BinanceOrders:
         settings = options(credential.key, credential.secret, config.order_timeout_ms)
         settings["options"]["recvWindow"] = self._recv_window_ms
         self._exchange = _Exchange(settings)
-        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets)
+        self.line = _line(config, credential, self._recv_window_ms) if config.order_path == "native" else None
+        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets, self.line)
         self._config = config
 
     async def place(self, order: OrderRequest) -> OrderReport:
@@ -296,6 +299,11 @@ class BinanceOrders:
             fee_source="account",
             as_of_ms=wall_ms(),
         )
+
+
+def _line(config: OrderSettings, credential: Key, recv_window_ms: int) -> SocketLine:
+    dialect = BinanceOrderDialect(config, credential, recv_window_ms)
+    return SocketLine(dialect, config.order_timeout_ms / 1000)
 
 
 def _total(fees: _Commission, role: str) -> Decimal:

@@ -13,9 +13,11 @@ from engine.domain.market import Balance, Instrument, Loan, MarketWarning, Walle
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.bybit import standing
+from engine.venues.bybit.order_socket import BybitOrderDialect
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.reports import acknowledged, fees_of, number, settled
 from engine.venues.settings import Key, OrderSettings
+from engine.venues.socket_line import SocketLine
 from engine.venues.verdict import Answer, Budgets, Dialect
 
 T = TypeVar("T")
@@ -173,7 +175,8 @@ class BybitOrders:
         settings = options(credential.key, credential.secret, config.order_timeout_ms)
         settings["options"]["recvWindow"] = recv_window_ms
         self._exchange = _Exchange(settings)
-        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets)
+        self.line = _line(config, credential, recv_window_ms) if config.order_path == "native" else None
+        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets, self.line)
         self._config = config
 
     async def place(self, order: OrderRequest) -> OrderReport:
@@ -316,3 +319,8 @@ class BybitOrders:
             fee_source="account",
             as_of_ms=wall_ms(),
         )
+
+
+def _line(config: OrderSettings, credential: Key, recv_window_ms: int) -> SocketLine:
+    dialect = BybitOrderDialect(config, credential, recv_window_ms)
+    return SocketLine(dialect, config.order_timeout_ms / 1000)

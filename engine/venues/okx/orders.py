@@ -14,7 +14,9 @@ from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.okx import standing
+from engine.venues.okx.order_socket import OkxOrderDialect
 from engine.venues.settings import Key, OrderSettings
+from engine.venues.socket_line import SocketLine
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 
 _PAGE = 100
@@ -114,6 +116,7 @@ class _Market(Struct):
     tickSz: Decimal
     lotSz: Decimal
     minSz: Decimal
+    instIdCode: int | None = None  # what the order socket calls it
 
 
 class _Markets(Struct):
@@ -155,9 +158,9 @@ def _obey(answer: Answer, budgets: Budgets) -> None:
 
 _DIALECT = Dialect(
     error_of=_error_of,
-    # 50004, 51149 and 51054 are timeouts behind the door; 50001, 50013 and 50026 are its own trouble.
-    unknown=frozenset({"50001", "50004", "50005", "50013", "50026", "51054", "51149"}),
-    limited=frozenset({"50011", "50040", "50061"}),
+    # 50004, 51149 and 51054 are timeouts behind the door; 50001, 50013, 50026 and a socket's 64007 are its own trouble.
+    unknown=frozenset({"50001", "50004", "50005", "50013", "50026", "51054", "51149", "64007"}),
+    limited=frozenset({"50011", "50040", "50061", "60014"}),
     not_found=frozenset({"51603"}),
     about_rules=("51000 Parameter px", "51020", "51121"),
     duplicate=("51016",),
@@ -176,7 +179,10 @@ class OkxOrders:
         settings = options(credential.key, credential.secret, config.order_timeout_ms, credential.passphrase)
         self._exchange = _Exchange(settings)
         self._exchange.expiry_ms = config.order_timeout_ms
-        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets)
+        self._order_socket = OkxOrderDialect(config, credential)
+        is_native = config.order_path == "native"
+        self.line = SocketLine(self._order_socket, config.order_timeout_ms / 1000) if is_native else None
+        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets, self.line)
         self._config = config
 
     async def place(self, order: OrderRequest) -> OrderReport:
@@ -253,6 +259,8 @@ class OkxOrders:
             rates = await self._client.ask(Purpose.READ, "GET", "account/trade-fee", params, _Rates)
             if not markets.data or not rates.data:
                 raise VenueUnavailable(f"okx: no rules or no fees for {symbol}")
+            if (code := markets.data[0].instIdCode) is not None:
+                self._order_socket.codes[symbol] = code
             found.append(self._instrument(markets.data[0], rates.data[0]))
         return found
 

@@ -8,6 +8,7 @@ from aiohttp import web
 from sandbox.venues import auth
 from sandbox.venues.auth import Credential, Denied, Why
 from sandbox.venues.binance.feed import BinanceFeed
+from sandbox.venues.binance.order_socket import OrderSocket
 from sandbox.venues.binance.quotes import Quotes, answer, known_symbol
 from sandbox.venues.binance.wire import (
     CLIENT_ID,
@@ -22,6 +23,7 @@ from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
 from sandbox.venues.limits import Ban, Window
 from sandbox.venues.orders import Order, Reason, Refused
+from sandbox.venues.sockets import Sockets
 from sandbox.venues.spelling import fixed, plain
 
 _AHEAD_MS = 1000
@@ -65,8 +67,9 @@ _WEIGHTS = {
 
 
 class Binance:
-    def __init__(self, floor: Floor, feed: BinanceFeed) -> None:
+    def __init__(self, floor: Floor, feed: BinanceFeed, sockets: Sockets) -> None:
         self.floor = floor
+        self._order_socket = OrderSocket(self, sockets)
         self._feed = feed
         self._weight = Window(6000, 60_000)
         self._orders = Window(100, 10_000)
@@ -78,6 +81,7 @@ class Binance:
             web.get("/ws", self._feed.serve),
             web.get("/ws/{streams:.+}", self._feed.serve),
             web.get("/stream", self._feed.serve),
+            web.get("/ws-api/v3", self._order_socket.serve),
             *Quotes(self.floor, self._feed).routes(),
             web.post("/api/v3/order", self._place),
             web.post("/api/v3/order/test", self._test),
@@ -104,15 +108,19 @@ class Binance:
         return request.method == "POST" and request.path == "/api/v3/order"
 
     def admit(self, request: web.Request) -> dict[str, str]:
+        return self.count(_weight(request), is_order=self.is_placement(request))
+
+    def count(self, weight: int, *, is_order: bool) -> dict[str, str]:
+        """Sockets and REST share what an address and an account may do. Raises Limited."""
         now_ms = self.floor.clock()
         if self._ban.left_ms(now_ms):
             raise Limited(banned=True, retry_after_ms=self._ban.left_ms(now_ms))
-        if not self._weight.take("ip", now_ms, _weight(request)):
+        if not self._weight.take("ip", now_ms, weight):
             self._ban.refused(now_ms)
             raise Limited(retry_after_ms=60_000 - now_ms % 60_000)
         headers = {"X-MBX-USED-WEIGHT": str(self._weight.used("ip", now_ms))}
         headers["X-MBX-USED-WEIGHT-1M"] = headers["X-MBX-USED-WEIGHT"]
-        if self.is_placement(request):
+        if is_order:
             if not self._orders.take("account", now_ms) or not self._orders_day.take("account", now_ms):
                 raise Limited(retry_after_ms=10_000 - now_ms % 10_000)
             headers["X-MBX-ORDER-COUNT-10S"] = str(self._orders.used("account", now_ms))
@@ -153,10 +161,10 @@ class Binance:
         text = request.rel_url.raw_query_string + (await request.text())
         credential = auth.binance(request.headers.get("X-MBX-APIKEY"), text, self.floor.keys)
         query = dict(parse_qsl(text, keep_blank_values=True))
-        self._check_age(query)
+        self.check_age(query)
         return credential, query
 
-    def _check_age(self, query: Mapping[str, str]) -> None:
+    def check_age(self, query: Mapping[str, str]) -> None:
         """Raises Denied, Malformed."""
         if not query.get("timestamp", "").isdigit():
             raise Malformed("timestamp")
@@ -168,7 +176,11 @@ class Binance:
 
     async def _place(self, request: web.Request) -> web.Response:
         credential, query = await self._signed(request)
-        order = await self.floor.place(wish(credential.account, query), lambda: self._check_age(query))
+        return await self.placed(credential.account, query)
+
+    async def placed(self, account: str, query: Mapping[str, str]) -> web.Response:
+        """Raises whatever the floor shows, Malformed, Denied."""
+        order = await self.floor.place(wish(account, query), lambda: self.check_age(query))
         kind = "FULL" if query.get("type") in ("MARKET", "LIMIT") else "ACK"
         return answer(placed_row(order, query.get("newOrderRespType", kind)))
 

@@ -1,7 +1,7 @@
 """Bybit's private v5 REST, spot: signed headers, a window per request, answers in HTTP 200 with a `retCode`."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -76,19 +76,22 @@ class Desk:
         """Raises Denied."""
         payload = await request.text() if request.method == "POST" else raw_query(request)
         credential = auth.bybit(request.headers, payload, self._floor.keys)
-        self._check_window(request)
+        self.check_window(request.headers)
         return credential.account
 
-    def _check_window(self, request: web.Request) -> None:
-        window = request.headers.get("X-BAPI-RECV-WINDOW", "")
+    def check_window(self, headers: Mapping[str, str]) -> None:
+        """Raises Denied."""
+        window = headers.get("X-BAPI-RECV-WINDOW", "")
         past_ms = int(window) if window.isdigit() else 5_000
-        stamped_ms(request.headers.get("X-BAPI-TIMESTAMP", ""), self._floor.clock(), past_ms, _AHEAD_MS)
+        stamped_ms(headers.get("X-BAPI-TIMESTAMP", ""), self._floor.clock(), past_ms, _AHEAD_MS)
 
     async def _place(self, request: web.Request) -> web.Response:
-        account = await self._account(request)
-        wish = _wish(account, await json_body(request))
+        return await self.placed(await self._account(request), await json_body(request), request.headers)
+
+    async def placed(self, account: str, body: dict[str, object], headers: Mapping[str, str]) -> web.Response:
+        """Raises whatever the floor shows, Malformed, Denied."""
         # The matching engine looks at the window again: what waited too long on the way is not executed.
-        order = await self._floor.place(wish, lambda: self._check_window(request))
+        order = await self._floor.place(_wish(account, body), lambda: self.check_window(headers))
         return self._say({"orderId": order_id(order), "orderLinkId": order.client_id})
 
     async def _cancel(self, request: web.Request) -> web.Response:

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from sandbox.venues.auth import Denied
 from sandbox.venues.bybit.history import History
+from sandbox.venues.bybit.order_socket import OrderSocket
 from sandbox.venues.bybit.orders import Desk, denial, refusal
 from sandbox.venues.bybit.socket import DEPTHS, Frames, Talk, contract_of, day_of, rows
 from sandbox.venues.door import Malformed, whole
@@ -49,10 +50,12 @@ class Bybit(Public):
         super().__init__(spots, sockets, Window(_PER_WINDOW, _WINDOW_MS))
         self._products = {"spot": Product(spots, 100_000), "linear": Product(linear, 900_000)}
         self._desk = Desk(spots, self._yes)
+        self._order_socket = OrderSocket(self, self._desk, sockets)
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/v5/public/{category}", self._socket),
+            web.get("/v5/trade", self._order_socket.serve),
             web.get("/v5/market/time", self._time),
             web.get("/v5/market/instruments-info", self._instruments),
             web.get("/v5/market/orderbook", self._orderbook),

@@ -13,8 +13,10 @@ from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
 from sandbox.venues.limits import Window
 from sandbox.venues.okx.feed import OkxFeed
+from sandbox.venues.okx.order_socket import OrderSocket
 from sandbox.venues.okx.swaps import Swaps
 from sandbox.venues.okx.wire import (
+    FIRST_CODE,
     balance_row,
     currency_row,
     fill_row,
@@ -25,6 +27,7 @@ from sandbox.venues.okx.wire import (
     wish,
 )
 from sandbox.venues.orders import Order, Reason, Refused, State
+from sandbox.venues.sockets import Sockets
 from sandbox.venues.spelling import plain
 
 T = TypeVar("T")
@@ -80,8 +83,9 @@ class _Failed(Exception):
 
 
 class Okx:
-    def __init__(self, floor: Floor, feed: OkxFeed) -> None:
+    def __init__(self, floor: Floor, feed: OkxFeed, sockets: Sockets) -> None:
         self.floor = floor
+        self._order_socket = OrderSocket(self, sockets)
         self._feed = feed
         self._windows = {path: Window(limit, 2000) for path, limit in _LIMITS.items()}
         self._other = Window(100, 2000)
@@ -90,6 +94,7 @@ class Okx:
         v5 = "/api/v5"
         return [
             web.get("/ws/v5/public", self._feed.serve),
+            web.get("/ws/v5/private", self._order_socket.serve),
             web.get(f"{v5}/public/time", self._time),
             web.get(f"{v5}/public/instruments", self._instruments),
             web.get(f"{v5}/system/status", self._status),
@@ -122,10 +127,13 @@ class Okx:
         return request.method == "POST" and request.path in _PLACEMENTS
 
     def admit(self, request: web.Request) -> dict[str, str]:
-        window = self._windows.get(request.path, self._other)
-        if not window.take(f"{request.method} {request.path}", self.floor.clock()):
-            raise Limited
+        self.count(request.method, request.path)
         return {}
+
+    def count(self, method: str, path: str) -> None:
+        """Sockets and REST share what an account may do. Raises Limited."""
+        if not self._windows.get(path, self._other).take(f"{method} {path}", self.floor.clock()):
+            raise Limited
 
     def refused(self, error: Refused) -> web.Response:
         code, message = _ERRORS[error.reason]
@@ -154,7 +162,7 @@ class Okx:
             raise Refused(Reason.UNKNOWN_MARKET, wanted)
         rows = [
             instrument_row(rules, code, self.floor.wallets)
-            for code, rules in enumerate(self.floor.rules.markets.values(), 10_459)
+            for code, rules in enumerate(self.floor.rules.markets.values(), FIRST_CODE)
         ]
         return _answer([row for row in rows if row["instType"] == kind and wanted in (None, row["instId"])])
 
@@ -208,27 +216,31 @@ class Okx:
             raise Denied(Why.EXPIRED)
         return credential
 
-    def _check_expiry(self, request: web.Request) -> None:
-        text = request.headers.get("expTime", "")
+    def _check_expiry(self, text: str) -> None:
         if text and (not text.isdigit() or int(text) < self.floor.clock()):
             raise _Failed("51149", "Order timed out. Please try again later.")
 
     async def _place(self, request: web.Request) -> web.Response:
         account = (await self._account(request)).account
-        row = await self._placed(request, account, await _body(request, dict[str, object]))
-        return _operations([row])
+        expires = request.headers.get("expTime", "")
+        return await self.placed(account, await _body(request, dict[str, object]), expires)
+
+    async def placed(self, account: str, body: dict[str, object], expires: str) -> web.Response:
+        """Raises whatever the floor shows but a refusal: that is an answer here."""
+        return _operations([await self._placed(account, body, expires)])
 
     async def _place_many(self, request: web.Request) -> web.Response:
         account = (await self._account(request)).account
         bodies = await _body(request, list[dict[str, object]])
         if not 0 < len(bodies) <= 20:
             raise Malformed("batch")
-        return _operations([await self._placed(request, account, body) for body in bodies])
+        expires = request.headers.get("expTime", "")
+        return _operations([await self._placed(account, body, expires) for body in bodies])
 
-    async def _placed(self, request: web.Request, account: str, body: dict[str, object]) -> dict[str, object]:
+    async def _placed(self, account: str, body: dict[str, object], expires: str) -> dict[str, object]:
         try:
-            self._check_expiry(request)
-            order = await self.floor.place(wish(account, body), lambda: self._check_expiry(request))
+            self._check_expiry(expires)
+            order = await self.floor.place(wish(account, body), lambda: self._check_expiry(expires))
         except Refused as error:
             code, message = _ERRORS[error.reason]
             return _failed_row(body, error.code or code, message, self.floor.clock())

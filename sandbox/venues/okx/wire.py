@@ -12,6 +12,7 @@ from sandbox.venues.rules import MarketRules, Stp
 from sandbox.venues.spelling import plain
 from sandbox.venues.wallets import Wallets
 
+FIRST_CODE = 10_459  # instIdCode of the first market
 _CLIENT_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _STP = {"cancel_maker": Stp.CANCEL_MAKER, "cancel_taker": Stp.CANCEL_TAKER, "cancel_both": Stp.CANCEL_BOTH}
 _STP_NAMES = {stp: name for name, stp in _STP.items()}

@@ -18,7 +18,8 @@ from sandbox.world import World, WorldConfig
 from tests.venues.orders.stage import config
 
 VENUES = ("upbit", "bithumb", "binance", "okx", "bybit", "gate", "bitget", "kucoin", "coinone")
-NATIVE = ("upbit", "bithumb")
+SOCKETS = ("binance", "okx", "bybit")
+NATIVE = ("upbit", "bithumb", *SOCKETS)
 PATHS = [(venue, "ccxt") for venue in VENUES] + [(venue, "native") for venue in NATIVE]
 KRW_TICKS = (TickConfig(D(0), D(1)), TickConfig(D(5_000), D(5)), TickConfig(D(1_000_000), D(1_000)))
 EXPIRING = ("binance", "okx", "bybit", "gate")
@@ -67,8 +68,17 @@ class Trader:
         await asyncio.gather(*self._lines, return_exceptions=True)
         await self.orders.close()
 
+    async def line_is_open(self):
+        for line in lines_of([self.orders]):
+            for _ in range(500):
+                if getattr(line, "is_open", True):
+                    break
+                await asyncio.sleep(0.02)
+            assert getattr(line, "is_open", True)
+
     async def start(self):
         await self.orders.warm()
+        await self.line_is_open()
         [self.rules] = await self.orders.instruments([self.symbol])
         return self
 

@@ -1,0 +1,109 @@
+"""OKX's private socket: login first, then operations; a market is named by its number, instId is not looked at."""
+
+from typing import Protocol
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from sandbox.venues import auth
+from sandbox.venues.auth import Denied, Why
+from sandbox.venues.door import Dialect
+from sandbox.venues.okx.wire import FIRST_CODE
+from sandbox.venues.order_sockets import answered, body_of, say
+from sandbox.venues.sockets import OnText, Socket, Sockets
+
+_IDLE_SECONDS = 30.0
+_LOGIN_S = 30
+_LOGIN_PATH = "/users/self/verify"
+
+
+class _Operation(Struct):
+    op: str
+    id: str = ""
+    expTime: str = ""
+    args: list[dict[str, object]] = []
+
+
+class _Rest(Dialect, Protocol):
+    def count(self, method: str, path: str) -> None: ...
+    async def placed(self, account: str, body: dict[str, object], expires: str) -> web.Response: ...
+
+
+class OrderSocket:
+    def __init__(self, rest: _Rest, sockets: Sockets) -> None:
+        self._rest = rest
+        self._sockets = sockets
+        self._accounts: dict[Socket, str] = {}
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        return await self._sockets.serve(
+            request, self._join, self._leave, idle_seconds=_IDLE_SECONDS, sending_counts=True
+        )
+
+    def _join(self, socket: Socket) -> OnText:
+        async def on_text(text: str) -> None:
+            if text == "ping":
+                socket.send("pong")
+                return
+            try:
+                asked = msgspec.json.decode(text, type=_Operation)
+            except msgspec.MsgspecError:
+                _error(socket, "", "60012", f"Invalid request: {text[:200]}")
+                return
+            if asked.op == "login":
+                self._login(socket, asked)
+            elif asked.op != "order":
+                _error(socket, asked.id, "60012", f"Invalid request: {text[:200]}")
+            elif socket not in self._accounts:
+                _error(socket, asked.id, "60011", "Please log in")
+            else:
+                await self._place(socket, asked)
+
+        return on_text
+
+    def _leave(self, socket: Socket) -> None:
+        self._accounts.pop(socket, None)
+
+    def _login(self, socket: Socket, asked: _Operation) -> None:
+        arg = {name: str(value) for name, value in (asked.args[0] if asked.args else {}).items()}
+        stamp = arg.get("timestamp", "")
+        headers = {
+            "OK-ACCESS-KEY": arg.get("apiKey", ""),
+            "OK-ACCESS-PASSPHRASE": arg.get("passphrase", ""),
+            "OK-ACCESS-TIMESTAMP": stamp,
+            "OK-ACCESS-SIGN": arg.get("sign", ""),
+        }
+        try:
+            if not stamp.isdigit() or abs(self._rest.floor.clock() // 1000 - int(stamp)) > _LOGIN_S:
+                raise Denied(Why.EXPIRED)
+            credential = auth.okx(headers, "GET", _LOGIN_PATH, "", self._rest.floor.keys)
+        except Denied as error:
+            codes = {Why.EXPIRED: "60006", Why.UNKNOWN_KEY: "60005", Why.BAD_PASSPHRASE: "60024"}
+            _error(socket, "", codes.get(error.why, "60007"), "Login failed.")
+            return
+        self._accounts[socket] = credential.account
+        say(socket, {"event": "login", "code": "0", "msg": "", "connId": "a4d3ae55"})
+
+    async def _place(self, socket: Socket, asked: _Operation) -> None:
+        if len(asked.args) != 1:
+            _error(socket, asked.id, "60013", "Invalid args")
+            return
+        body = dict(asked.args[0])
+        markets = list(self._rest.floor.rules.markets)
+        code = body.pop("instIdCode", None)
+        at = code - FIRST_CODE if isinstance(code, int) else -1
+        body["instId"] = markets[at] if 0 <= at < len(markets) else ""
+
+        async def work() -> web.Response:
+            self._rest.count("POST", "/api/v5/trade/order")
+            return await self._rest.placed(self._accounts[socket], body, asked.expTime)
+
+        response = await answered(socket, self._rest, work())
+        if response is not None:
+            say(socket, {"id": asked.id, "op": asked.op, **body_of(response), "inTime": "0", "outTime": "0"})
+
+
+def _error(socket: Socket, key: str, code: str, message: str) -> None:
+    named: dict[str, object] = {"id": key} if key else {}
+    say(socket, named | {"event": "error", "code": code, "msg": message, "connId": "a4d3ae55"})
