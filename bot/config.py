@@ -69,6 +69,10 @@ class Control(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tcp_port: int = 0
 
 
+class Watchdog(Struct, frozen=True, kw_only=True):
+    told: str = "watchdog.json"  # relative to data_dir; the rest of this piece is the watchdog's own
+
+
 class BotConfig(Struct, frozen=True, kw_only=True):
     """Keys of the engine alone (venues, risk, ...) are left to the engine's own check."""
 
@@ -78,6 +82,7 @@ class BotConfig(Struct, frozen=True, kw_only=True):
     log_level: str = "INFO"
     control: Control = field(default_factory=Control)
     telegram: Telegram = field(default_factory=Telegram)
+    watchdog: Watchdog = field(default_factory=Watchdog)
 
     def __post_init__(self) -> None:
         try:
@@ -90,6 +95,10 @@ class BotConfig(Struct, frozen=True, kw_only=True):
     @property
     def socket(self) -> Path:
         return Path(self.data_dir) / self.control.socket
+
+    @property
+    def watchdog_told(self) -> Path:
+        return Path(self.data_dir) / self.watchdog.told
 
     @property
     def database(self) -> Path:

@@ -10,6 +10,7 @@ from bot.outbox import Priority
 from bot.stopped import tell_stopped
 from bot.views import boards
 from bot.views.content import Content
+from bot.watchdog import WatchdogNews
 from engine.control.client import DoorRefused, DoorUnavailable
 from engine.control.messages import StatusView
 
@@ -27,6 +28,7 @@ class Watch:
         self._failures = 0
         self._told_key = ""
         self._lost_ms = 0
+        self._watchdog = WatchdogNews(office, office.config.watchdog_told)
 
     async def run(self) -> None:
         while True:
@@ -34,6 +36,7 @@ class Watch:
             await asyncio.sleep(0.3 if self._office.halts.pending() else self._every_s)
 
     async def look(self) -> None:
+        self._watchdog.look()
         await self._tell_halts()
         try:
             status = await self._office.door.reads(ACTOR).status()

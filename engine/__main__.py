@@ -34,6 +34,14 @@ def bot(config: Directory = Path("configs"), overlay: Overlays = None) -> None:
 
 
 @app.command()
+def watchdog(config: Directory = Path("configs"), overlay: Overlays = None) -> None:
+    """Watch the engine's heartbeat; cancel what rests at the venues and halt the desk when it is missing."""
+    from engine.watchdog.run import run as watch
+
+    raise typer.Exit(watch(config, tuple(overlay or ())))
+
+
+@app.command()
 def frames(
     files: Annotated[
         list[Path], typer.Argument(help="captured frames, .jsonl or .jsonl.gz, played one after the other")

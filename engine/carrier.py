@@ -23,13 +23,15 @@ from engine.domain.event import (
     VenueFailed,
 )
 from engine.domain.money import NS_PER_MS
-from engine.domain.order import OrderRequest
+from engine.domain.order import OrderRequest, OrderStatus, TimeInForce
 from engine.risk.latch import allows
 from engine.storage.journal import Entry, Journal
 from engine.storage.latch import LatchStore
 from engine.venues.protocol import Orders
 
 log = logging.getLogger(__name__)
+
+_ENDS_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
 
 
 class Latencies:
@@ -70,6 +72,7 @@ class Carrier:
         self._tasks = tasks
         self._latch = latch
         self._mono_ns = mono_ns
+        self._leaving = False
         self.latencies = Latencies()
 
     def effects(self) -> dict[type, Callable[..., None]]:
@@ -84,7 +87,7 @@ class Carrier:
             OpenLedger: self._keep,
         }
 
-    def _spawn(self, work: Awaitable[None]) -> None:
+    def _spawn(self, work: Awaitable[object]) -> None:
         self._tasks.create_task(work)  # type: ignore[arg-type]
 
     def _keep(self, entry: Entry) -> None:
@@ -121,8 +124,8 @@ class Carrier:
             halt = Halt(level=raised.level, reason=raised.reason)
             self._desk.ask(f"outside-{self._mono_ns()}", raised.actor, "owner", halt)
         sent_ns = self._mono_ns()
-        if not allows(self._desk.level, order.role, finishes=effect.plan is None):
-            reason = f"halted at L{self._desk.level}"
+        if self._leaving or not allows(self._desk.level, order.role, finishes=effect.plan is None):
+            reason = "the desk is stopping" if self._leaving else f"halted at L{self._desk.level}"
             self._tell(OrderNotSent(cid=order.cid, reason=reason, seen_ns=sent_ns))
             return
         venue = self._orders[order.venue]
@@ -134,22 +137,35 @@ class Carrier:
         log.info("order_outcome venue=%s symbol=%s cid=%s outcome=%s", order.venue, order.symbol, order.cid, outcome)
         self._tell(outcome)
 
-    async def _cancel(self, effect: Cancel) -> None:
+    async def _cancel(self, effect: Cancel) -> bool:
+        """False when the venue did not answer it."""
         try:
             await self._orders[effect.venue].cancel(effect.symbol, effect.cid, effect.venue_order_id)
         except VenueRefused as error:
             self._tell(CancelRefused(cid=effect.cid, text=str(error), seen_ns=self._mono_ns()))
         except (VenueUnavailable, OutcomeUnknown, OrderNotFound) as error:
             self._failed(effect.venue, "cancel", error)
+            return False
+        return True
 
-    async def cancel_resting(self) -> None:
-        """Before a stop: ask to cancel whatever of ours still rests. The next start looks up how each ended."""
+    async def cancel_resting(self) -> bool:
+        """Before a stop: nothing leaves any more, and whatever of ours still rests is asked to be cancelled.
+
+        The next start looks up how each ended.
+
+        True when every venue answered and no order is without an answer: nothing of ours can be resting then.
+        """
+        self._leaving = True
+        asked: list[asyncio.Task[bool]] = []
+        is_sure = True
         async with asyncio.TaskGroup() as asking:
             for trade in self._desk.state.live_trades.values():
                 for order in trade.unresolved:
                     request = order.request
+                    is_sure = is_sure and (request.tif in _ENDS_AT_ONCE or order.status is OrderStatus.OPEN)
                     effect = Cancel(cid=request.cid, venue=request.venue, symbol=request.symbol, venue_order_id="")
-                    asking.create_task(self._cancel(effect))
+                    asked.append(asking.create_task(self._cancel(effect)))
+        return is_sure and all(task.result() for task in asked)
 
     async def _look_up(self, effect: LookUp) -> None:
         asked_ns = self._mono_ns()

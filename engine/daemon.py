@@ -27,6 +27,7 @@ from engine.net.notify import notify
 from engine.schedule import Schedule
 from engine.shell import Clock, Shell
 from engine.storage import database, models
+from engine.storage.beat import BEAT_FILE, Heart
 from engine.storage.journal import Journal
 from engine.storage.latch import FileLatch
 from engine.storage.queries import Queries
@@ -71,6 +72,7 @@ class Daemon:
         clock = Clock(mono_ns=time.monotonic_ns, wall_ms=_wall_ms)
         self._shell = Shell(config, clock, FileLatch(self._data / "latch.json"), self._metrics, events)
         self.desk = self._shell.desk
+        self._heart = Heart(self._data / BEAT_FILE)
         self._markets = Markets(config, identity, self.desk)
 
     async def run(self) -> None:
@@ -157,7 +159,7 @@ class Daemon:
         return exchange_row(name, venue.enabled, venue.maker_fee_bps, venue.taker_fee_bps, config, now_ms)
 
     async def _ticks(self) -> None:
-        await self._shell.run_ticks(_still_alive)
+        await self._shell.run_ticks(_still_alive, self._heart.beat)
 
     async def _flush_events(self, events: EventLog) -> None:
         while True:
@@ -170,7 +172,8 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, asked.set)
         await asked.wait()
-        await self._shell.leave(writer.flush)
+        if await self._shell.leave(writer.flush):
+            self._heart.beat(self.desk.level, stopped=True)
         raise Shutdown
 
     async def _stop_on_failure(self) -> None:

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _TICK_S = 0.1
 _LAG_LIMIT_NS = 250 * NS_PER_MS  # the supervisor is told only while the loop answers within this
 _LEAVE_S = 5
+_JOURNAL_STUCK_NS = 5 * NS_PER_S  # a durable write takes milliseconds; a disk that hangs says no word at all
 _QUARTER_MS = 900_000  # midnight lies on a quarter of an hour UTC in every zone: the zone is asked once in each
 _DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1)
@@ -61,6 +62,7 @@ class Shell:
         self._quarter = self._day = 0
         self.desk = Desk(State(core_config(config)), clock.mono_ns, meter, events)
         self.carrier: Carrier | None = None
+        self._journal: Journal | None = None
 
     def wire(
         self,
@@ -71,7 +73,7 @@ class Shell:
     ) -> Carrier:
         """Say who carries out what: orders and the latch here, `carry` the rest."""
         carrier = Carrier(self.desk, journal, orders, tasks, self._latch_store, self._clock.mono_ns)
-        self.carrier = carrier
+        self.carrier, self._journal = carrier, journal
         self.desk.wire({**carrier.effects(), **carry, LatchChanged: self._latch})
         return carrier
 
@@ -104,8 +106,11 @@ class Shell:
             self.desk.ask(f"latch-{now_ns}", "latch", "owner", Halt(level=latch.level, reason=reason))
         self.desk.handle(Recovered(seen_ns=self._clock.mono_ns()))
 
-    async def run_ticks(self, alive: Callable[[], None]) -> None:
-        """Time passes every 100 ms. `alive` is called once a second, while the core steps and the loop answers."""
+    async def run_ticks(self, alive: Callable[[], None], beat: Callable[[int], None] = lambda _: None) -> None:
+        """Time passes every 100 ms. `alive` is called once a second, while the core steps and the loop answers.
+
+        `beat` gets the latch's level: called while the core steps and the journal takes what it is given.
+        """
         fed_ns = steps = 0
         while True:
             now_ns = self._clock.mono_ns()
@@ -118,6 +123,8 @@ class Shell:
                 if self.worst_lag_ns < _LAG_LIMIT_NS:
                     alive()
                 self.worst_lag_ns = 0
+                if self._journal_moves():
+                    beat(self.desk.level)
                 self._obey_others()
                 if self._unwritten is not None:
                     self._latch(self._unwritten)
@@ -125,20 +132,30 @@ class Shell:
             await asyncio.sleep(wait_s)
             self.worst_lag_ns = max(self.worst_lag_ns, self._clock.mono_ns() - due_ns)
 
+    def _journal_moves(self) -> bool:
+        """Writable as far as it knows, and no write that hangs."""
+        stuck_ns = self._journal.stuck_ns() if self._journal is not None else 0
+        return self.desk.state.journal_writable and stuck_ns < _JOURNAL_STUCK_NS
+
     def _is_idle(self) -> bool:
         """No trade, no card, no question is open: nothing falls due within a second."""
         state = self.desk.state
         return not (state.live_trades or state.by_key or state.tokens)
 
-    async def leave(self, flush: Callable[[], Any]) -> None:
-        """A stop leaves nothing resting at a venue and nothing unwritten; both within the supervisor's patience."""
+    async def leave(self, flush: Callable[[], Any]) -> bool:
+        """A stop leaves nothing resting at a venue and nothing unwritten; both within the supervisor's patience.
+
+        True when every cancel was taken: then the watchdog may rest, too.
+        """
+        is_clean = False
         try:
             async with asyncio.timeout(_LEAVE_S):
                 if self.carrier is not None:
-                    await self.carrier.cancel_resting()
+                    is_clean = await self.carrier.cancel_resting()
                 await flush()
         except TimeoutError:
             log.warning("stopping_late seconds=%d", _LEAVE_S)
+        return is_clean
 
     def on_journal(self, state: JournalState) -> None:
         self.problem("journal", "" if state.writable else state.reason)

@@ -101,6 +101,8 @@ class Stage:
         self.overlay_path.write_text(yaml.safe_dump(self._overlay(), allow_unicode=True), encoding="utf-8")
         self.engine = self._daemon("engine", ["-m", "engine", "run"])
         self.bot = self._daemon("bot", ["-m", "bot"])
+        self.watchdog = self._daemon("watchdog", ["-m", "engine", "watchdog"])
+        self._stack.push_async_callback(self.watchdog.stop)
         self._stack.push_async_callback(self.engine.stop)
         self._stack.push_async_callback(self.bot.stop)
         return self

@@ -15,7 +15,7 @@ from bot import config as bot_config
 from engine import config as engine_config
 
 REPOSITORY = Path(__file__).parent.parent
-UNITS = ("premia-engine.service", "premia-bot.service")
+UNITS = ("premia-engine.service", "premia-bot.service", "premia-watchdog.service")
 INSTALLED = "/opt/premia/.venv/bin/premia"
 MAX_EXPOSURE = 2.0
 
@@ -93,21 +93,34 @@ def test_a_daemon_is_watched_and_started_again(unit):
     assert int(found["StartLimitBurst"][0]) * int(found["RestartSec"][0]) < int(found["StartLimitIntervalSec"][0])
 
 
+def test_the_watchdog_reads_the_engines_state_and_the_bot_what_it_tells():
+    engine, bot, watchdog = (settings(unit) for unit in UNITS)
+    assert watchdog["User"] == [UNITS[0].removesuffix(".service")], "the name of the engine's dynamic user"
+    assert watchdog["StateDirectory"] == engine["StateDirectory"]
+    assert watchdog["Group"] == bot["Group"]
+    configs, systemd = REPOSITORY / "configs", REPOSITORY / "systemd"
+    told = engine_config.load(configs, (systemd / "engine.yaml",)).watchdog.told
+    assert told == f"/run/{watchdog['RuntimeDirectory'][0]}/watchdog.json"
+    assert yaml.safe_load((systemd / "bot.yaml").read_text())["watchdog"]["told"] == told
+
+
 def test_engine_and_bot_survive_each_other():
     binding = ("Requires", "Requisite", "BindsTo", "PartOf", "Upholds", "Conflicts", "PropagatesStopTo")
     assert [(unit, key) for unit in UNITS for key in binding if key in settings(unit)] == []
 
 
 def test_each_daemon_has_its_own_secrets():
-    engine, bot = (credentials(unit) for unit in UNITS)
+    engine, bot, watchdog = (credentials(unit) for unit in UNITS)
     assert engine & bot == {"PREMIA_CONTROL_TOKEN"}
+    assert engine - watchdog == {"PREMIA_CONTROL_TOKEN"}, "it cancels at every venue that the engine trades on"
+    assert watchdog <= engine
     assert "TELEGRAM_BOT_TOKEN" in bot
     assert not any("_API_" in name for name in bot)
 
 
 def test_every_secret_is_named_in_the_example():
     named = set(re.findall(r"^([A-Z_]+)=$", (REPOSITORY / ".env.example").read_text(), re.MULTILINE))
-    engine, bot = (credentials(unit) for unit in UNITS)
+    engine, bot, _ = (credentials(unit) for unit in UNITS)
     assert named == engine | bot
     venues = yaml.safe_load((REPOSITORY / "configs" / "venues.yaml").read_text())["venues"]
     traded = [name for name, venue in venues.items() if venue.get("trade", True)]  # a watched venue has no key

@@ -166,6 +166,10 @@ class Journal:
             self._write()
         return done
 
+    def stuck_ns(self) -> int:
+        """How long the write that is under way has taken so far; 0 while none is."""
+        return self._mono_ns() - self._writing[0].mono_ns if self._writing else 0
+
     def close(self) -> None:
         """Write what waits, end the disk's thread, give the lease back."""
         self._closing = True

@@ -1,0 +1,213 @@
+"""`premia watchdog`: a process of its own that cancels what rests when the engine is gone. It never sends an order."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from engine.config import Config, Credential, load, venue_credential
+from engine.domain.effect import LatchChanged
+from engine.domain.errors import JournalFailed
+from engine.domain.money import NS_PER_MS, NS_PER_S
+from engine.net.notify import notify
+from engine.storage.beat import BEAT_FILE, read_beat
+from engine.storage.latch import read_latch, write_latch
+from engine.storage.own_orders import OwnOrders
+from engine.venues.protocol import Orders
+from engine.venues.settings import NEEDS_PASSPHRASE
+from engine.watchdog.sweep import Cleaning
+from engine.watchdog.told import Alert, AtVenue, Herald
+from engine.watchdog.vigil import Sight, Vigil
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 1.0
+_CLEAN_EVERY_S = 30.0  # while the engine stays away and nothing of ours rests
+_TROUBLE_AFTER_S = 30.0  # an episode that is not clean by then is told as trouble, once
+_SWEEP_S = 20.0  # one look at one venue at most
+_ACTOR = "watchdog"
+
+Build = Callable[[], Mapping[str, Orders]]
+
+
+class Stopped(Exception):
+    """A signal asked for the end."""
+
+
+class Watchdog:
+    """Looks at the heartbeat each second; while it is missing, latches L2 and sweeps every venue until it is clean."""
+
+    def __init__(self, config: Config, build: Build, mono_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        data = Path(config.data_dir)
+        self._settings = config.watchdog
+        self._build = build
+        self._mono_ns = mono_ns
+        self._beat_path = data / BEAT_FILE
+        self._latch_path = data / "latch.json"
+        self._vigil = Vigil(config.watchdog.missing_s * NS_PER_S)
+        self._own = OwnOrders(data / "journal.db")
+        self._herald = Herald(data / config.watchdog.told)
+        self._venues: Mapping[str, Orders] | None = None
+        self._missing, self._back = asyncio.Event(), asyncio.Event()
+        self._problems: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Until a signal."""
+        notify("READY=1\nSTATUS=watching")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watch(), name="watch")
+                tasks.create_task(self._act(), name="act")
+                tasks.create_task(_stop_on_signal(), name="signals")
+        except* Stopped:
+            log.info("stopping")
+        finally:
+            notify("STOPPING=1")
+            for venue in (self._venues or {}).values():
+                await venue.close()
+
+    async def _watch(self) -> None:
+        said = Sight.UNARMED
+        while True:
+            sight = self._vigil.look(read_beat(self._beat_path), self._mono_ns())
+            if sight is not said:
+                log.warning("heartbeat sight=%s before=%s", sight.value, said.value)
+                notify(f"STATUS=engine {sight.value}")
+                said = sight
+            if sight is Sight.MISSING:
+                self._missing.set()
+                self._back.clear()
+            else:
+                self._missing.clear()
+                self._back.set()
+            notify("WATCHDOG=1")
+            await asyncio.sleep(_LOOK_S)
+
+    async def _act(self) -> None:
+        while True:
+            await self._missing.wait()
+            await self._episode()
+
+    async def _episode(self) -> None:
+        """From the missing beat to the next one: latch first, then cancel until nothing of ours rests anywhere."""
+        began_ns = self._mono_ns()
+        self._problems.clear()
+        self._latch()
+        self._tell("acting", {})
+        venues = self._open_venues()
+        cleaning = {
+            name: Cleaning(venue, began_ns, venue.late_acceptance_ms * NS_PER_MS) for name, venue in venues.items()
+        }
+        told = ""
+        while self._missing.is_set():
+            self._latch()
+            self._read_journal()
+            await self._sweep(list(cleaning.values()))
+            is_clean = all(each.is_clean for each in cleaning.values()) and not self._problems
+            is_late = self._mono_ns() - began_ns > _TROUBLE_AFTER_S * NS_PER_S
+            what = "clean" if is_clean else "trouble" if is_late else ""
+            if what and what != told and told != "clean":
+                told = what
+                self._tell(what, cleaning)
+            await self._pause(_CLEAN_EVERY_S if is_clean else self._settings.sweep_every_s)
+        self._tell("back", cleaning)
+
+    def _open_venues(self) -> Mapping[str, Orders]:
+        """Only now: the clients are most of this process's memory, and most of its life it needs none."""
+        if self._venues is None:
+            self._venues = self._build()
+        return self._venues
+
+    async def _sweep(self, cleaning: list[Cleaning]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for each in cleaning:
+                tasks.create_task(self._look(each))
+
+    async def _look(self, each: Cleaning) -> None:
+        try:
+            async with asyncio.timeout(_SWEEP_S):
+                await each.look(self._own, self._mono_ns)
+        except TimeoutError:
+            log.warning("sweep_late venue=%s", each.venue.venue)
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, but not past the engine's return."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._back.wait()
+
+    def _latch(self) -> None:
+        """Durable before the first cancel, so that the engine comes back halted whatever else goes wrong."""
+        if read_latch(self._latch_path).level >= 2:
+            self._problems.pop("latch", None)
+            return
+        silent_s = self._vigil.silent_s(self._mono_ns())
+        reason = f"the engine gave no heartbeat for {silent_s} s"
+        try:
+            write_latch(self._latch_path, LatchChanged(level=2, reason=reason, actor=_ACTOR, wall_ms=_wall_ms()))
+        except OSError as error:
+            log.error("latch_unwritable error=%s", error)
+            self._problems["latch"] = f"the latch cannot be written: {error.strerror}"
+        else:
+            self._problems.pop("latch", None)
+
+    def _read_journal(self) -> None:
+        try:
+            self._own.refresh()
+        except JournalFailed as error:
+            log.error("journal_unreadable error=%s", error)
+            self._problems["journal"] = f"the journal cannot be read: {error}"
+        else:
+            self._problems.pop("journal", None)
+
+    def _tell(self, what: str, cleaning: Mapping[str, Cleaning]) -> None:
+        alert = Alert(
+            id=_wall_ms(),
+            what=what,
+            silent_s=self._vigil.silent_s(self._mono_ns()),
+            level=read_latch(self._latch_path).level,
+            venues={
+                name: AtVenue(cancelled=each.cancelled, open=each.last.found, error=each.last.error)
+                for name, each in cleaning.items()
+            },
+            problem="; ".join(self._problems.values()),
+        )
+        log.warning("told what=%s silent_s=%d level=%d venues=%s", what, alert.silent_s, alert.level, alert.venues)
+        try:
+            self._herald.tell(alert)
+        except OSError as error:
+            log.error("cannot_tell error=%s", error)
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // NS_PER_MS
+
+
+async def _stop_on_signal() -> None:
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    await asked.wait()
+    raise Stopped
+
+
+def run(directory: Path, overlays: tuple[Path, ...]) -> int:
+    """Exit code 0 after a signal. Raises ConfigError, also for a traded venue without its key."""
+    config = load(directory, overlays)
+    logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    traded = {name: venue for name, venue in config.venues.items() if venue.enabled and venue.trade}
+    keys: dict[str, Credential] = {}
+    for name in traded:
+        keys[name] = venue_credential(name, name in NEEDS_PASSPHRASE)
+
+    def build() -> Mapping[str, Orders]:
+        from engine.venues.registry import build_orders
+
+        return {name: build_orders(name, traded[name], key) for name, key in keys.items()}
+
+    asyncio.run(Watchdog(config, build).run())
+    return 0

@@ -1,0 +1,62 @@
+"""Cancels our own open orders at one venue, and nothing else: no order is ever sent from here."""
+
+import logging
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from engine.domain.errors import OrderNotFound, OutcomeUnknown, VenueRefused, VenueUnavailable
+from engine.storage.own_orders import OwnOrders
+from engine.venues.protocol import Orders
+
+log = logging.getLogger(__name__)
+
+
+class Swept(Struct, frozen=True, kw_only=True):
+    """One look at one venue."""
+
+    found: int = 0  # open orders of ours
+    asked: int = 0  # of them: the venue took the request to cancel
+    foreign: int = 0  # open orders that are not ours: left alone
+    error: str = ""  # why it is not known whether anything rests there
+
+
+async def sweep(venue: Orders, own: OwnOrders) -> Swept:
+    """Ask what rests, and to cancel what is ours. Answered cancels prove nothing: the next look does."""
+    try:
+        await venue.server_time_ms()  # signatures go by the venue's clock, and this process may have slept for days
+        reports = await venue.open_orders()
+    except (VenueUnavailable, VenueRefused, OutcomeUnknown) as failed:
+        return Swept(error=str(failed))
+    ours = [report for report in reports if own.holds(venue.venue, report.cid)]
+    asked, error = 0, ""
+    for report in ours:
+        log.warning("cancelling venue=%s symbol=%s cid=%s", venue.venue, report.symbol, report.cid)
+        try:
+            await venue.cancel(report.symbol, report.cid, report.venue_order_id)
+            asked += 1
+        except (VenueUnavailable, VenueRefused, OutcomeUnknown, OrderNotFound) as failed:
+            error = str(failed)
+    return Swept(found=len(ours), asked=asked, foreign=len(reports) - len(ours), error=error)
+
+
+class Cleaning:
+    """One venue of one episode: swept again until it is clean, and looked at from time to time after that."""
+
+    def __init__(self, venue: Orders, began_ns: int, late_ns: int) -> None:
+        self.venue = venue
+        self.cancelled = 0  # orders that were seen to rest and are gone
+        self.last = Swept(error="not asked yet")
+        self.is_clean = False
+        self._late_ns = began_ns + late_ns  # a request of before may still be accepted until then
+        self._open = 0
+
+    async def look(self, own: OwnOrders, mono_ns: Callable[[], int]) -> None:
+        asked_ns = mono_ns()
+        self.last = await sweep(self.venue, own)
+        if self.last.error and not self.last.found:
+            self.is_clean = False
+            return
+        self.cancelled += max(0, self._open - self.last.found)
+        self._open = self.last.found
+        self.is_clean = not self.last.found and asked_ns > self._late_ns
