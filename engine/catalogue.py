@@ -45,7 +45,10 @@ _CCXT = {
 _LINEAR = {"binanceusdm": "linear", "bybit": "linear"}  # how ccxt calls these markets when it is asked to load them
 _PUBLIC_WALLETS = ("coinone", "kucoin", "gate", "bitget")  # the others tell them to a key only
 # Who tells anybody what a loan costs, and what ccxt must be asked with; the others tell it to a key only.
-_PUBLIC_LOANS: dict[str, dict[str, object]] = {"bybit": {}, "bitget": {"uta": True}}
+_PUBLIC_LOANS: dict[str, dict[str, object]] = {
+    "bybit": {"vipLevel": "No%20VIP"},  # ccxt puts the space of its own default into the address as it is
+    "bitget": {"uta": True},
+}
 _PATHS = {"coinone": {"v2Public": "/public/v2"}}
 
 

@@ -78,7 +78,7 @@ class _Lent(Struct):
 
 async def loans(client: CcxtClient, assets: Sequence[str]) -> list[Loan]:
     """The public rates of an account without a level; one call tells of all coins."""
-    asked = {"vipLevel": "No VIP"}
+    asked = {"vipLevel": "No%20VIP"}  # ccxt puts it into the address as it is
     answer = await client.ask(Purpose.READ, "GET", "v5/spot-margin-trade/data", asked, _Lent, "public")
     return [
         Loan(

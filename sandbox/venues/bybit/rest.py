@@ -108,7 +108,9 @@ class Bybit(Public):
 
     async def _loans(self, request: web.Request) -> web.Response:
         """What a coin costs per hour, whoever borrows it; of one coin where `currency` names it."""
-        wanted = request.query.get("currency")
+        wanted, level = request.query.get("currency"), request.query.get("vipLevel", "No VIP")
+        if level != "No VIP":
+            return self._yes({"vipCoinList": []})
         coins = [
             {
                 "borrowable": True,
