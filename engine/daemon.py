@@ -36,7 +36,7 @@ from engine.storage.rows import exchange_row
 from engine.storage.writer import Writer
 from engine.strategies import curve
 from engine.venues.protocol import Orders
-from engine.venues.registry import NEEDS_PASSPHRASE, build_orders
+from engine.venues.registry import NEEDS_PASSPHRASE, build_orders, lines_of
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +100,8 @@ class Daemon:
                             StoreSetting: lambda effect: writer.setting(effect).add_done_callback(_taken_note),
                         },
                     )
+                    for line in lines_of(orders.values()):
+                        tasks.create_task(line.run(), name="line")
                     tasks.create_task(writer.run(), name="store")
                     server = self._door(writer, queries)  # it listens to the desk from the first event on
                     self._shell.recover(journal, await queries.settings(time.monotonic_ns()))
