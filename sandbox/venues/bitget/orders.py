@@ -181,7 +181,7 @@ def refusal(error: Refused) -> tuple[str, str]:
 
 def _wish(account: str, body: Mapping[str, object]) -> OrderRequest:
     """Raises Malformed."""
-    kind, force = body.get("orderType"), str(body.get("force") or "gtc")
+    kind, force = body.get("orderType"), str(body.get("force") or "gtc").lower()
     if kind not in ("limit", "market"):
         raise Malformed("orderType")
     if force not in _FORCES:

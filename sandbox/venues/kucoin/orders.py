@@ -72,6 +72,7 @@ class Desk:
             web.get("/api/v1/trade-fees", self._fees),
             web.get("/api/v1/user/api-key", self._key),
             web.get("/api/v1/hf/accounts/opened", self._opened),
+            web.get("/api/ua/v1/account/mode", self._mode),
         ]
 
     async def _account(self, request: web.Request) -> str:
@@ -159,7 +160,7 @@ class Desk:
             {
                 "id": f"6717{i:020d}",
                 "currency": asset,
-                "type": "trade",
+                "type": query.get("type", "trade"),  # one account by two names
                 "balance": plain(held.total),
                 "available": plain(held.free),
                 "holds": plain(held.held),
@@ -183,6 +184,10 @@ class Desk:
     async def _opened(self, request: web.Request) -> web.Response:
         await self._account(request)
         return self._say(True)
+
+    async def _mode(self, request: web.Request) -> web.Response:
+        await self._account(request)
+        return self._say({"selfAccountMode": "CLASSIC"})
 
     async def _arm(self, request: web.Request) -> web.Response:
         account, body = await self._account(request), await json_body(request)

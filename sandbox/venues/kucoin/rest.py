@@ -68,6 +68,8 @@ class Kucoin(Public):
             web.get("/api/v2/symbols/{symbol}", self._symbol),
             web.get("/api/v3/currencies", self._currencies),
             web.get("/api/v3/currencies/{currency}", self._currencies),
+            web.get("/api/v3/margin/symbols", self._no_margin),
+            web.get("/api/v1/isolated/symbols", self._no_margin),
             web.get("/api/v1/market/allTickers", self._tickers),
             web.get("/api/v1/market/stats", self._stats),
             web.get("/api/v1/market/histories", self._trades),
@@ -180,6 +182,9 @@ class Kucoin(Public):
         if one is not None and not said:
             raise Malformed("currency", one)
         return _yes(said if one is None else said[0])
+
+    async def _no_margin(self, _: web.Request) -> web.Response:
+        return _yes([])
 
     async def _tickers(self, _: web.Request) -> web.Response:
         rows_ = [self._ticker(symbol) for symbol in self._floors["SPOT"].rules.markets]
