@@ -8,6 +8,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from random import Random
+from typing import cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -39,8 +40,7 @@ class _Connection(asyncio.Protocol):
         self.idle_since_ns = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
 
     def data_received(self, data: bytes) -> None:
         if self._waiter is None:  # nobody asked: what it would answer next is not known

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from random import Random
 
 import pytest
+import uvloop
 
 from engine.net.outcome import NotSent, NoVerdict
 from engine.net.pooled_http import HttpPool, RawAnswer
@@ -183,3 +184,18 @@ async def test_connections_are_opened_ahead_and_replaced_when_old():
         assert (await client.ask(lambda: REQUEST)).status == 201 and server.connections == 4
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+def test_on_the_loop_of_the_daemon():
+    """uvloop's transports are its own classes."""
+
+    async def ask_twice():
+        async with pool() as (client, server):
+            server.scripts = [[FINE[:9], FINE[9:]]]
+            answers = [await client.ask(lambda: REQUEST) for _ in range(2)]
+            with pytest.raises(NoVerdict):
+                server.scripts = [[None]]
+                await client.ask(lambda: REQUEST)
+            return [answer.body for answer in answers], server.connections
+
+    assert uvloop.run(ask_twice()) == ([b"ok", b"ok"], 1)

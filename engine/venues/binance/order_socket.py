@@ -4,6 +4,7 @@ Its answers carry what REST says in headers; here they become the REST answer ag
 """
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -16,6 +17,12 @@ from engine.venues.settings import Key, OrderSettings
 from engine.venues.socket_line import Heard
 from engine.venues.verdict import Answer, exact_json
 
+# The order socket has a host of its own, which follows from that of the streams; anything else stands for both.
+_HOSTS = {
+    "stream.binance.com": "wss://ws-api.binance.com:443",
+    "demo-stream.binance.com": "wss://demo-ws-api.binance.com:443",
+    "stream.testnet.binance.vision": "wss://ws-api.testnet.binance.vision:443",
+}
 _HEADERS = {
     ("REQUEST_WEIGHT", "MINUTE", 1): "x-mbx-used-weight-1m",
     ("ORDERS", "SECOND", 10): "x-mbx-order-count-10s",
@@ -58,7 +65,8 @@ class BinanceOrderDialect:
     heartbeat = Heartbeat(every_ms=10_000, idle_ms=2_000)
 
     def __init__(self, config: OrderSettings, credential: Key, recv_window_ms: int) -> None:
-        self._base = config.order_ws_base or config.ws_base
+        host = urlsplit(config.ws_base).hostname or ""
+        self._base = config.order_ws_base or _HOSTS.get(host, config.ws_base)
         self._key = credential.key
         self._sign = signer(credential.secret)
         self._recv_window_ms = recv_window_ms

@@ -149,6 +149,17 @@ def test_binances_limits_are_those_of_its_rest_headers():
     assert heard.answer.headers == said
 
 
+@pytest.mark.parametrize(
+    "ws_base, url",
+    [
+        ("wss://stream.binance.com:9443", "wss://ws-api.binance.com:443/ws-api/v3"),
+        ("ws://127.0.0.1:9", "ws://127.0.0.1:9/ws-api/v3"),  # a desk that is pointed elsewhere stays there
+    ],
+)
+def test_binances_order_socket_follows_its_streams(ws_base, url):
+    assert BinanceOrderDialect(config("http://x", ws_base=ws_base), CREDENTIAL, 400).url() == url
+
+
 words = st.sampled_from(
     ["id", "op", "event", "order", "login", "auth", "order.create", "status", "code", "data", "result"]
 )
