@@ -13,6 +13,7 @@ from engine.assemble import core_config
 from engine.catalogue import Asked, ask_process
 from engine.config import Config, VenueConfig, load, secret, venue_credential
 from engine.domain.errors import ConfigError, OutcomeUnknown, PremiaError, VenueRefused, VenueUnavailable
+from engine.native import which
 from engine.net.http import Http
 from engine.storage.latch import read_latch
 from engine.venues.fx import decode_source
@@ -66,6 +67,7 @@ def _house(config: Config) -> list[Finding]:
         Finding("data_dir", os.access(at, os.W_OK), f"{data} can be written"),
         Finding("disk", free >= _MIN_FREE_BYTES, f"{free // 1024**2} MiB free, {_MIN_FREE_BYTES // 1024**2} wanted"),
         Finding("latch", latch.level == 0, f"L{latch.level} {latch.reason}".strip()),
+        Finding("books", True, which()),
         Finding("allow-list", bool(owners), f"{len(users)} users, {len(owners)} of them owner"),
         Finding(
             "telegram token",

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from engine.domain.errors import BadFrame, ConfigError
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
-from engine.market.book import Book
+from engine.market.book import PlainBook as Book
 from engine.recordings import CutShort, Line, read_lines
 from engine.venues.decoder import Counts, Decoder
 from engine.venues.feeds import build_decoder, native

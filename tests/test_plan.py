@@ -19,15 +19,16 @@ from tests.source_rules import (
 )
 
 REPOSITORY = Path(__file__).parent.parent
-HOUSES = ("engine", "bot", "sandbox", "chaos", "bench", "tests")
+HOUSES = ("engine", "bot", "sandbox", "chaos", "crash", "bench", "tests")
 
 DECIDING = ("engine.strategies", "engine.execution", "engine.risk")
 MAY_IMPORT: dict[str, Sequence[str]] = {
     # ground
     "engine.domain": (),
     "engine.net": ("engine.domain.errors",),
+    "engine.native": (),
     # pure
-    "engine.market": ("engine.domain",),
+    "engine.market": ("engine.domain", "engine.native"),
     "engine.portfolio": ("engine.domain",),
     "engine.strategies": ("engine.domain", "engine.market"),
     "engine.execution": ("engine.domain", "engine.market"),
@@ -36,7 +37,7 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     # shell
     "engine.config": ("engine.domain",),
     "engine.plugins": ("engine.domain",),
-    "engine.venues": ("engine.domain", "engine.net", "engine.config", "engine.plugins"),
+    "engine.venues": ("engine.domain", "engine.native", "engine.net", "engine.config", "engine.plugins"),
     "engine.storage": ("engine.domain",),
     "engine.schedule": ("engine.domain",),
     "engine.control": ("engine.domain",),
@@ -53,7 +54,7 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     "engine.replay": ("engine.assemble", "engine.config", "engine.core", "engine.domain"),
     "engine.doctor": (
         *("engine.assemble", "engine.catalogue", "engine.config", "engine.domain"),
-        *("engine.net", "engine.storage", "engine.venues"),
+        *("engine.native", "engine.net", "engine.storage", "engine.venues"),
     ),
     "engine.garbage": (),
     "engine.feed_processes": ("engine.domain", "engine.market", "engine.net", "engine.venues"),
@@ -78,9 +79,10 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     # the neighbours
     "bot": ("engine.control.client", "engine.control.messages"),
     "sandbox": ("engine.domain",),
-    "chaos": ("engine", "sandbox"),
+    "chaos": ("engine", "sandbox", "bot"),
+    "crash": ("engine", "sandbox"),
     "bench": ("engine", "bot", "sandbox"),
-    "tests": ("engine", "bot", "sandbox", "chaos", "bench"),
+    "tests": ("engine", "bot", "sandbox", "chaos", "crash", "bench"),
 }
 
 # The tops of the processes: each may turn what nobody expected into one log line and an exit.
@@ -89,6 +91,7 @@ PROCESS_TOPS = {
     "bot": ("bot.__main__", "bot.app"),
     "sandbox": ("sandbox.__main__", "sandbox.demo"),
     "chaos": ("chaos.run",),
+    "crash": (),
     "bench": (),
 }
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from engine.capture.track import Track
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
-from engine.domain.market import Levels
+from engine.domain.market import Levels, plain
 from engine.market.book import Book
 from engine.venues.protocol import FeedEvent
 
@@ -36,7 +36,7 @@ class TradeRow(Struct):
     id: str
 
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(enc_hook=plain).encode
 
 
 class Markets:

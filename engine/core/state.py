@@ -14,7 +14,7 @@ from engine.core.wanted import Wanted
 from engine.domain.alerting import KIND_OF
 from engine.domain.command import Mode
 from engine.domain.effect import Effect, Notice, Record, Reply, Severity
-from engine.domain.market import Balance
+from engine.domain.market import Balance, plain
 from engine.domain.money import NS_PER_MS
 from engine.domain.order import Intent, PlannedLeg, Side
 from engine.domain.view import AlertView, RefusalView
@@ -30,7 +30,7 @@ from engine.risk.reservations import Reservations
 from engine.strategies.registry import REGISTRY
 from engine.strategies.sight import LastAction, Sight, Strategy
 
-encode = msgspec.json.Encoder(decimal_format="string").encode
+encode = msgspec.json.Encoder(decimal_format="string", enc_hook=plain).encode
 
 
 class VenueSettings(Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """What a market is: instruments, levels, rates."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
 
@@ -8,7 +9,14 @@ from msgspec import Struct
 from engine.domain.money import TickBand
 
 # One price level: (price in quote per 1 base, size in base). Floats: books are for detection (architecture.md §4).
-Levels = list[tuple[float, float]]
+Levels = Sequence[tuple[float, float]]
+
+
+def plain(value: object) -> object:
+    """msgspec's `enc_hook`: levels in whatever compact form, as the list they stand for. Raises NotImplementedError."""
+    if isinstance(value, Sequence):
+        return list(value)
+    raise NotImplementedError(type(value).__name__)
 
 
 class FeeSide(StrEnum):

@@ -14,6 +14,7 @@ from engine.domain.event import (
     RateUsed,
     TradePrint,
 )
+from engine.domain.market import plain
 from engine.net.clock import ClockOffset
 from engine.venues.protocol import ConnectionHealth
 
@@ -59,7 +60,7 @@ class Batch(Struct, frozen=True, array_like=True):
     conflated: int = 0  # deltas, trades and tickers since the start that a newer whole replaced: the reader was late
 
 
-encode = msgspec.msgpack.Encoder().encode
+encode = msgspec.msgpack.Encoder(enc_hook=plain).encode
 decode_batch = msgspec.msgpack.Decoder(Batch).decode
 decode_order = msgspec.msgpack.Decoder(Order).decode
 

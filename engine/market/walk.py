@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from engine.native import native
+
 
 class Walk(Struct, frozen=True):
     """What taking `qty` base from one side costs. `worst` is the last price touched."""
@@ -22,6 +24,8 @@ def walk(levels: Iterable[tuple[float, float]], qty: float, usable: float = 1.0)
 
     Where the book ends before `qty`, the walk holds what there is: never extrapolated.
     """
+    if native is not None:
+        return Walk(*native.walk(levels, qty, usable))
     taken, quote, worst = 0.0, 0.0, 0.0
     for price, size in levels:
         take = size * usable
@@ -35,6 +39,8 @@ def walk(levels: Iterable[tuple[float, float]], qty: float, usable: float = 1.0)
 
 def walk_amount(levels: Iterable[tuple[float, float]], quote: float) -> Walk:
     """Take `quote` worth of base from `levels` (best first); less where the book ends before."""
+    if native is not None:
+        return Walk(*native.walk_amount(levels, quote))
     taken, spent, worst = 0.0, 0.0, 0.0
     for price, size in levels:
         cost = price * size
@@ -59,6 +65,9 @@ def best_size(
     Each unit sold at p brings p·sell_keep, each bought at a costs a·buy_cost; both in one quote asset. The objective is
     concave and piecewise linear, so the optimum stands at a level boundary (domain.md §3). 0.0 where nothing earns.
     """
+    if native is not None:
+        found: float = native.best_size(bids, asks, sell_keep, buy_cost, max_qty, usable)
+        return found
     total = 0.0
     sells, buys = iter(bids), iter(asks)
     bid, ask = next(sells, None), next(buys, None)

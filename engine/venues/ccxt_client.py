@@ -145,7 +145,7 @@ def levels_of(side: Any, direction: int) -> Levels:
 
     Raises ValueError, or what indexing raises, for what is no book.
     """
-    found: Levels = []
+    found: list[tuple[float, float]] = []
     worst = None
     for row in side:
         price, size = row[0], row[1]

@@ -1,4 +1,4 @@
-"""The book against a plain dict per side."""
+"""The book against a plain dict per side, in both builds."""
 
 from random import Random
 
@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.market.book import Book
+from engine.market.book import PlainBook
+from engine.native import native
+
+pytestmark = pytest.mark.parametrize("make", [PlainBook, *([native.Book] if native is not None else [])])
 
 prices = st.integers(1, 30).map(lambda tenth: tenth / 10)
 sizes = st.integers(1, 9).map(float)
@@ -34,8 +37,8 @@ def check(book, bids, asks):
 
 
 @given(whole_bids, whole_asks, st.lists(st.tuples(changes, changes), max_size=8))
-def test_any_updates_leave_what_a_dict_would_hold(first_bids, first_asks, updates):
-    book = Book()
+def test_any_updates_leave_what_a_dict_would_hold(make, first_bids, first_asks, updates):
+    book = make()
     book.replace(first_bids, first_asks, 1, 2)
     bids, asks = dict(first_bids), dict(first_asks)
     check(book, bids, asks)
@@ -48,16 +51,16 @@ def test_any_updates_leave_what_a_dict_would_hold(first_bids, first_asks, update
 
 
 @given(whole_bids, whole_asks, whole_bids, whole_asks)
-def test_a_snapshot_forgets_what_was_before(old_bids, old_asks, bids, asks):
-    book = Book()
+def test_a_snapshot_forgets_what_was_before(make, old_bids, old_asks, bids, asks):
+    book = make()
     book.replace(old_bids, old_asks, 1, 1)
     book.replace(bids, asks, 2, 3)
     check(book, dict(bids), dict(asks))
     assert (book.seen_ns, book.venue_ts_ms, book.synced) == (2, 3, True)
 
 
-def test_dropped_and_empty_books_show_nothing():
-    book = Book()
+def test_dropped_and_empty_books_show_nothing(make):
+    book = make()
     check(book, {}, {})
     assert not book.synced
     book.replace([(1.0, 1.0)], [(2.0, 1.0)], 1, 1)
@@ -66,15 +69,15 @@ def test_dropped_and_empty_books_show_nothing():
     assert not book.synced
 
 
-def test_an_unknown_deletion_is_nothing():
-    book = Book()
+def test_an_unknown_deletion_is_nothing(make):
+    book = make()
     book.replace([(1.0, 1.0)], [(2.0, 1.0)], 1, 1)
     book.change([(0.5, 0.0)], [(9.0, 0.0)], 2, 2)
     check(book, {1.0: 1.0}, {2.0: 1.0})
 
 
-def test_deltas_without_a_snapshot_do_not_make_a_book():
-    book = Book()
+def test_deltas_without_a_snapshot_do_not_make_a_book(make):
+    book = make()
     book.change([(1.0, 1.0)], [(2.0, 1.0)], 1, 1)
     assert not book.synced
 
@@ -82,10 +85,10 @@ def test_deltas_without_a_snapshot_do_not_make_a_book():
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("depth", [20, 130, 900])
 @pytest.mark.parametrize("deleted", [0.2, 0.5, 0.8])
-def test_a_deep_book_stays_right_near_the_touch_and_far_from_it(seed, depth, deleted):
+def test_a_deep_book_stays_right_near_the_touch_and_far_from_it(make, seed, depth, deleted):
     """Changes of all depths, runs that eat the top away and floods that bury it; the whole side is compared."""
     random = Random(seed)
-    book = Book()
+    book = make()
     bids = {1_000.0 - step: 1.0 for step in range(depth)}
     asks = {1_001.0 + step: 1.0 for step in range(depth)}
     book.replace(list(bids.items()), list(asks.items()), 1, 1)
@@ -107,9 +110,9 @@ def test_a_deep_book_stays_right_near_the_touch_and_far_from_it(seed, depth, del
     check(book, bids, asks)
 
 
-def test_tops_counts_what_another_best_price_is():
+def test_tops_counts_what_another_best_price_is(make):
     """Strategies sleep on it: a book that was dropped and came back at the same price is not the book it was."""
-    book = Book()
+    book = make()
     book.replace([(9.0, 1.0)], [(10.0, 1.0)], 1, 1)
     began = book.tops
     book.change([(9.0, 5.0), (8.0, 1.0)], [(11.0, 2.0)], 2, 2)

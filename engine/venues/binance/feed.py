@@ -15,6 +15,7 @@ from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.dialect import LineLimits
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, number
+from engine.venues.typed import best_first, compiled
 
 VENUE = "binance"
 # 100 ms apart: a minute and a half of diffs waiting for a snapshot. More means that none will come: start over.
@@ -38,7 +39,7 @@ class BinanceDecoder:
         self._sink = sink
         self._ask = ask
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
-        self._combined_depth = self._decoders.combined_depth.decode
+        self._combined_depth = compiled(self._decoders.combined_depth)
         self._joins: dict[str, Join] = {}
         self._tickers = Tickers(sink)
 
@@ -212,8 +213,7 @@ class BinanceDecoder:
 
 
 def _whole(symbol: str, book: wire.PartialBook[float], seen_ns: int) -> BookSnapshot:
-    bids = sorted((row for row in book.bids if row[0] and row[1]), reverse=True)
-    asks = sorted(row for row in book.asks if row[0] and row[1])
+    bids, asks = best_first(book.bids, True), best_first(book.asks, False)
     return BookSnapshot(venue=VENUE, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=0, seen_ns=seen_ns)
 
 

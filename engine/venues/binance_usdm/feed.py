@@ -13,6 +13,7 @@ from engine.venues.binance_usdm.continuity import ChainGuard, Join
 from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, moment, number
+from engine.venues.typed import best_first, compiled
 
 VENUE = "binance_usdm"
 _MAX_WAITING = 3_000  # 30 ms apart when fast: a minute and a half of diffs, and no snapshot came
@@ -33,7 +34,7 @@ class BinanceUsdmDecoder:
         self._sink = sink
         self._ask = ask
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
-        self._combined_depth = self._decoders.combined_depth.decode
+        self._combined_depth = compiled(self._decoders.combined_depth)
         self._joins: dict[str, Join] = {}
         self._tickers = Tickers(sink)
 
@@ -138,8 +139,8 @@ class BinanceUsdmDecoder:
             BookSnapshot(
                 venue=VENUE,
                 symbol=symbol,
-                bids=sorted((row for row in bids if row[0] and row[1]), reverse=True),
-                asks=sorted(row for row in asks if row[0] and row[1]),
+                bids=best_first(bids, True),
+                asks=best_first(asks, False),
                 venue_ts_ms=ts_ms,
                 seen_ns=seen_ns,
             )

@@ -15,6 +15,7 @@ from engine.venues.bitget.continuity import FUTURES, SPOT, Chain, SequenceGuard
 from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, moment, number
+from engine.venues.typed import best_first, compiled
 
 # v2, v3 and v1 in turn. Not here: the simulated markets (SUSDT-FUTURES and its like) and margin.
 _PRODUCTS = {"SPOT": SPOT, "spot": SPOT, "sp": SPOT, "SP": SPOT, "mc": FUTURES, "MC": FUTURES}
@@ -36,7 +37,7 @@ class BitgetDecoder:
         self._sink = sink
         self._ask = ask
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
-        self._decode_books = self._decoders.books.decode
+        self._decode_books = compiled(self._decoders.books)
         self._tickers = Tickers(sink)
         self._chains: dict[str, dict[str, Chain]] = {SPOT: {}, FUTURES: {}}  # by product: symbols are spelled alike
 
@@ -99,8 +100,8 @@ class BitgetDecoder:
             BookSnapshot(
                 venue=chain.venue,
                 symbol=chain.symbol,
-                bids=sorted((row for row in book.bids if row[0] and row[1]), reverse=True),
-                asks=sorted(row for row in book.asks if row[0] and row[1]),
+                bids=best_first(book.bids, True),
+                asks=best_first(book.asks, False),
                 venue_ts_ms=book.ts_ms,
                 seen_ns=seen_ns,
             )

@@ -15,6 +15,7 @@ from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.dialect import LineLimits
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, number
+from engine.venues.typed import best_first, compiled, sides
 
 VENUE = "bithumb"
 _REST = msgspec.json.Decoder(list[wire.RestOrderbook[float]], strict=False)
@@ -50,6 +51,8 @@ class BithumbDecoder:
         self._sink = sink
         self._ask = ask
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
+        self._decode_book = compiled(self._decoders.orderbook)
+        self._decode_simple_book = compiled(self._decoders.simple_orderbook)
         self._markets: dict[str, _Market] = {}
         self._tickers = Tickers(sink)
 
@@ -57,10 +60,10 @@ class BithumbDecoder:
         self.counts.frames += 1
         try:
             if data.startswith(b'{"type":"orderbook","'):
-                book = self._decoders.orderbook.decode(data)
+                book = self._decode_book(data)
                 self._on_book(book.symbol, book.units, book.ts_us, seen_ns)
             elif data.startswith(b'{"ty":"orderbook"'):
-                simple = self._decoders.simple_orderbook.decode(data)
+                simple = self._decode_simple_book(data)
                 self._on_book(simple.symbol, simple.units, simple.ts_us, seen_ns)
             else:
                 self._on_other(data, seen_ns)
@@ -91,10 +94,8 @@ class BithumbDecoder:
             self._confirm(symbol, market, ts_us, seen_ns)
             return
         # Padding has price 0; sizes have four decimals, so dust at a live price reads 0: neither is a level.
-        bids = [(unit.bid_price, unit.bid_size) for unit in units if unit.bid_price and unit.bid_size]
-        asks = [(unit.ask_price, unit.ask_size) for unit in units if unit.ask_price and unit.ask_size]
-        bids.sort(reverse=True)
-        asks.sort()
+        bids, asks = sides(units)
+        bids, asks = best_first(bids, True), best_first(asks, False)
         if bids and asks and bids[0][0] >= asks[0][0]:
             self._lose(symbol, market, "crossed", seen_ns)
             return
@@ -180,10 +181,10 @@ class BithumbDecoder:
                 decoders = self._decoders
                 self._on_trade((decoders.trade if kind.type else decoders.simple_trade).decode(data), seen_ns)
             case "orderbook" if kind.type:
-                book = self._decoders.orderbook.decode(data)
+                book = self._decode_book(data)
                 self._on_book(book.symbol, book.units, book.ts_us, seen_ns)
             case "orderbook":
-                simple = self._decoders.simple_orderbook.decode(data)
+                simple = self._decode_simple_book(data)
                 self._on_book(simple.symbol, simple.units, simple.ts_us, seen_ns)
             case "ticker":
                 counts.ticker += 1

@@ -12,6 +12,7 @@ from engine.venues.bybit import wire
 from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, moment, number
+from engine.venues.typed import best_first, compiled
 
 SPOT = "bybit"
 _SYMBOL = re.compile(rb'"(?:s|symbol)":\s*"([^"\\]+)"')
@@ -61,7 +62,7 @@ class BybitDecoder:
         self._sink = sink
         self._ask = ask
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
-        self._decode_book = self._decoders.orderbook.decode
+        self._decode_book = compiled(self._decoders.orderbook)
         self._chains: dict[str, _Chain] = {}
         self._tickers = Tickers(sink)
 
@@ -126,8 +127,8 @@ class BybitDecoder:
             BookSnapshot(
                 venue=self._venue,
                 symbol=book.symbol,
-                bids=sorted((row for row in book.bids if row[0] and row[1]), reverse=True),
-                asks=sorted(row for row in book.asks if row[0] and row[1]),
+                bids=best_first(book.bids, True),
+                asks=best_first(book.asks, False),
                 venue_ts_ms=frame.cts or frame.ts,
                 seen_ns=seen_ns,
             )

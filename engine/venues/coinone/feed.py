@@ -4,12 +4,15 @@ A symbol is written as the venue's REST paths order it: quote, then base (KRW-BT
 """
 
 import re
+from collections.abc import Sequence
 from random import Random
+from typing import cast
 
 import msgspec
 
 from engine.domain.errors import BadFrame
 from engine.domain.event import BookLost, BookSnapshot, TradePrint
+from engine.domain.market import Levels
 from engine.domain.order import Side
 from engine.net.ws import Heartbeat
 from engine.venues.coinone import wire
@@ -17,6 +20,7 @@ from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.dialect import LineLimits
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, number
+from engine.venues.typed import best_first, compiled, is_compiled
 
 VENUE = "coinone"
 _REST = msgspec.json.Decoder(wire.Orderbook[float], strict=False)
@@ -51,6 +55,7 @@ class CoinoneDecoder:
         self._sink = sink
         self._ask = ask
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
+        self._decode_book = compiled(self._decoders.orderbook)
         self._guards: dict[str, IdGuard] = {}
         self._tickers = Tickers(sink)
 
@@ -59,7 +64,7 @@ class CoinoneDecoder:
         try:
             if data.startswith(b'{"response_type":"DATA","channel":"ORDERBOOK"'):
                 self.counts.book += 1
-                self._on_book(self._decoders.orderbook.decode(data).data, seen_ns)
+                self._on_book(self._decode_book(data).data, seen_ns)
             else:
                 self._on_other(data, seen_ns)
         except UNREADABLE as error:
@@ -79,10 +84,7 @@ class CoinoneDecoder:
             guard = self._guards[symbol] = IdGuard()
         if not guard.accepts(book.id):
             return
-        bids = [(row.price, row.size) for row in book.bids if row.price and row.size]
-        asks = [(row.price, row.size) for row in book.asks if row.price and row.size]
-        bids.sort(reverse=True)
-        asks.sort()
+        bids, asks = best_first(_levels(book.bids), True), best_first(_levels(book.asks), False)
         if bids and asks and bids[0][0] >= asks[0][0]:
             self._lose(symbol, guard, "crossed", seen_ns)
             return
@@ -155,6 +157,12 @@ class CoinoneDecoder:
                 counts.ack += 1
             case _:
                 counts.ignored += 1
+
+
+def _levels(rows: Sequence[wire.Row[float]] | Levels) -> Levels:
+    if is_compiled(rows):
+        return cast(Levels, rows)
+    return [(row.price, row.size) for row in cast(Sequence[wire.Row[float]], rows)]
 
 
 class CoinoneDialect:

@@ -6,6 +6,7 @@ Contracts stay contracts. `order_book_update` and REST round fractions of contra
 
 import re
 from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 
@@ -18,6 +19,7 @@ from engine.venues.gate import wire
 from engine.venues.gate.continuity import FUTURES, SPOT, Chain, Changes, Row, SequenceGuard
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, number
+from engine.venues.typed import best_first, compiled, is_compiled
 
 _MAX_WAITING = 1_000  # 100 ms apart: a minute and a half of changes, and no base came
 _SYMBOL = re.compile(rb'"(?:s|currency_pair|contract)":\s*"(?:ob\.)?([^"\\.]+)')
@@ -33,6 +35,7 @@ class GateDecoder:
         self._ask = ask
         self._number = number
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
+        self._decode_obu = compiled(self._decoders.obu)
         self._chains: dict[tuple[str, str], Chain] = {}
         self._tickers = Tickers(sink)
 
@@ -54,7 +57,7 @@ class GateDecoder:
 
     def _on_obu(self, data: bytes, seen_ns: int) -> bool:
         """False for a frame without a stream: the answer to a subscribe."""
-        changes = self._decoders.obu.decode(data).result
+        changes = self._decode_obu(data).result
         symbol = changes.symbol.removeprefix("ob.").partition(".")[0]
         if not symbol:
             return False
@@ -89,8 +92,8 @@ class GateDecoder:
             BookSnapshot(
                 venue=chain.venue,
                 symbol=chain.symbol,
-                bids=sorted((level for level in _levels(bids) if level[0] and level[1]), reverse=True),
-                asks=sorted(level for level in _levels(asks) if level[0] and level[1]),
+                bids=best_first(_levels(bids), True),
+                asks=best_first(_levels(asks), False),
                 venue_ts_ms=ts_ms,
                 seen_ns=seen_ns,
             )
@@ -247,4 +250,4 @@ class GateDecoder:
 
 
 def _levels(rows: Sequence[Row] | None) -> Levels:
-    return [(row.price, row.size) for row in rows or ()]
+    return cast(Levels, rows) if is_compiled(rows) else [(row.price, row.size) for row in rows or ()]

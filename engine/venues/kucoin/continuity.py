@@ -1,10 +1,13 @@
 """Continuity of one KuCoin symbol: the guard, and a range of changes in the shape that every dialect is brought to."""
 
+from typing import cast
+
 from msgspec import Struct
 
 from engine.domain.errors import SequenceGap
 from engine.domain.market import Levels
 from engine.venues.kucoin import wire
+from engine.venues.typed import is_compiled
 
 SPOT, FUTURES = "kucoin", "kucoin_futures"
 _MAX_WAITING = 5_000  # a busy symbol sends hundreds of classic changes a second: so many, and no base came
@@ -63,5 +66,8 @@ def venue_of(symbol: str) -> str:
     return SPOT if "-" in symbol else FUTURES
 
 
-def levels(rows: Rows) -> Levels:
-    return [(row.price, row.size) for row in rows if row.price and row.size]
+def priced(rows: Rows) -> Levels:
+    """As levels, without those at price 0: there only the sequence moved."""
+    if is_compiled(rows):
+        return cast(Levels, rows.priced())  # type: ignore[attr-defined]
+    return [(row.price, row.size) for row in rows if row.price]

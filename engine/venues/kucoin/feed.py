@@ -12,9 +12,10 @@ from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.order import Side
 from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.kucoin import wire
-from engine.venues.kucoin.continuity import Chain, Diff, Rows, SequenceGuard, levels, venue_of
+from engine.venues.kucoin.continuity import Chain, Diff, Rows, SequenceGuard, priced, venue_of
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Said, Tickers, moment, number
+from engine.venues.typed import best_first, compiled, is_compiled
 
 _SYMBOL = re.compile(rb'"(?:s|symbol)":\s*"([^"\\]+)"|(?:level2|Depth5|Depth50|match|execution):([^"\\]+)"')
 _NS_PER_MS = 1_000_000
@@ -29,6 +30,7 @@ class KucoinDecoder:
         self._ask = ask
         self._change = tuple[number, str, number]  # type: ignore[valid-type]
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
+        self._decode_obu = compiled(self._decoders.obu)
         self._chains: dict[str, Chain] = {}
         self._tickers = Tickers(sink)
 
@@ -36,7 +38,7 @@ class KucoinDecoder:
         self.counts.frames += 1
         try:
             if data.startswith(b'{"T":"obu.'):
-                self._on_obu(self._decoders.obu.decode(data), seen_ns)
+                self._on_obu(self._decode_obu(data), seen_ns)
             else:
                 self._on_other(data, seen_ns)
         except UNREADABLE as error:
@@ -79,8 +81,8 @@ class KucoinDecoder:
             BookSnapshot(
                 venue=venue_of(symbol),
                 symbol=symbol,
-                bids=sorted(levels(bids), reverse=True),
-                asks=sorted(levels(asks)),
+                bids=best_first(priced(bids), True),
+                asks=best_first(priced(asks), False),
                 venue_ts_ms=ts_ms,
                 seen_ns=seen_ns,
             )
@@ -97,13 +99,14 @@ class KucoinDecoder:
         if diff.first <= held:
             # Overlaps the base: a level that the base already holds newer must not come back.
             for rows in (diff.bids, diff.asks):
-                rows[:] = [row for row in rows if not row.seq or row.seq > held]
+                if not is_compiled(rows):  # those have no sequence of their own
+                    rows[:] = [row for row in rows if not row.seq or row.seq > held]
         self._sink(
             BookDelta(
                 venue=venue_of(diff.symbol),
                 symbol=diff.symbol,
-                bids=[(row.price, row.size) for row in diff.bids if row.price],
-                asks=[(row.price, row.size) for row in diff.asks if row.price],
+                bids=priced(diff.bids),
+                asks=priced(diff.asks),
                 venue_ts_ms=diff.ts_ms,
                 seen_ns=seen_ns,
             )
@@ -194,7 +197,7 @@ class KucoinDecoder:
         if kind.topic:
             self._on_classic(kind, data, seen_ns)
         elif kind.pro.startswith("obu."):
-            self._on_obu(self._decoders.obu.decode(data), seen_ns)
+            self._on_obu(self._decode_obu(data), seen_ns)
         elif kind.pro.startswith("trade."):
             trade = self._decoders.pro_trade.decode(data).data
             self._on_trade(trade, trade.matched_ns, seen_ns)

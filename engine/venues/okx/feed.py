@@ -1,6 +1,8 @@
 """OKX market data: `books` (snapshot, then updates on a sequence chain) and trades. Contracts stay contracts."""
 
 import re
+from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 
@@ -14,6 +16,7 @@ from engine.venues.okx.checksum import TextBook
 from engine.venues.okx.continuity import Chain, SequenceGuard
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers
+from engine.venues.typed import best_first, compiled, is_compiled
 
 VENUE = "okx"
 _SYMBOL = re.compile(rb'"instId":\s*"([^"\\]+)"')
@@ -31,7 +34,7 @@ class OkxDecoder:
         self._ask = ask
         self._verify = verify_checksum
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
-        self._decode_books = self._decoders.books.decode
+        self._decode_books = compiled(self._decoders.books)
         self._chains: dict[str, Chain] = {}
         self._tickers = Tickers(sink)
 
@@ -102,8 +105,8 @@ class OkxDecoder:
             BookDelta(
                 venue=VENUE,
                 symbol=symbol,
-                bids=[(row.price, row.size) for row in book.bids],
-                asks=[(row.price, row.size) for row in book.asks],
+                bids=_levels(book.bids),
+                asks=_levels(book.asks),
                 venue_ts_ms=book.ts_ms,
                 seen_ns=seen_ns,
             )
@@ -208,6 +211,11 @@ class OkxDecoder:
 
 
 def _snapshot(symbol: str, book: wire.BookData[wire.Row[float]], seen_ns: int) -> BookSnapshot:
-    bids: Levels = sorted(((row.price, row.size) for row in book.bids if row.price and row.size), reverse=True)
-    asks: Levels = sorted((row.price, row.size) for row in book.asks if row.price and row.size)
+    bids, asks = best_first(_levels(book.bids), True), best_first(_levels(book.asks), False)
     return BookSnapshot(venue=VENUE, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=book.ts_ms, seen_ns=seen_ns)
+
+
+def _levels(rows: Sequence[wire.Row[float]] | Levels) -> Levels:
+    if is_compiled(rows):
+        return cast(Levels, rows)
+    return [(row.price, row.size) for row in cast(Sequence[wire.Row[float]], rows)]

@@ -13,6 +13,7 @@ from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.dialect import LineLimits
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, number
+from engine.venues.typed import best_first, compiled, sides
 from engine.venues.upbit import wire
 
 VENUE = "upbit"
@@ -47,6 +48,8 @@ class UpbitDecoder:
         self._sink = sink
         self._ask = ask
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
+        self._decode_book = compiled(self._decoders.orderbook)
+        self._decode_simple_book = compiled(self._decoders.simple_orderbook)
         self._guards: dict[str, TimeGuard] = {}
         self._tickers = Tickers(sink)
 
@@ -54,9 +57,9 @@ class UpbitDecoder:
         self.counts.frames += 1
         try:
             if data.startswith(b'{"ty":"orderbook"'):
-                self._on_book(self._decoders.simple_orderbook.decode(data), seen_ns)
+                self._on_book(self._decode_simple_book(data), seen_ns)
             elif data.startswith(b'{"type":"orderbook"'):
-                self._on_book(self._decoders.orderbook.decode(data), seen_ns)
+                self._on_book(self._decode_book(data), seen_ns)
             else:
                 self._on_other(data, seen_ns)
         except UNREADABLE as error:
@@ -86,10 +89,8 @@ class UpbitDecoder:
         if not guard.accepts(book.ts_ms):
             return
         # A thin side is padded with zero-priced units: a zero is not a level.
-        bids = [(unit.bid_price, unit.bid_size) for unit in book.units if unit.bid_price and unit.bid_size]
-        asks = [(unit.ask_price, unit.ask_size) for unit in book.units if unit.ask_price and unit.ask_size]
-        bids.sort(reverse=True)
-        asks.sort()
+        bids, asks = sides(book.units)
+        bids, asks = best_first(bids, True), best_first(asks, False)
         if bids and asks and bids[0][0] >= asks[0][0]:
             self._lose(symbol, guard, "crossed", seen_ns)
             return

@@ -1,0 +1,58 @@
+/* The compiled book: levels, book, walks over them, and the reader of book frames. One thread, under the GIL. */
+#ifndef PREMIA_NATIVE_H
+#define PREMIA_NATIVE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+typedef struct {
+    double price;
+    double size;
+} Level;
+
+/* Immutable (price, size) pairs. Holds no Python object, so the garbage collector never walks it. */
+typedef struct {
+    PyObject_VAR_HEAD
+    Level rows[];
+} Levels;
+
+enum { BID = 0, ASK = 1 };
+
+/* A side is `whole` (as it came, best first) until it is changed; then `rows` (best last: changes are near the touch). */
+typedef struct {
+    PyObject_HEAD
+    Levels *whole[2]; /* both or neither */
+    Level *rows[2];
+    Py_ssize_t count[2];
+    Py_ssize_t room[2];
+    double best[2];
+    char synced;
+    long long updates;
+    long long tops;
+    long long seen_ns;
+    long long venue_ts_ms;
+} Book;
+
+extern PyTypeObject Levels_Type, Book_Type, Cursor_Type, Reader_Type;
+
+/* A copy. NULL with MemoryError. */
+Levels *levels_new(const Level *rows, Py_ssize_t count);
+
+/* A new reference: `rows` itself where it is Levels, else a copy of its pairs. NULL with TypeError or ValueError. */
+Levels *levels_from(PyObject *rows);
+
+PyObject *native_walk(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *native_walk_amount(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *native_best_size(PyObject *self, PyObject *const *args, Py_ssize_t count);
+
+/* The `at`-th level of a cursor's side, best first, whatever became of the book meanwhile; 0 past its end. */
+typedef struct {
+    PyObject_HEAD
+    Book *book;
+    int side;
+    Py_ssize_t at;
+} Cursor;
+
+int cursor_next(Cursor *cursor, Level *level);
+
+#endif
