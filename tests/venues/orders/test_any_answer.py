@@ -10,9 +10,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, VenueRefused, VenueUnavailable
-from engine.domain.order import OrderReport
+from engine.domain.order import OrderReport, TimeInForce
 from engine.venues.binance.orders import BinanceOrders
+from engine.venues.bitget.orders import BitgetOrders
 from engine.venues.bithumb.orders import BithumbOrders
+from engine.venues.bybit.orders import BybitOrders
+from engine.venues.coinone.orders import CoinoneOrders
+from engine.venues.gate.orders import GateOrders
+from engine.venues.kucoin.orders import KucoinOrders
 from engine.venues.okx.orders import OkxOrders
 from engine.venues.protocol import Orders
 from engine.venues.settings import Key, OrderSettings
@@ -25,6 +30,11 @@ CLASSES: dict[str, Callable[[OrderSettings, Key, Budgets], Orders]] = {
     "bithumb": BithumbOrders,
     "binance": BinanceOrders,
     "okx": OkxOrders,
+    "bybit": BybitOrders,
+    "gate": GateOrders,
+    "bitget": BitgetOrders,
+    "kucoin": KucoinOrders,
+    "coinone": CoinoneOrders,
 }
 PATHS = [(venue, "ccxt") for venue in CLASSES] + [("upbit", "native"), ("bithumb", "native")]
 PLACE = {
@@ -32,14 +42,25 @@ PLACE = {
     "bithumb": "POST /v2/orders",
     "binance": "POST /api/v3/order",
     "okx": "POST /api/v5/trade/order",
+    "bybit": "POST /v5/order/create",
+    "gate": "POST /api/v4/spot/orders",
+    "bitget": "POST /api/v2/spot/trade/place-order",
+    "kucoin": "POST /api/v1/hf/orders",
+    "coinone": "POST /v2.1/order",
 }
 LOOK_UP = {
     "upbit": "GET /v1/order",
     "bithumb": "GET /v1/order",
     "binance": "GET /api/v3/order",
     "okx": "GET /api/v5/trade/order",
+    "bybit": "GET /v5/order/realtime",
+    "gate": "GET /api/v4/spot/orders/t-cid",
+    "bitget": "GET /api/v2/spot/trade/orderInfo",
+    "kucoin": "GET /api/v1/hf/orders/client-order/cid",
+    "coinone": "POST /v2.1/order/detail",
 }
 WORDS = ["error", "name", "message", "code", "msg", "data", "sCode", "sMsg", "uuid", "order_id", "ordId", "created_at"]
+WORDS += ["retCode", "result", "list", "label", "error_code", "order", "items", "170213", "200000", "00000", "104"]
 WORDS += ["orderId", "state", "status", "fills", "success", "executedQty", "0", "-2013", "order_not_found", "51603"]
 leaves = (
     st.none()
@@ -84,7 +105,7 @@ class Play:
 
     async def _ask(self) -> None:
         with suppress(OutcomeUnknown, VenueRefused, VenueUnavailable):
-            assert isinstance(await self._orders.place(order(self._venue, "KRW-BTC")), OrderReport)
+            assert isinstance(await self._orders.place(order(self._venue, "KRW-BTC", TimeInForce.GTC)), OrderReport)
         assert len(self._stage.heard) == 1
         with suppress(OrderNotFound, VenueRefused, VenueUnavailable):
             assert isinstance(await self._orders.look_up("KRW-BTC", "cid"), OrderReport)
@@ -97,7 +118,7 @@ def play(request):
     play.close()
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(body=bodies, status=st.sampled_from([200, 201, 204, 301, 400, 401, 404, 418, 429, 500, 503]), headers=headers)
 @example(body=[], status=200, headers={})
 @example(body="text", status=200, headers={})
