@@ -37,10 +37,10 @@ class AmnesicDisk(SimDisk):
     def head(self) -> Head:
         return Head(0, GENESIS)
 
-    def ends(self) -> dict[int, int]:
+    def ends(self, since: int = 0) -> dict[int, int]:
         return {}
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, since: int = 0) -> Iterator[Row]:
         return iter(())
 
 

@@ -121,6 +121,10 @@ class SimVenue:
             self._fates.counts["cancel.filled first"] += 1
         self._bank.cancel(cid)
 
+    def count(self, what: str) -> None:
+        """Of what a client of ours met on its side of the wire."""
+        self._fates.counts[what] += 1
+
     def cancel_everything(self) -> None:
         """The endpoint that asks for no id: whoever's order it is."""
         self._bank.cancel_everything()

@@ -18,7 +18,7 @@ _AT_ONCE = 20  # seeds of one piece of work
 class Found(Struct, frozen=True):
     """What a run of seeds of one scenario showed."""
 
-    number: int
+    key: str
     guarded: bool
     seeds: int
     broken: list[tuple[int, str]]  # seed and first violation
@@ -31,14 +31,14 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--unguarded", type=int, default=5, help="seeds without the guard")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
-    parser.add_argument("--only", type=int, nargs="*", default=[], help="numbers of faults")
+    parser.add_argument("--only", nargs="*", default=[], help="numbers of faults, as they are printed")
     parser.add_argument("--jobs", type=int, default=2)
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    wanted = [s.number for s in SCENARIOS if not asked.only or s.number in asked.only]
+    wanted = [s.key for s in SCENARIOS if not asked.only or s.key in asked.only]
     work = [
-        (number, guarded, first, min(_AT_ONCE, asked.first + count - first))
-        for number in wanted
+        (key, guarded, first, min(_AT_ONCE, asked.first + count - first))
+        for key in wanted
         for guarded, count in ((True, asked.seeds), (False, asked.unguarded))
         for first in range(asked.first, asked.first + count, _AT_ONCE)
     ]
@@ -47,7 +47,7 @@ def main() -> int:
     return 1 if table["broken"] or table["toothless"] else 0
 
 
-def _done(work: list[tuple[int, bool, int, int]], jobs: int) -> Iterable[Found]:
+def _done(work: list[tuple[str, bool, int, int]], jobs: int) -> Iterable[Found]:
     if jobs <= 1:
         yield from (play(*each) for each in work)
         return
@@ -55,36 +55,36 @@ def _done(work: list[tuple[int, bool, int, int]], jobs: int) -> Iterable[Found]:
         yield from pool.map(play, *zip(*work, strict=True))
 
 
-def play(number: int, guarded: bool, first: int, count: int) -> Found:
-    scenario, began_s = named(number), time.process_time()
+def play(key: str, guarded: bool, first: int, count: int) -> Found:
+    scenario, began_s = named(key), time.process_time()
     broken, by_law = [], 0
     for seed in range(first, first + count):
         violations = scenario.run(seed, guarded)
         if violations:
             broken.append((seed, violations[0]))
             by_law += any(line.startswith(scenario.law) for line in violations)
-    return Found(number, guarded, count, broken, by_law, time.process_time() - began_s)
+    return Found(key, guarded, count, broken, by_law, time.process_time() - began_s)
 
 
-def _table(found: list[Found], wanted: list[int]) -> dict[str, int | float]:
+def _table(found: list[Found], wanted: list[str]) -> dict[str, int | float]:
     broken, toothless = 0, []
-    for number in wanted:
-        scenario = named(number)
-        with_guard = [each for each in found if each.number == number and each.guarded]
-        without = [each for each in found if each.number == number and not each.guarded]
+    for key in wanted:
+        scenario = named(key)
+        with_guard = [each for each in found if each.key == key and each.guarded]
+        without = [each for each in found if each.key == key and not each.guarded]
         seeds, shown = sum(each.seeds for each in with_guard), sum(each.seeds for each in without)
         failed = [line for each in with_guard for line in each.broken]
         by_law = sum(each.by_law for each in without)
         print(
-            f"{number:2} {scenario.name:34} {seeds - len(failed):5}/{seeds} hold; without its guard "
+            f"{key:3} {scenario.name:34} {seeds - len(failed):5}/{seeds} hold; without its guard "
             f"{sum(len(each.broken) for each in without)}/{shown} break, {by_law} by the law",
             file=sys.stderr,
         )
         for seed, line in failed:
-            print(f"   {line}\n   again: python -m chaos.scenarios --only {number} --first {seed} --seeds 1 --jobs 1")
+            print(f"   {line}\n   again: python -m chaos.scenarios --only {key} --first {seed} --seeds 1 --jobs 1")
         broken += len(failed)
         if shown and not by_law:
-            toothless.append(number)
+            toothless.append(key)
             print(f"   no seed broke `{scenario.law}`", file=sys.stderr)
     return {
         "scenarios": len(wanted),

@@ -25,11 +25,16 @@ class Scenario(Struct, frozen=True, kw_only=True):
     """`number` is that of the list of known faults. `run`: seed, with its guard or without -> violations."""
 
     number: int
+    part: str = ""  # of a fault that is met at two places
     name: str
     fault: str
     guard: str
     law: str  # how the violation begins that shows without the guard
     run: Callable[[int, bool], list[str]]
+
+    @property
+    def key(self) -> str:
+        return f"{self.number}{self.part}"
 
 
 class Composition(Struct, frozen=True, kw_only=True):
