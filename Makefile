@@ -58,13 +58,13 @@ chaos: $(RUNTIME)
 	@$(BIN)/python -m chaos --seeds $(SEEDS) --hours $(HOURS) --jobs $(JOBS) --first $(FIRST)
 
 # The known faults one by one, with their guards and without.
+chaos-scenarios: $(RUNTIME)
+	@$(BIN)/python -m chaos.scenarios --seeds $(or $(SCENARIO_SEEDS),1000) --jobs $(JOBS)
+
 # Processes, sockets and files are real; each desk is judged by the venues' own records. KILLS=1000: about an hour.
 KILLS ?= 60
 crash: $(RUNTIME)
 	@$(BIN)/python -m crash --kills $(KILLS) --jobs $(JOBS) $(ARGS)
-
-chaos-scenarios: $(RUNTIME)
-	@$(BIN)/python -m chaos.scenarios --seeds $(or $(SCENARIO_SEEDS),1000) --jobs $(JOBS)
 
 test: $(DEV)
 	$(COMPILE)

@@ -38,9 +38,9 @@ class Daemon:
 
     def __init__(self, name: str, argv: list[str], env: Mapping[str, str], log: Path) -> None:
         self.name = name
-        self._argv = argv
-        self._env = dict(env)
-        self._log = log
+        self.argv = argv
+        self.env = dict(env)
+        self.log = log
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -53,8 +53,8 @@ class Daemon:
         return self._process.returncode if self._process else None
 
     async def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(*self._argv, env=self._env, stdout=log, stderr=log)
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(*self.argv, env=self.env, stdout=log, stderr=log)
 
     async def ended(self) -> int:
         """Waits for its end: the exit code."""

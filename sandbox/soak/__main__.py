@@ -20,13 +20,13 @@ from sandbox.world import WorldConfig
 _COINS = {"BTC": Decimal(20), "ETH": Decimal(300), "XRP": Decimal(900_000)}
 _KOREAN = {"KRW": Decimal(3_000_000_000), "USDT": Decimal(900_000), **_COINS}
 _GLOBAL = {"USDT": Decimal(3_000_000), **_COINS}
-_FUNDS = {"upbit": _KOREAN, "bithumb": _KOREAN, "binance": _GLOBAL, "okx": _GLOBAL}
+FUNDS = {"upbit": _KOREAN, "bithumb": _KOREAN, "binance": _GLOBAL, "okx": _GLOBAL}
 
 
 async def soak(storm: StormConfig, run_dir: Path) -> dict[str, object]:
     """Play one storm and prove what came of it."""
     began = time.monotonic()
-    config = StageConfig(world=WorldConfig(seed=storm.seed, funds=_FUNDS), run_dir=run_dir, overlay=OVERLAY)
+    config = StageConfig(world=WorldConfig(seed=storm.seed, funds=FUNDS), run_dir=run_dir, overlay=OVERLAY)
     async with Stage(config) as stage, aiohttp.ClientSession() as session:
         run = Soak(stage, session, storm)
         await run.play()

@@ -52,8 +52,9 @@ class Proof:
         self._journal(journal, placed)
         self._halts(journal)
         self._trades(journal, trades, placed)
-        self._refusals()
-        await self._replay()
+        if (data / "events.jsonl").exists():
+            self._refusals()
+            await self._replay()
         self.figures["open_at_venues"] = sum(row["state"] == "open" for all_ in rows.values() for row in all_)
         if self.figures["open_at_venues"]:
             self.violations.append(f"{self.figures['open_at_venues']} orders still rest at the venues")

@@ -91,3 +91,10 @@ def recorded_refusals(log: Path) -> set[str]:
                 effects = msgspec.json.decode(line)["effects"]
                 found |= {effect["key"] for effect in effects if effect.get("table") == "refusals"}
     return found
+
+
+def read_entries(path: Path) -> list[dict[str, Any]]:
+    """Every entry of the journal, in order, as it was written."""
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as sql:
+        rows = sql.execute("SELECT CAST(payload AS BLOB) FROM entries ORDER BY seq").fetchall()
+    return [msgspec.json.decode(row[0]) for row in rows]

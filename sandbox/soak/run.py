@@ -90,6 +90,7 @@ class Soak:
         self.not_settled = ""
         self.rss_mb: list[int] = []
         self.not_resumed: list[str] = []
+        self.settle_s: float = _SETTLE_S
 
     async def play(self) -> None:
         await self._stage.engine.start()
@@ -247,7 +248,7 @@ class Soak:
 
     async def _settled(self) -> str:
         """Wait until nothing is under way; "" or what still is."""
-        deadline = time.monotonic() + _SETTLE_S
+        deadline = time.monotonic() + self.settle_s
         why = "never asked"
         while time.monotonic() < deadline and why:
             await self._revive()

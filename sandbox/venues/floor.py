@@ -98,6 +98,7 @@ class Floor:
         self.sends_checksums = False  # as OKX and Bitget did once
         self.recorded: set[str] = set()  # symbols whose frames come from a recording: not rendered again
         self.perps: dict[str, PerpState] = {}  # newest of every perpetual
+        self.on_placed: Callable[[Order], None] = lambda _: None  # before the answer leaves
         self._listeners: list[Listener] = []
         self._perp_listeners: list[PerpListener] = []
 
@@ -198,6 +199,7 @@ class Floor:
 
     def _execute(self, request: OrderRequest) -> Order:
         order = self.exchange.place(request, self.clock())
+        self.on_placed(order)
         self._publish_prints()
         return order
 

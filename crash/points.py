@@ -1,0 +1,68 @@
+"""Where a life ends: at a system call of its own, at something a venue sees, or at a moment."""
+
+from random import Random
+from typing import Literal
+
+from msgspec import Struct
+
+Trigger = Literal["call", "order", "moment"]
+
+
+class Point(Struct, frozen=True):
+    """One named place. `call` is for crash/shim.c, with {n} for how often it happens before."""
+
+    name: str
+    trigger: Trigger
+    call: str = ""
+    most: int = 1  # n is drawn from 1 to this
+    weight: int = 2
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """How one life is to end."""
+
+    point: Point
+    n: int
+    delay_s: float = 0.0  # after the n-th order (order), after the start (moment)
+
+    @property
+    def call(self) -> str:
+        return self.point.call.format(n=self.n)
+
+
+POINTS = (
+    # The intent of the n-th record of this life has not reached the file: nothing may have left.
+    Point("before the journal", "call", "write journal.db-wal before {n}", 30, 3),
+    # It lies in the page cache alone.
+    Point("journal written, not synced", "call", "sync journal.db-wal before {n}", 10, 3),
+    # It is durable and nothing has left yet.
+    Point("journal synced, not sent", "call", "sync journal.db-wal after {n}", 10, 4),
+    # The request is signed and is being handed to the socket; right after, the kernel has all of it.
+    Point("before the send", "call", "send POST before {n}", 4, 4),
+    Point("after the send", "call", "send POST after {n}", 4, 4),
+    # The venue has executed it and has not answered yet: of two legs the first (odd n) or the second.
+    Point("at the venue, before its answer", "order", "", 4, 5),
+    # The same, a moment later: answers are on their way, one leg may be known and the other not.
+    Point("between legs and answers", "order", "", 4, 5),
+    Point("reading the journal", "call", "read journal.db before {n}", 4, 2),
+    # The first requests of a life: rules, clocks, balances, open orders, look-ups.
+    Point("reconciling, before a question", "call", "send GET before {n}", 8, 3),
+    Point("reconciling, after a question", "call", "send GET after {n}", 8, 2),
+    Point("at any moment of the start", "moment", weight=4),
+    Point("at any moment", "moment", weight=4),
+)
+
+
+def draw(random: Random, has_shim: bool) -> Plan:
+    """The next end; without the shim only those that need no system call."""
+    points = [point for point in POINTS if has_shim or point.trigger != "call"]
+    point = random.choices(points, [point.weight for point in points])[0]
+    delay_s = 0.0
+    match point.name:
+        case "between legs and answers":
+            delay_s = random.choice((0.001, 0.004, 0.015, 0.05))
+        case "at any moment of the start":
+            delay_s = random.uniform(0, 1.5)
+        case "at any moment":
+            delay_s = random.uniform(1, 6)
+    return Plan(point=point, n=random.randint(1, point.most), delay_s=delay_s)

@@ -1,0 +1,203 @@
+"""One round: a desk that trades in bad weather and is killed again and again, then left in peace and judged."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+
+import aiohttp
+from msgspec import Struct, field
+
+from crash.aftermath import look
+from crash.lives import Forge, Lives
+from crash.points import Plan, draw
+from crash.power import Platter
+from crash.weather import TIMES, forecast
+from sandbox.soak.proof import Proof
+from sandbox.soak.run import OVERLAY, Soak
+from sandbox.soak.storm import VENUES, StormConfig
+from sandbox.stage import Stage, StageConfig
+from sandbox.trader import SceneFailed
+from sandbox.venues.orders import Order
+from sandbox.world import WorldConfig
+
+_READY_S = 120
+_PATIENCE_S = 3.5  # how long a ready desk may take to come to its point
+_PEACE_S = 300  # on a machine that is busy with other things; seconds on one that is not
+_SETTLE_S = 0.05  # for what a dead engine's sockets still held to reach the venues
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """What a round is to be."""
+
+    seed: int
+    kills: int
+    run_dir: Path
+    world: WorldConfig
+    shim: Path | None
+    cuts_power: bool = False
+    cold_every: int = 8  # one start in so many is not forked
+
+
+class Result(Struct, kw_only=True):
+    """What came of it."""
+
+    seed: int
+    violations: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    reached: Counter[str] = field(default_factory=Counter)  # point -> ends there
+    missed: Counter[str] = field(default_factory=Counter)  # point -> ends elsewhere because it never came
+    found: Counter[str] = field(default_factory=Counter)  # how far the desk had come at its end
+    forked_s: list[float] = field(default_factory=list)  # start -> every venue reconciled
+    cold_s: list[float] = field(default_factory=list)
+    wall_s: float = 0.0
+
+
+class Crash(Soak):
+    """A soak whose engine has many lives."""
+
+    def __init__(self, stage: Stage, session: aiohttp.ClientSession, wish: Wish, lives: Lives) -> None:
+        super().__init__(stage, session, StormConfig(seconds=0, seed=wish.seed))
+        self._wish = wish
+        self._lives = lives
+        self._chance = Random(wish.seed)
+        self._platter = Platter(stage.data_dir, wish.run_dir, Random(wish.seed + 1)) if wish.cuts_power else None
+        self._plan: Plan | None = None
+        self._orders_left = 0
+        self.result = Result(seed=wish.seed)
+        self.settle_s = _PEACE_S
+        for floor in stage.world.floors.values():
+            floor.on_placed = self._on_placed
+
+    async def play(self) -> None:
+        weather = asyncio.create_task(self._weather(), name="weather")
+        try:
+            for number in range(self._wish.kills):
+                self._lives.is_cold = number % self._wish.cold_every == self._wish.cold_every - 1
+                await self._live(draw(self._chance, self._wish.shim is not None))
+        finally:
+            weather.cancel()
+            await asyncio.wait([weather])
+        if not weather.cancelled():
+            weather.result()
+        self._lives.orders, self._lives.is_cold = {}, True
+        await self._lives.start()
+        await self._ready()
+        await self._calm()
+
+    async def _weather(self) -> None:
+        began = time.monotonic()
+        for gust in forecast(self._wish.seed):
+            await asyncio.sleep(max(0.0, began + gust.at_s - time.monotonic()))
+            await self._blow(gust)
+
+    async def _live(self, plan: Plan) -> None:
+        """One life to its end, and what it left."""
+        if self._platter is not None:
+            self._platter.remember()
+        self._lives.orders = self._orders(plan)
+        self._plan, self._orders_left = plan, plan.n if plan.point.trigger == "order" else 0
+        began = time.monotonic()
+        await self._lives.start()
+        end = asyncio.ensure_future(self._lives.ended())
+        striking = asyncio.create_task(self._strike(plan, began))
+        await asyncio.wait([end])
+        came = striking.cancel() and plan.point.trigger != "moment"
+        await asyncio.wait([striking])
+        self._plan = None
+        reached = came or plan.point.trigger == "moment"
+        (self.result.reached if reached else self.result.missed)[plan.point.name] += 1
+        if end.result() != -9:
+            self.deaths.append(f"exit {end.result()} on the way to: {plan.point.name}")
+        await self._after()
+
+    def _orders(self, plan: Plan) -> dict[str, str]:
+        orders = {"CRASH_DIR": str(self._stage.data_dir), "CRASH_LOG": "", "CRASH_AT": ""}
+        if self._platter is not None:
+            orders["CRASH_LOG"] = str(self._platter.log)
+        if plan.point.trigger == "call":
+            orders["CRASH_AT"] = plan.call
+        return orders
+
+    async def _strike(self, plan: Plan, began: float) -> None:
+        """Kill at the plan's moment; a life whose point does not come is killed all the same."""
+        if plan.point.name == "at any moment of the start":
+            await asyncio.sleep(plan.delay_s)
+        else:
+            await self._until_ready(began)
+            await asyncio.sleep(plan.delay_s if plan.point.trigger == "moment" else _PATIENCE_S)
+        self._lives.strike()
+
+    async def _until_ready(self, began: float) -> None:
+        """Every venue reconciled; how long it took is kept."""
+        while time.monotonic() - began < _READY_S:
+            with suppress(aiohttp.ClientError, TimeoutError, SceneFailed):
+                if (await self.door.get("/status"))["ready"]:
+                    took = self.result.cold_s if self._lives.is_cold else self.result.forked_s
+                    took.append(round(time.monotonic() - began, 3))
+                    return
+            await asyncio.sleep(0.04)
+        self.result.violations.append(f"not reconciled {_READY_S} s after a start")
+
+    def _on_placed(self, _: Order) -> None:
+        """In the venue's own handler, before its answer."""
+        if self._orders_left:
+            self._orders_left -= 1
+            if not self._orders_left and self._plan is not None:
+                if self._plan.delay_s:
+                    asyncio.get_running_loop().call_later(self._plan.delay_s, self._lives.strike)
+                else:
+                    self._lives.strike()
+
+    async def _after(self) -> None:
+        """What the end left, before the next life sees it."""
+        self.result.counts["kills"] += 1
+        await asyncio.sleep(_SETTLE_S)
+        if self._platter is not None:
+            self.result.counts[f"power.{self._platter.cut()}"] += 1
+        placed = [o.client_id for floor in self._stage.world.floors.values() for o in floor.exchange.orders.values()]
+        seen = look(self._stage.data_dir, self._wish.run_dir / "scratch", placed)
+        self.result.found[seen.found] += 1
+        for what, breaches in (
+            ("an order that no durable intent names", seen.without_intent),
+            ("planned or sent twice", seen.journal.repeated),
+            ("the journal's chain is broken", [seen.journal.broken] if seen.journal.broken else []),
+        ):
+            if breaches:
+                self.result.violations.append(f"{what} after kill {self.result.counts['kills']}: {breaches[:3]}")
+
+
+async def play(wish: Wish) -> Result:
+    """One round from an empty folder to its verdict."""
+    began = time.monotonic()
+    # What is only watched is asked for by a process of its own at each start; nothing of it is judged here.
+    overlay = OVERLAY | {"record_events": False, "venues": dict.fromkeys(VENUES, TIMES | {"also_watch": []})}
+    config = StageConfig(world=wish.world, run_dir=wish.run_dir, overlay=overlay)
+    async with Forge(wish.shim) as forge, Stage(config) as stage, aiohttp.ClientSession() as session:
+        lives = Lives(stage.engine, forge, wish.shim)
+        stage.engine = lives
+        try:
+            crash = Crash(stage, session, wish, lives)
+            await crash.play()
+            proof = Proof(stage, crash)
+            await proof.take()
+        finally:
+            await lives.kill()
+    result = crash.result
+    result.violations += proof.violations
+    result.counts.update({name: n for name, n in proof.figures.items() if isinstance(n, int)})
+    result.counts.update({name: n for name, n in crash.counts.items() if name.startswith("fault")})
+    if crash._platter is not None:
+        result.counts["unsynced_writes_lost"] = crash._platter.lost_writes
+        result.counts["unsynced_writes_kept"] = crash._platter.kept_writes
+    result.wall_s = round(time.monotonic() - began, 1)
+    return result
+
+
+def play_alone(wish: Wish) -> Result:
+    """`play` as all that a process does."""
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # a dead engine's sockets are no news here
+    return asyncio.run(play(wish))
