@@ -14,7 +14,9 @@ from engine.venues.registry import build_orders
 from tests.venues.orders.stage import CREDENTIAL, Say, config, order, stage
 
 
-@pytest.mark.parametrize("venue", ["upbit", "bithumb", "binance", "okx"])
+@pytest.mark.parametrize(
+    "venue", ["upbit", "bithumb", "coinone", "binance", "okx", "bybit", "kucoin", "gate", "bitget"]
+)
 async def test_every_configured_venue_is_built(venue):
     orders: Orders = build_orders(venue, config("http://127.0.0.1:9"), Credential("k", "s", "p"))
     assert orders.venue == venue and orders.late_acceptance_ms >= 400
