@@ -9,7 +9,7 @@ from bot.faults import NOT_MADE
 from bot.office import Office
 from bot.outbox import Priority
 from bot.views import notices
-from bot.views.content import Content
+from bot.views.content import Button, Content
 from engine.control.client import DoorRefused, DoorUnavailable
 from engine.control.messages import AlertView, Event, OpportunityView, StatusView, TradeView
 
@@ -20,6 +20,7 @@ MAX_LIVE_CARDS = 5  # more at once would spend the chat's budget on edits; the o
 SETTLING_MS = 600  # most trades are over by then: one edit shows tap and receipt instead of three
 COMPANY_MS = 2_000
 _SAME_START_MS = 5_000
+_BUTTONS_TTL_MS = 24 * 3_600_000
 _REFUSED_PAUSE_S = 10.0
 
 
@@ -170,10 +171,25 @@ class Alerts:
             held_before = _held_before(view, f"telegram:{user.id}")
             if held_before < 0:
                 continue
-            content = notices.alert(self._office.reader(user), view, event.severity, held_before)
+            rows = self._buttons(user, view)
+            content = notices.alert(self._office.reader(user), view, event.severity, held_before, rows)
             self._once(
                 user, f"alert:{event.id or event.wall_ms}:{event.key}", content, priority, event.severity == "info"
             )
+
+    def _buttons(self, user: User, view: AlertView) -> list[list[Button]]:
+        """What a person can do about it: mute its like, and an owner let a market out of quarantine."""
+        reader, rows = self._office.reader(user), []
+        expires_ms = self._office.now_ms() + _BUTTONS_TTL_MS
+        if view.rule == "quarantined" and "off" in view.numbers and user.may("owner"):
+            data = {"venue": view.venue, "symbol": view.symbol, "why": view.text}
+            text = reader.plain("button.release", market=f"{reader.named('venue', view.venue)} {view.symbol}")
+            rows.append([Button(text=text, data=self._office.presses.bind(user.id, "ask_release", data, expires_ms))])
+        if view.kind != "desk":
+            step = {"step": "scope", "kind": view.kind, "venue": view.venue, "coin": view.coin, "new": True}
+            data_ = self._office.presses.bind(user.id, "alerts_ask", step, expires_ms)
+            rows.append([Button(text=reader.plain("button.mute_like"), data=data_)])
+        return rows
 
     def _halt(self, event: Event) -> None:
         """Everybody hears of a halt, except who gave the command and has its answer already."""

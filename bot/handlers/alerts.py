@@ -32,8 +32,10 @@ async def _panel(asker: Asker) -> Content:
         [_go(asker, "button.add", step="whose" if asker.user.may("trader") else "figure", owner="mine")],
         [_go(asker, "button.quiet", step="quiet", owner="mine"), _go(asker, "button.mute_kind", step="kind")],
     ]
-    if _deletable(asker, mine, desk):
-        rows.append([_go(asker, "button.delete", step="delete")])
+    last = [_go(asker, "button.delete", step="delete")] if _deletable(asker, mine, desk) else []
+    if _mutes(asker, mine, desk):
+        last.append(_go(asker, "button.unmute", step="unmute"))
+    rows.append(last)
     undo = [_do(asker, "button.undo_alerts", what="undo", owner="mine", version=mine.version)] if mine.can_undo else []
     if desk.can_undo and asker.user.may("trader"):
         undo.append(_do(asker, "button.undo_desk", what="undo", owner="desk", version=desk.version))
@@ -65,10 +67,18 @@ def _deletable(asker: Asker, mine: AlertsView, desk: AlertsView) -> list[tuple[s
     return found
 
 
+def _mutes(asker: Asker, mine: AlertsView, desk: AlertsView) -> list[tuple[str, AlertsView, Silence]]:
+    """Silences that this person may end."""
+    found = [("mine", mine, silence) for silence in mine.settings.silences]
+    if asker.user.may("trader"):
+        found += [("desk", desk, silence) for silence in desk.settings.silences]
+    return found
+
+
 async def ask(asker: Asker, office: Office, pressed: Pressed) -> str:
-    """The next question, in the place of the one before."""
+    """The next question, in the place of the one before; an alert keeps its own words, and is asked about below."""
     content = await _STEPS[pressed.data["step"]](asker, pressed.data)
-    if pressed.message_key:
+    if pressed.message_key and not pressed.data.get("new"):
         office.outbox.show(asker.user.id, pressed.message_key, content, Priority.REPLY)
     else:
         asker.say(content)
@@ -87,7 +97,7 @@ async def _step_whose(asker: Asker, data: dict[str, Any]) -> Content:
 async def _step_figure(asker: Asker, data: dict[str, Any]) -> Content:
     choices = []
     for figure in views.FIGURES:
-        step = {**data, "step": "level" if figure == "tether" else "coin", "figure": figure, "coin": ""}
+        step = {**data, "step": "venue" if figure == "tether" else "coin", "figure": figure, "coin": ""}
         choices.append([_ask(asker, asker.reader.named("figure", figure), step)])
     return views.question(asker.reader.say("alerts.ask_figure"), [*choices, _back(asker)])
 
@@ -99,12 +109,33 @@ async def _step_coin(asker: Asker, data: dict[str, Any]) -> Content:
         coins = list(dict.fromkeys(row.coin for row in rows))
     else:
         coins = list(dict.fromkeys(row.coin for row in (await asker.reads.premiums()).rows))
-    step = {**data, "step": "level"}
+    step = {**data, "step": "venue"}
     choices = [_ask(asker, coin, {**step, "coin": coin}) for coin in coins[:_COINS_OFFERED]]
     rows_ = [choices[i : i + 4] for i in range(0, len(choices), 4)]
     every = [_ask(asker, asker.reader.plain("about.all"), {**step, "coin": ""})]
     text = asker.reader.say("alerts.ask_coin", figure=asker.reader.named("figure", data["figure"]))
     return views.question(text, [every, *rows_, _back(asker)])
+
+
+async def _step_venue(asker: Asker, data: dict[str, Any]) -> Content:
+    """The venues of the board that the figure stands on."""
+    coin, step = data["coin"], {**data, "step": "level"}
+    if data["figure"] in ("funding", "basis"):
+        found = {row.venue for row in (await asker.reads.funding(coin)).rows}
+    else:
+        board = await asker.reads.premiums(coin)
+        found = {at.venue for at in board.tethers}
+        if data["figure"] != "tether":
+            found |= {row.world for row in board.rows} | {row.korean for row in board.rows}
+    choices = [_ask(asker, asker.reader.named("venue", venue), {**step, "venue": venue}) for venue in sorted(found)]
+    rows = [choices[i : i + 3] for i in range(0, len(choices), 3)]
+    every = [_ask(asker, asker.reader.plain("about.all_venues"), {**step, "venue": ""})]
+    text = asker.reader.say(
+        "alerts.ask_venue",
+        figure=asker.reader.named("figure", data["figure"]),
+        about=views.about(asker.reader, coin, ""),
+    )
+    return views.question(text, [every, *rows, _back(asker)])
 
 
 async def _step_level(asker: Asker, data: dict[str, Any]) -> Content:
@@ -114,7 +145,7 @@ async def _step_level(asker: Asker, data: dict[str, Any]) -> Content:
     text = asker.reader.say(
         "alerts.ask_level",
         figure=asker.reader.named("figure", data["figure"]),
-        about=views.about(asker.reader, data["coin"], ""),
+        about=views.about(asker.reader, data["coin"], data["venue"]),
     )
     return views.question(text, [*(choices[i : i + 3] for i in range(0, len(choices), 3)), _back(asker)])
 
@@ -131,6 +162,7 @@ def _threshold(data: dict[str, Any], settings: AlertSettings) -> Threshold:
         level=level,
         hysteresis=abs(level) / 10,
         coin=data["coin"],
+        venue=data["venue"],
     )
 
 
@@ -185,18 +217,50 @@ async def _step_quiet(asker: Asker, data: dict[str, Any]) -> Content:
 
 
 async def _step_kind(asker: Asker, data: dict[str, Any]) -> Content:
-    choices = [_ask(asker, asker.reader.named("kind", kind), {"step": "long", "kind": kind}) for kind in views.KINDS]
+    step = {"step": "long", "venue": "", "coin": ""}
+    choices = [_ask(asker, asker.reader.named("kind", kind), {**step, "kind": kind}) for kind in views.KINDS]
     rows = [choices[i : i + 2] for i in range(0, len(choices), 2)]
     return views.question(asker.reader.say("alerts.ask_kind"), [*rows, _back(asker)])
 
 
+async def _step_scope(asker: Asker, data: dict[str, Any]) -> Content:
+    """How much of what an alert was about: its coin, its venue, or everything of its kind."""
+    step = {"step": "long", "kind": data["kind"], "venue": "", "coin": ""}
+    rows = []
+    if data["coin"]:
+        rows.append([_ask(asker, data["coin"], {**step, "coin": data["coin"]})])
+    if data["venue"]:
+        rows.append([_ask(asker, asker.reader.named("venue", data["venue"]), {**step, "venue": data["venue"]})])
+    rows.append([_ask(asker, asker.reader.plain("about.whole_kind"), step)])
+    text = asker.reader.say("alerts.ask_scope", kind=asker.reader.named("kind", data["kind"]))
+    return views.question(text, [*rows, _back(asker)])
+
+
 async def _step_long(asker: Asker, data: dict[str, Any]) -> Content:
-    kind = data["kind"]
+    what = {"what": "mute", "owner": "mine", "kind": data["kind"], "venue": data["venue"], "coin": data["coin"]}
     times = (("button.hour", 1), ("button.hours8", 8), ("button.until_told", 0))
-    row = [_do(asker, key, what="mute", owner="mine", kind=kind, hours=hours) for key, hours in times]
-    off = [_do(asker, "button.unmute_kind", what="mute", owner="mine", kind=kind, hours=-1)]
-    text = asker.reader.say("alerts.ask_long", kind=asker.reader.named("kind", kind))
-    return views.question(text, [row, off, _back(asker)])
+    row = [_do(asker, key, **what, hours=hours) for key, hours in times]
+    off = [_do(asker, "button.unmute_kind", **what, hours=-1)]
+    named = " ".join(
+        part
+        for part in (asker.reader.named("kind", data["kind"]), views.muted(asker.reader, data["coin"], data["venue"]))
+        if part
+    )
+    return views.question(asker.reader.say("alerts.ask_long", kind=named), [row, off, _back(asker)])
+
+
+async def _step_unmute(asker: Asker, data: dict[str, Any]) -> Content:
+    """Every silence that holds, each with the button that ends it."""
+    mine, desk = await asker.reads.alerts("mine"), await asker.reads.alerts("desk")
+    rows = []
+    for owner, view, silence in _mutes(asker, mine, desk):
+        left = tuple(kept for kept in view.settings.silences if kept != silence)
+        settings = view.settings.model_copy(update={"silences": left}).model_dump(mode="json")
+        about = views.muted(asker.reader, silence.coin, silence.venue)
+        text = f"🔔 {asker.reader.plain(f'button.{owner}')}: {asker.reader.named('kind', silence.kind)} {about}"
+        values = {"what": "set", "owner": owner, "version": view.version, "settings": settings}
+        rows.append([(text.rstrip(), asker.bind("alerts_do", values, _TTL_S))])
+    return views.question(asker.reader.say("alerts.ask_unmute"), [*rows[:12], _back(asker)])
 
 
 async def _step_delete(asker: Asker, data: dict[str, Any]) -> Content:
@@ -219,6 +283,9 @@ _STEPS = {
     "whose": _step_whose,
     "figure": _step_figure,
     "coin": _step_coin,
+    "venue": _step_venue,
+    "scope": _step_scope,
+    "unmute": _step_unmute,
     "level": _step_level,
     "preview": _step_preview,
     "quiet": _step_quiet,
@@ -252,22 +319,24 @@ async def _done(asker: Asker, office: Office, pressed: Pressed) -> Answer:
             return await asker.commands.undo_alerts(data["owner"], data["version"], pressed.request_id)
         case "mute":
             held = await asker.reads.alerts(data["owner"])
-            wanted = _muted(held.settings, data["kind"], data["hours"], office.now_ms())
+            wanted = _muted(held.settings, data, office.now_ms())
             return await asker.commands.set_alerts(data["owner"], held.version, wanted, pressed.request_id)
         case _:
             wanted = AlertSettings.model_validate(data["settings"])
             return await asker.commands.set_alerts(data["owner"], data["version"], wanted, pressed.request_id)
 
 
-def _muted(settings: AlertSettings, kind: str, hours: int, now_ms: int) -> AlertSettings:
+def _muted(settings: AlertSettings, data: dict[str, Any], now_ms: int) -> AlertSettings:
     """`hours` 0: until somebody says otherwise; -1: not any more. What has ended is swept out on the way."""
+    what, hours = (data["kind"], data["venue"], data["coin"]), data["hours"]
     kept = [
         silence
         for silence in settings.silences
-        if silence.kind != kind and (not silence.until_ms or silence.until_ms > now_ms)
+        if (silence.kind, silence.venue, silence.coin) != what and (not silence.until_ms or silence.until_ms > now_ms)
     ]
     if hours >= 0:
-        kept.append(Silence(kind=kind, until_ms=now_ms + hours * _HOUR_MS if hours else 0))
+        until_ms = now_ms + hours * _HOUR_MS if hours else 0
+        kept.append(Silence(kind=what[0], venue=what[1], coin=what[2], until_ms=until_ms))
     return settings.model_copy(update={"silences": tuple(kept)})
 
 

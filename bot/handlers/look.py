@@ -1,14 +1,20 @@
 """What a viewer may see. Each command reads the engine at this moment; nothing is remembered."""
 
+import re
+
 from aiogram import F, Router
 from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, Message
 
 from bot.gate import answer
+from bot.handlers.quarantine import release_button
 from bot.office import Asker, Office
 from bot.outbox import Priority
 from bot.views import boards, reports
 from bot.views.refusals import why
+
+_COIN = re.compile(r"[A-Za-z0-9]{1,20}")
+_MOST_OUT = 5
 
 
 async def status(message: Message, asker: Asker) -> None:
@@ -26,7 +32,10 @@ async def positions(message: Message, asker: Asker) -> None:
 async def refusals(message: Message, asker: Asker, command: CommandObject) -> None:
     """`/why`, or `/why kimchi`, `/why BTC`, `/why <opportunity id>`."""
     about = (command.args or "").strip()[:200]
-    asker.say(why(asker.reader, await asker.reads.refusals(about), about))
+    refused = await asker.reads.refusals(about)
+    left_out = (await asker.reads.premiums(about.upper(), limit=1)).left_out if _COIN.fullmatch(about) else ()
+    release = [release_button(asker, out) for out in left_out[:_MOST_OUT]] if asker.user.may("owner") else []
+    asker.say(why(asker.reader, refused, about, left_out[:_MOST_OUT], release))
 
 
 async def audit(message: Message, asker: Asker, office: Office) -> None:

@@ -56,6 +56,8 @@ RULES: dict[str, str] = {
     "self_check": "Self-check failed",
     "orders_under_way": "Orders are under way",
     "not_unknown": "This order has its answer",
+    "not_quarantined": "The market is not in quarantine",
+    "unmapped": "Which asset it is stands in the configuration alone",
     "not_dead_letter": "Not a trade for a person",
     "stale": "Too old",
     "actor": "Not on the list of users",

@@ -56,6 +56,8 @@ RULES: dict[str, str] = {
     "self_check": "자가 점검 실패",
     "orders_under_way": "끝나지 않은 주문이 있음",
     "not_unknown": "이미 답이 있는 주문",
+    "not_quarantined": "격리된 시장이 아님",
+    "unmapped": "자산은 설정 파일에서만 정함",
     "not_dead_letter": "사람이 처리할 거래가 아님",
     "stale": "오래된 정보",
     "actor": "허용되지 않은 사용자",

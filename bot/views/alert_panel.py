@@ -60,6 +60,11 @@ def about(reader: Reader, coin: str, venue: str) -> str:
     return " ".join(part for part in (coin or reader.plain("about.all"), where) if part)
 
 
+def muted(reader: Reader, coin: str, venue: str) -> str:
+    """What of a kind is silent; "" for all of it."""
+    return " ".join(part for part in (coin, reader.named("venue", venue) if venue else "") if part)
+
+
 def clock(minute: int) -> str:
     return f"{minute // 60:02}:{minute % 60:02}"
 

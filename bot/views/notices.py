@@ -1,17 +1,20 @@
 """Alerts and announcements: one short message each, with its one-line form for a digest."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from bot.texts import rule_title
 from bot.views import money
-from bot.views.content import Content
+from bot.views.content import Button, Content
 from bot.views.reader import Reader
 from engine.control.messages import AlertView, StatusView
 
 _MARKS = {"crit": "🚨", "warn": "⚠️", "info": "ℹ️"}
 
 
-def alert(reader: Reader, view: AlertView, severity: str, held_before: int = 0) -> Content:
+def alert(
+    reader: Reader, view: AlertView, severity: str, held_before: int = 0, rows: Sequence[Sequence[Button]] = ()
+) -> Content:
     """Severity, what it is in the reader's words, where, the numbers, and how many were held back before it."""
     title = reader.named("alert", view.rule)
     if title == view.rule:
@@ -26,7 +29,7 @@ def alert(reader: Reader, view: AlertView, severity: str, held_before: int = 0) 
         text += "\n" + reader.say("ring.held", count=held_before)
     if severity == "crit" and reader.may("trader"):
         text += "\n" + reader.say("alert.kill_hint")
-    return Content(text=text, brief="" if severity == "crit" else head)
+    return Content(text=text, brief="" if severity == "crit" else head, rows=tuple(tuple(row) for row in rows if row))
 
 
 def _said(reader: Reader, view: AlertView) -> str:

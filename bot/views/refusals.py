@@ -5,9 +5,9 @@ from decimal import Decimal, InvalidOperation
 
 from bot.texts import number_name, rule_title
 from bot.views import money
-from bot.views.content import Content, Markup
+from bot.views.content import Button, Content, Markup
 from bot.views.reader import Reader
-from engine.control.messages import RefusalView
+from engine.control.messages import LeftOut, RefusalView
 
 _SHOWN = 10
 _RATIOS = frozenset({"net", "floor", "spread", "slippage", "drawdown"})
@@ -66,11 +66,30 @@ def _value(reader: Reader, name: str, value: str, *, ratio: bool) -> str:
     return money.amount(exact)
 
 
-def why(reader: Reader, refusals: Sequence[RefusalView], about: str) -> Content:
-    """The newest refusals with their numbers, newest first."""
-    if not refusals:
+def why(
+    reader: Reader,
+    refusals: Sequence[RefusalView],
+    about: str,
+    left_out: Sequence[LeftOut] = (),
+    release_data: Sequence[str] = (),
+) -> Content:
+    """The newest refusals with their numbers, newest first; markets in quarantine, with their buttons for an owner."""
+    rows = tuple(
+        (
+            Button(
+                text=reader.plain("button.release", market=f"{reader.named('venue', out.venue)} {out.symbol}"),
+                data=data,
+            ),
+        )
+        for out, data in zip(left_out, release_data, strict=False)
+    )
+    out_lines = [
+        reader.say("why.left_out", venue=reader.named("venue", out.venue), symbol=out.symbol, reason=out.reason)
+        for out in left_out
+    ]
+    if not refusals and not left_out:
         return Content(text=reader.say("why.none", about=about) if about else reader.say("why.none_at_all"))
-    lines: list[str] = [reader.say("why.title", about=about) if about else reader.say("why.title_all")]
+    lines: list[str] = [reader.say("why.title", about=about) if about else reader.say("why.title_all"), *out_lines]
     for row in refusals[:_SHOWN]:
         key = row.key or reader.named("strategy", row.strategy)
         lines.append(
@@ -84,4 +103,4 @@ def why(reader: Reader, refusals: Sequence[RefusalView], about: str) -> Content:
         )
     if len(refusals) > _SHOWN:
         lines.append(reader.say("more", count=len(refusals) - _SHOWN))
-    return Content(text="\n".join(lines))
+    return Content(text="\n".join(lines), rows=rows)

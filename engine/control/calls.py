@@ -159,6 +159,11 @@ class Commands:
     async def undo_alerts(self, owner: str, version: int, request_id: str = "") -> m.Answer:
         return await self._send(f"/v1/alerts/{_part(owner)}/undo", m.VersionBody(version=version), request_id)
 
+    async def release_market(self, venue: str, symbol: str, evidence: str, request_id: str = "") -> m.Answer:
+        """Owners only: a market in quarantine is compared and traded again, for a day."""
+        body = m.ReleaseBody(venue=venue, symbol=symbol, evidence=evidence)
+        return await self._send("/v1/quarantine/release", body, request_id)
+
     async def issue_token(
         self, opportunity_id: str, user_id: int, chat_id: int, fraction: Decimal = Decimal(1), request_id: str = ""
     ) -> m.Answer:

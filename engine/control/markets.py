@@ -11,7 +11,7 @@ from engine.control.clerk import Clerk
 from engine.control.door import Desk
 from engine.control.gate import Caller, Refused, Role, reader, said
 from engine.domain.alerting import DESK, AlertSettings
-from engine.domain.command import SetAlerts, UndoAlerts
+from engine.domain.command import ReleaseMarket, SetAlerts, UndoAlerts
 
 Coin = Annotated[str, Query(max_length=20)]
 Rows = Annotated[int, Query(ge=1, le=2_000)]
@@ -42,6 +42,7 @@ class Markets:
             ("/alerts/{owner}/preview", self.preview),
             ("/alerts/{owner}/set", self.change),
             ("/alerts/{owner}/undo", self.undo),
+            ("/quarantine/release", self.release),
         ]
         shape = {200: {"model": m.Answer}, "4XX": {"model": m.Answer}}
         for path, endpoint in acts:
@@ -76,6 +77,10 @@ class Markets:
     async def undo(self, owner: str, body: m.VersionBody, caller: Asking, request_id: RequestId) -> Response:
         command = UndoAlerts(owner=_owner(owner, caller), version=body.version)
         return answered(await self._clerk.take(caller, request_id, _needs(owner), command))
+
+    async def release(self, body: m.ReleaseBody, caller: Asking, request_id: RequestId) -> Response:
+        command = ReleaseMarket(venue=body.venue, symbol=body.symbol, evidence=body.evidence)
+        return answered(await self._clerk.take(caller, request_id, Role.OWNER, command))
 
 
 def _owner(owner: str, caller: Caller) -> str:

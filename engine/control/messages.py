@@ -15,6 +15,7 @@ from engine.control.boards import (
     FundingBoard,
     FundingView,
     InputView,
+    LeftOut,
     LoanView,
     PremiumBoard,
     PremiumView,
@@ -65,6 +66,7 @@ __all__ = [
     "FundingBoard",
     "FundingView",
     "InputView",
+    "LeftOut",
     "LegView",
     "LoanView",
     "LockView",
@@ -179,6 +181,14 @@ class ResumeBody(Message):
 class EvidenceBody(Message):
     """A person's word, kept in the audit."""
 
+    evidence: str = Field(min_length=3, max_length=500)
+
+
+class ReleaseBody(Message):
+    """A market in quarantine, and a person's word on which asset it is; kept in the audit."""
+
+    venue: Name
+    symbol: Name
     evidence: str = Field(min_length=3, max_length=500)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from engine.core import alerts, cards, halt, opportunities, orders, reconcile, trades, watching
+from engine.core import alerts, cards, halt, identity, opportunities, orders, reconcile, trades, watching
 from engine.core.state import Opportunity, State, StrategyState, Token, encode
 from engine.domain import command as ask
 from engine.domain.command import Mode
@@ -117,6 +117,8 @@ def on_setting(state: State, event: SettingStored) -> None:
         state.muted_until_ns[event.name.removeprefix("mute.")] = state.now_ns + left_ms * NS_PER_MS
     elif event.name.startswith(alerts.PREFIX):
         alerts.recall(state, event)
+    elif event.name.startswith(identity.RELEASES):
+        identity.recall(state, event)
     elif event.name == watching.INTERVALS:
         watching.recall_intervals(state, event)
     elif event.name == "halt":
@@ -345,6 +347,7 @@ _HANDLERS: dict[type, Callable[[State, Commanded, Any], Reply]] = {
     ask.AcceptBalances: accept_balances,
     ask.ResolveUnknown: resolve_unknown,
     ask.CloseDeadLetter: close_dead_letter,
+    ask.ReleaseMarket: identity.release,
     ask.SetAlerts: alerts.set_alerts,
     ask.UndoAlerts: alerts.undo_alerts,
 }

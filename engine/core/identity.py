@@ -1,8 +1,11 @@
 """Markets whose asset is not certain: unmapped, or priced far from where everybody else sees that asset."""
 
-from engine.core.state import State
-from engine.domain.effect import Severity
-from engine.domain.event import InstrumentsLoaded
+import msgspec
+
+from engine.core.state import Release, State, encode
+from engine.domain.command import ReleaseMarket
+from engine.domain.effect import Reply, Severity, StoreSetting
+from engine.domain.event import Commanded, InstrumentsLoaded, SettingStored
 from engine.domain.money import NS_PER_S
 from engine.market.walk import median
 
@@ -11,6 +14,9 @@ _CALM = 0.15  # and so far inside it may come back
 _CALM_NS = 600 * NS_PER_S
 _LEAST_VENUES = 3  # with two, nobody can tell which of them is wrong
 _UNMAPPED = "unmapped: "
+RELEASES = "release."
+_RELEASED_MS = 86_400_000
+_RELEASED_BAND = 0.10  # so far the price may move from where it was when a person released it
 _TURNS = 10  # ticks in which every coin is looked at once
 
 
@@ -74,14 +80,61 @@ def _judge(state: State, base: str, prices: dict[tuple[str, str], float]) -> Non
     middle = median(list(prices.values()))
     for key in sorted(prices):
         off = prices[key] / middle - 1
-        if key not in state.quarantined and abs(off) > _LIMIT:
+        if key in state.quarantined:
+            state.doubts.off[key] = off
+        if key not in state.quarantined and abs(off) > _LIMIT and not _is_released(state, key, off):
             why = f"priced {off:+.1%} from {base} elsewhere"
             state.quarantined[key] = why
+            state.doubts.off[key] = off
             text = f"{key[0]} {key[1]} is in quarantine: {why}"
             numbers = {"off": f"{off:.4f}"}
-            state.alert("quarantined", Severity.CRIT, text, venue=key[0], symbol=key[1], numbers=numbers)
+            state.alert("quarantined", Severity.CRIT, text, venue=key[0], symbol=key[1], coin=base, numbers=numbers)
         elif key in state.quarantined:
             _calm(state, key, off)
+
+
+def _is_released(state: State, key: tuple[str, str], off: float) -> bool:
+    """A release ends by its time, and when the price goes another way than the one that a person has looked at."""
+    held = state.doubts.released.get(key)
+    if held is None:
+        return False
+    if state.wall_ms < held.until_ms and abs(off - held.off) <= _RELEASED_BAND:
+        return True
+    del state.doubts.released[key]
+    return False
+
+
+def release(state: State, event: Commanded, command: ReleaseMarket) -> Reply:
+    """An owner's word that it is that asset after all: compared and traded again, for a day."""
+    key = (command.venue, command.symbol)
+    why = state.quarantined.get(key)
+    if why is None:
+        return _reply(event, "not_quarantined", f"{key[0]} {key[1]} is not in quarantine")
+    if why.startswith(_UNMAPPED):
+        text = f"{key[0]} {key[1]} has no mapping: only instruments.yaml can say which asset it is ({why})"
+        return _reply(event, "unmapped", text)
+    held = Release(until_ms=state.wall_ms + _RELEASED_MS, off=state.doubts.off.get(key, 0.0))
+    state.doubts.released[key] = held
+    del state.quarantined[key]
+    state.doubts.calm_since_ns.pop(key, None)
+    name = f"{RELEASES}{key[0]}:{key[1]}"
+    state.emit(
+        StoreSetting(name=name, version=state.wall_ms, value=encode(held), actor=event.actor, wall_ms=state.wall_ms)
+    )
+    text = f"{key[0]} {key[1]} is used again by the word of {event.actor} ({command.evidence}), priced {held.off:+.1%}"
+    numbers = {"off": f"{held.off:.4f}"}
+    state.alert("released", Severity.WARN, text, venue=key[0], symbol=key[1], numbers=numbers)
+    return _reply(event, "", text)
+
+
+def _reply(event: Commanded, rule: str, text: str) -> Reply:
+    return Reply(request_id=event.request_id, ok=not rule, rule=rule, text=text, body=encode(None))
+
+
+def recall(state: State, event: SettingStored) -> None:
+    """Recovery: the newest word on each market. Raises msgspec.ValidationError on what this version cannot read."""
+    venue, _, symbol = event.name.removeprefix(RELEASES).partition(":")
+    state.doubts.released[venue, symbol] = msgspec.json.decode(event.value, type=Release)
 
 
 def _calm(state: State, key: tuple[str, str], off: float) -> None:

@@ -24,6 +24,7 @@ KIND_OF = {
     "warning_over": "wallet",
     "rules_changed": "rules",
     "quarantined": "identity",
+    "released": "identity",
     "unmapped": "identity",
 }
 KINDS = ("premium", "funding", "flip", "interval", "venue", "budget", "identity", "wallet", "rules")

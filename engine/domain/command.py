@@ -102,6 +102,14 @@ class CloseDeadLetter(Struct, frozen=True, kw_only=True, tag=True):
     evidence: str
 
 
+class ReleaseMarket(Struct, frozen=True, kw_only=True, tag=True):
+    """A person's word that a market in quarantine is the asset that it is taken for."""
+
+    venue: str
+    symbol: str
+    evidence: str
+
+
 class SetAlerts(Struct, frozen=True, kw_only=True, tag=True):
     """Replace the alert settings of `desk` or of the asking actor; refused unless `version` is the one in force."""
 
@@ -130,6 +138,7 @@ Command = (
     | AcceptBalances
     | ResolveUnknown
     | CloseDeadLetter
+    | ReleaseMarket
     | SetAlerts
     | UndoAlerts
 )

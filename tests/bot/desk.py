@@ -177,7 +177,7 @@ class TestDesk(MarketDesk):
 
     def ask(self, request_id: str, actor: str, role: str, command: given.Command) -> Reply:
         self.asked.append((request_id, actor, command))
-        if isinstance(command, given.SetAlerts | given.UndoAlerts):
+        if isinstance(command, given.SetAlerts | given.UndoAlerts | given.ReleaseMarket):
             return self.ask_markets(request_id, actor, role, command)
         rule, text, body = self._do(actor, command)
         return Reply(request_id=request_id, ok=not rule, rule=rule, text=text, body=msgspec.json.encode(body))

@@ -78,13 +78,14 @@ async def test_a_threshold_is_added_by_buttons_previewed_and_undone(house: House
             ("➕", "Whose threshold"),
             ("The desk's", "What should ring"),
             ("premium (tether)", "of which coin"),
-            ("BTC", "at which level"),
+            ("BTC", "at which venue"),
+            ("Upbit", "at which level"),
             ("+1.0 %", "Preview"),
         ):
             await phone.presses(TRADER, step, button)
             step = await phone.finds(TRADER, text)
             assert step.id == first, "one message all the way"
-        assert "premium (tether) BTC above +1.00 %" in step.text and "Now " in step.text
+        assert "premium (tether) BTC Upbit above +1.00 %" in step.text and "Now " in step.text
         assert not house.desk.commands(given.SetAlerts), "nothing has changed yet"
         assert (await phone.presses(TRADER, step, "✅ Apply"))["text"] == "Saved."
         panel = await phone.finds(TRADER, "1. premium", button="↩️ Undo the desk's")
@@ -115,6 +116,55 @@ async def test_a_viewer_mutes_and_rests_alone(house: House):
         await phone.presses(VIEWER, panel, "➕")
         figures = await phone.finds(VIEWER, "What should ring", button="funding a year")
         assert "The desk's" not in figures.buttons, "a viewer is not asked whose"
+
+
+async def test_an_alert_is_muted_for_its_coin_alone_and_heard_again(house: House):
+    phone, desk = house.phone, house.desk
+    async with house.engine(), house.bot():
+        numbers = {"value": "0.021", "level": "0.02", "side": "above"}
+        view = AlertView(rule="k_usdt", venue="upbit", symbol="XRP", coin="XRP", kind="premium", numbers=numbers)
+        desk.tell("alert", "k_usdt:upbitXRP", view, Severity.WARN)
+        rung = await phone.finds(VIEWER, "Premium, tether basis", button="🔕 Mute")
+        await phone.presses(VIEWER, rung, "🔕 Mute")
+        scope = await phone.finds(VIEWER, "how much of it", button="XRP")
+        assert scope.id != rung.id and {"XRP", "Upbit", "All of this kind"} <= set(scope.buttons)
+        await phone.presses(VIEWER, scope, "XRP")
+        times = await phone.finds(VIEWER, "Mute premiums XRP for how long", button="8 hours")
+        await phone.presses(VIEWER, times, "8 hours")
+        panel = await phone.finds(VIEWER, r"🔕 premiums \(XRP\) until", button="🔔 Unmute")
+        [silence] = desk.alerts("telegram:1").settings.silences
+        assert (silence.kind, silence.coin, silence.venue) == ("premium", "XRP", "")
+        await phone.presses(VIEWER, panel, "🔔 Unmute")
+        ends = await phone.finds(VIEWER, "Which silence should end", button="🔔 Mine: premiums XRP")
+        await phone.presses(VIEWER, ends, "🔔 Mine: premiums XRP")
+        await phone.finds(VIEWER, "Alerts", button="➕")
+        assert desk.alerts("telegram:1").settings.silences == ()
+
+
+async def test_an_owner_lets_a_market_out_by_the_button_on_its_alert(house: House):
+    phone, desk = house.phone, house.desk
+    rig = desk.rig
+    async with house.engine(), house.bot():
+        rig.set_book("okx", "BTC-USDT", 130_000)
+        rig.run_for(2_000)
+        numbers = {"off": "0.3000"}
+        view = AlertView(
+            rule="quarantined", venue="okx", symbol="BTC-USDT", coin="BTC", kind="identity", numbers=numbers
+        )
+        desk.tell("alert", "quarantined:okxBTC-USDT", view, Severity.CRIT)
+        seen = await phone.finds(TRADER, "Market quarantined")
+        assert not any("🔓" in button for button in seen.buttons), "a trader's word is not asked for"
+        await phone.says(OWNER, "/why btc")
+        await phone.finds(OWNER, r"OKX BTC-USDT: priced \+", button="🔓")
+        alarm = await phone.finds(OWNER, "🚨", button="🔓")
+        await phone.presses(OWNER, alarm, "🔓")
+        sure = await phone.finds(OWNER, "티커는 증거가 아닙니다", button="🔓 같은 자산임")
+        assert not desk.commands(given.ReleaseMarket), "only asked so far"
+        await phone.presses(OWNER, sure, "🔓 같은 자산임")
+        await phone.finds(OWNER, "격리 해제: 최대 24시간")
+        [command] = desk.commands(given.ReleaseMarket)
+        assert (command.venue, command.symbol) == ("okx", "BTC-USDT") and "Mina" in command.evidence
+        assert ("okx", "BTC-USDT") not in rig.state.quarantined
 
 
 async def test_who_is_at_peace_hears_nothing_and_the_next_message_counts(house: House):

@@ -12,7 +12,7 @@ from tests.control.conftest import OWNER, STRANGER, TRADER, VIEWER
 MIRRORS = [
     *((getattr(board, name), getattr(boards, name)) for name in (
         "InputView ExecutableView PremiumView TurnView TetherView LeftOut PremiumBoard FundingView EdgeView"
-        " IntervalChange FundingBoard ConnectionView RateUse FeeView VenueHealth"
+        " IntervalChange LoanView LockView WarningView FundingBoard ConnectionView RateUse FeeView VenueHealth"
     ).split()),
     *((getattr(alerting, name), getattr(boards, name)) for name in (
         "Threshold Quiet Silence AlertSettings AlertsView Reading AlertsPreview"
@@ -93,6 +93,27 @@ async def test_who_may_change_whose(door):
     assert (await door.commands(OWNER).set_alerts(VIEWER, 1, mine)).rule == "not_yours"
     with pytest.raises(DoorRefused, match="actor"):
         await door.reads(STRANGER).alerts("desk")
+
+
+async def test_an_owner_lets_a_market_out_of_quarantine_and_it_is_audited(door, desk):
+    rig = desk.rig
+    rig.set_book("okx", "BTC-USDT", 130_000)
+    rig.run_for(2_000)
+    [out] = [o for o in (await door.reads(VIEWER).premiums("BTC")).left_out if o.venue == "okx"]
+    assert out.symbol == "BTC-USDT" and out.reason.startswith("priced +")
+    word = "same contract address, checked"
+    assert (await door.commands(TRADER).release_market("okx", "BTC-USDT", word)).rule == "role"
+    assert (await door.commands(OWNER).release_market("okx", "ETH-USDT", word)).rule == "not_quarantined"
+    assert (await door.commands(OWNER).release_market("okx", "BTC-USDT", word)).ok
+    rig.run_for(5_000)
+    assert (await door.reads(VIEWER).premiums("BTC")).left_out == ()
+    rows = (await door.reads(OWNER).audit()).rows
+    assert [(row.actor, row.ok, row.rule) for row in rows if row.command == "ReleaseMarket"] == [
+        (OWNER, True, ""),
+        (OWNER, False, "not_quarantined"),
+        (TRADER, False, "role"),
+    ]
+    assert word in rows[0].body
 
 
 BAD = [  # why, changes of a threshold

@@ -3,9 +3,11 @@
 import msgspec
 import pytest
 
+from engine.domain.command import ReleaseMarket
 from engine.domain.event import InstrumentsLoaded, WalletsReported
 from engine.domain.market import Gate, Wallet
 from tests.core.harness import Rig
+from tests.core.venue_model import Outcome
 
 KEY = ("okx", "BTC-USDT")
 
@@ -65,6 +67,57 @@ def test_it_comes_back_after_ten_minutes_near_the_others(rig):
     keep(rig, 30)
     assert KEY not in rig.state.quarantined
     assert len(alerts(rig, "quarantined")) == 2
+
+
+def released(rig, key=KEY, actor="telegram:3"):
+    return rig.ask(ReleaseMarket(venue=key[0], symbol=key[1], evidence="same contract"), actor=actor)
+
+
+def test_a_persons_word_holds_for_a_day_and_for_that_price_alone(rig):
+    rig.set_book("okx", "BTC-USDT", 130_000)
+    rig.run_for(2_000)
+    assert released(rig).ok and KEY not in rig.state.quarantined
+    assert len(alerts(rig, "released")) == 1
+    rig.set_book("okx", "BTC-USDT", 136_000)
+    keep(rig, 60)
+    assert KEY not in rig.state.quarantined
+    rig.set_book("okx", "BTC-USDT", 145_000)  # 45 %: not what that person has looked at
+    rig.run_for(2_000)
+    assert KEY in rig.state.quarantined
+    assert released(rig).ok
+    rig.state.doubts.released[KEY] = msgspec.structs.replace(rig.state.doubts.released[KEY], until_ms=rig.wall_ms - 1)
+    rig.run_for(2_000)
+    assert KEY in rig.state.quarantined
+
+
+def test_a_persons_word_outlives_a_restart(rig):
+    rig.set_book("okx", "BTC-USDT", 130_000)
+    rig.run_for(2_000)
+    assert released(rig).ok
+    rig.restart()
+    rig.run_until(lambda: all(held.ready for held in rig.state.venues.values()), 20_000)
+    keep(rig, 20)
+    assert KEY not in rig.state.quarantined and KEY in rig.state.doubts.released
+
+
+@pytest.mark.parametrize("doubtful, rule", [({}, "not_quarantined"), ({"BTC-USDT": "FOO is not mapped"}, "unmapped")])
+def test_a_persons_word_is_no_mapping(rig, doubtful, rule):
+    loaded(rig, "okx", doubtful)
+    answer = released(rig)
+    assert (answer.ok, answer.rule) == (False, rule)
+    assert (KEY in rig.state.quarantined) == bool(doubtful)
+
+
+def test_a_market_that_vanishes_under_a_trade_keeps_its_rules_until_it_ends(rig):
+    trade = rig.execute(Outcome(), Outcome(answer="lost", reaches=False))
+    keys = [(leg.venue, leg.symbol) for leg in trade.plan.legs]
+    for venue, symbol in keys:
+        loaded(rig, venue, {symbol: "the venue does not list it"})
+    assert all(key in rig.state.quarantined and key in rig.state.market.instruments for key in keys)
+    rig.settle()
+    for venue, symbol in keys:
+        loaded(rig, venue, {symbol: "the venue does not list it"})
+    assert all(key not in rig.state.market.instruments for key in keys)
 
 
 def test_nothing_is_planned_in_a_quarantined_market(rig):
