@@ -130,12 +130,21 @@ class VenueState(Struct, kw_only=True):
         return self.rules_known and self.opened and self.swept and self.agreed and not self.blocked
 
 
+class Release(Struct, frozen=True, kw_only=True):
+    """A person let a market out of quarantine, at a price `off` from the others."""
+
+    until_ms: int  # UTC
+    off: float
+
+
 class Doubts(Struct, kw_only=True):
     """What is kept to tell one asset from another of the same name."""
 
     markets: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # coin -> where it is traded
     turn: int = 0
     calm_since_ns: dict[tuple[str, str], int] = field(default_factory=dict)  # a quarantined price agrees again
+    off: dict[tuple[str, str], float] = field(default_factory=dict)  # of quarantined prices, at the last look
+    released: dict[tuple[str, str], Release] = field(default_factory=dict)
 
 
 class State:
@@ -152,21 +161,12 @@ class State:
         self.tick_wall_ms = 0
         self.local_day = 0
         self.utc_offset_ms = 0
-class Release(Struct, frozen=True, kw_only=True):
-    """A person let a market out of quarantine, at a price `off` from the others."""
-
-    until_ms: int  # UTC
-    off: float
-
-
         self.recovering = True
         self.market = Market({name: venue.rules for name, venue in config.venues.items()}, config.fx)
         self.venues = {name: VenueState(name=name, settings=venue) for name, venue in config.venues.items()}
         self.strategies = {
             name: StrategyState(strategy=REGISTRY.get(name) or config.plugged[name], mode=mode, params=params)
             for name, (mode, params) in config.strategies.items()
-    off: dict[tuple[str, str], float] = field(default_factory=dict)  # of quarantined prices, at the last look
-    released: dict[tuple[str, str], Release] = field(default_factory=dict)
         }
         self.ledger = Ledger()
         self.reservations = Reservations()
