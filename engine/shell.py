@@ -16,7 +16,7 @@ from engine.core.state import State
 from engine.desk import Desk, EventLog
 from engine.domain.command import Halt
 from engine.domain.effect import LatchChanged
-from engine.domain.event import Commanded, JournalState, Recovered, SettingStored, Started, Tick
+from engine.domain.event import Commanded, JournalState, Recovered, SettingStored, Started, Tick, VenueAble
 from engine.domain.money import NS_PER_MS, NS_PER_S
 from engine.storage.journal import Journal
 from engine.storage.latch import LatchStore
@@ -62,6 +62,7 @@ class Shell:
         self._quarter = self._day = 0
         self.desk = Desk(State(core_config(config)), clock.mono_ns, meter, events)
         self.carrier: Carrier | None = None
+        self._orders: Mapping[str, Orders] = {}
         self._journal: Journal | None = None
 
     def wire(
@@ -74,6 +75,7 @@ class Shell:
         """Say who carries out what: orders and the latch here, `carry` the rest."""
         carrier = Carrier(self.desk, journal, orders, tasks, self._latch_store, self._clock.mono_ns)
         self.carrier, self._journal = carrier, journal
+        self._orders = orders
         self.desk.wire({**carrier.effects(), **carry, LatchChanged: self._latch})
         return carrier
 
@@ -91,6 +93,8 @@ class Shell:
                 seen_ns=now_ns,
             )
         )
+        for venue, client in sorted(self._orders.items()):
+            self.desk.handle(VenueAble(venue=venue, abilities=client.abilities, seen_ns=now_ns))
         for setting in settings:
             self.desk.handle(setting)
         count = 0
@@ -140,7 +144,7 @@ class Shell:
     def _is_idle(self) -> bool:
         """No trade, no card, no question is open: nothing falls due within a second."""
         state = self.desk.state
-        return not (state.live_trades or state.by_key or state.tokens)
+        return not (state.live_trades or state.parents.live or state.by_key or state.tokens)
 
     async def leave(self, flush: Callable[[], Any]) -> bool:
         """A stop leaves nothing resting at a venue and nothing unwritten; both within the supervisor's patience.

@@ -6,7 +6,18 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from engine.core import alerts, cards, halt, identity, opportunities, orders, reconcile, trades, watching
+from engine.core import (
+    alerts,
+    cards,
+    halt,
+    identity,
+    opportunities,
+    orders,
+    parent_commands,
+    reconcile,
+    trades,
+    watching,
+)
 from engine.core.state import Opportunity, State, StrategyState, Token, encode
 from engine.domain import command as ask
 from engine.domain.command import Mode
@@ -347,6 +358,9 @@ _HANDLERS: dict[type, Callable[[State, Commanded, Any], Reply]] = {
     ask.AcceptBalances: accept_balances,
     ask.ResolveUnknown: resolve_unknown,
     ask.CloseDeadLetter: close_dead_letter,
+    ask.PreviewParent: parent_commands.preview,
+    ask.ConfirmParent: parent_commands.confirm,
+    ask.MoveParent: parent_commands.move,
     ask.ReleaseMarket: identity.release,
     ask.SetAlerts: alerts.set_alerts,
     ask.UndoAlerts: alerts.undo_alerts,

@@ -7,7 +7,7 @@ from engine.domain.effect import Cancel, LookUp, Submit
 from engine.domain.errors import InvariantBroken
 from engine.domain.market import FeeSide
 from engine.domain.money import BPS, NS_PER_MS, ZERO
-from engine.domain.order import LegRole, OrderRequest, OrderStatus, PlannedLeg, Side, TimeInForce, TradePlan
+from engine.domain.order import LegRole, OrderKind, OrderRequest, OrderStatus, PlannedLeg, Side, TimeInForce, TradePlan
 from engine.execution.cid import client_id
 from engine.execution.order_state import OrderState
 from engine.execution.trade import CancelRest, Trade
@@ -50,6 +50,8 @@ def count_trade(state: State, plan: TradePlan, at_ns: int) -> None:
     recent = (*(old.recent_ns if old else ()), at_ns)[-64:]
     premium = plan.facts.get("premium", plan.facts.get("k_usdt", 0.0))
     state.last[plan.key] = LastAction(wall_ns=at_ns, premium=premium, recent_ns=recent)
+    if plan.parent_id and plan.slice:
+        return  # a person's order is one trade, in however many slices
     state.traded_ns.append(at_ns)
     if (plan.created_ms + state.utc_offset_ms) // DAY_MS == state.local_day:
         state.trades_today += 1
@@ -69,6 +71,7 @@ def make_order(
     """The next order of a trade; its client id follows from instance, trade, leg and attempt."""
     plan = trade.plan
     attempt = len(trade.of_leg(leg))
+    stop_price = plan.legs[leg].stop_price if role is LegRole.ENTRY else None
     return OrderRequest(
         cid=client_id(state.instance, plan.trade_id, leg, attempt),
         trade_id=plan.trade_id,
@@ -79,8 +82,17 @@ def make_order(
         side=side,
         qty=qty,
         price=price,
-        tif=plan.tif if role is LegRole.ENTRY else TimeInForce.IOC,
+        tif=able_tif(state, plan.legs[leg].venue, plan.tif if role is LegRole.ENTRY else TimeInForce.IOC),
+        kind=OrderKind.LIMIT if stop_price is None else OrderKind.STOP_LOSS,
+        stop_price=stop_price,
     )
+
+
+def able_tif(state: State, venue: str, wanted: TimeInForce) -> TimeInForce:
+    """An IOC that the venue has not is held here: sent to rest, taken back at once (execution.trade.is_held_ioc)."""
+    if wanted is TimeInForce.IOC and TimeInForce.IOC not in state.venues[venue].abilities.tifs:
+        return TimeInForce.GTC
+    return wanted
 
 
 def track(state: State, trade: Trade, request: OrderRequest) -> OrderState:

@@ -179,7 +179,8 @@ def on_recovered(state: State) -> None:
                 order.final_after_ns = order.final_after_ns or state.now_ns + late_ms * NS_PER_MS
                 order.next_look_ns = state.now_ns
         trade.naked_since_ns = 0
-        opportunities.revive(state, trade.plan)
+        if not trade.plan.parent_id:
+            opportunities.revive(state, trade.plan)
     for held in state.venues.values():
         ask(state, held)
         state.refresh_available(held.name)

@@ -16,9 +16,11 @@ from engine.domain.command import Mode
 from engine.domain.effect import Effect, Notice, Record, Reply, Severity
 from engine.domain.market import Balance, plain
 from engine.domain.money import NS_PER_MS
-from engine.domain.order import Intent, PlannedLeg, Side
+from engine.domain.order import Abilities, Intent, PlannedLeg, Side
+from engine.domain.parent import ParentPlan
 from engine.domain.view import AlertView, RefusalView
 from engine.execution.order_state import OrderState
+from engine.execution.parent import Parent
 from engine.execution.plan import PlanRules
 from engine.execution.trade import Trade
 from engine.market.fx import FxRules
@@ -103,10 +105,30 @@ class Token(Struct, kw_only=True):
     answer: Reply | None = None
 
 
+class ParentDraft(Struct, kw_only=True):
+    """A planned order that waits for its tap. Single use, bound to one user and chat."""
+
+    plan: ParentPlan
+    user_id: int
+    chat_id: int
+    expires_ns: int
+    answer: Reply | None = None
+
+
+class Parents(Struct, kw_only=True):
+    """Persons' orders."""
+
+    all: dict[str, Parent] = field(default_factory=dict)  # those under way, and the newest that are over
+    live: dict[str, Parent] = field(default_factory=dict)
+    due: dict[str, None] = field(default_factory=dict)  # a child has ended: looked at before the step ends
+    drafts: dict[str, ParentDraft] = field(default_factory=dict)  # by token
+
+
 class VenueState(Struct, kw_only=True):
     name: str
     settings: VenueSettings
     rules_known: bool = False
+    abilities: Abilities = Abilities()
     opened: bool = False  # its ledger has opening balances
     swept: bool = False  # open orders were read since start
     swept_ns: int = 0  # when the newest answered list of open orders was asked for
@@ -154,8 +176,7 @@ class State:
         self.config = config
         self.out: list[Effect] = []
         self.instance = ""
-        self.now_ns = 0
-        self.started_ns = 0
+        self.now_ns = self.started_ns = 0
         self.wall_ms = 0
         self.tick_ns = 0  # monotonic time of the newest wall clock reading
         self.tick_wall_ms = 0
@@ -181,6 +202,7 @@ class State:
         self.trades: dict[str, Trade] = {}
         self.live_trades: dict[str, Trade] = {}
         self.orders: dict[str, tuple[Trade, OrderState]] = {}
+        self.parents = Parents()
         self.blocked_keys: dict[str, str] = {}  # opportunity key -> trade in the dead-letter queue
         self.last: dict[str, LastAction] = {}
         self.muted_until_ns: dict[str, int] = {}

@@ -10,6 +10,7 @@ from engine.core import (
     identity,
     opportunities,
     orders,
+    parents,
     placing,
     rates,
     receipts,
@@ -39,6 +40,8 @@ def decide(state: State, event: ev.Event) -> list[Effect]:
     state.set_time(event.seen_ns)
     state.steps += 1
     _HANDLERS[type(event)](state, event)
+    if state.parents.due:
+        parents.drive_due(state)
     return out
 
 
@@ -99,6 +102,8 @@ def _on_tick(state: State, event: ev.Tick) -> None:
             if not order.is_terminal:
                 placing.look_up_due(state, order)
         trades.drive(state, trade)
+    if state.parents.live:
+        parents.drive_all(state)
     for venue in state.venues.values():
         if state.now_ns >= venue.next_check_ns:
             reconcile.ask(state, venue)
@@ -121,6 +126,8 @@ def _on_intent(state: State, event: ev.IntentJournaled) -> None:
         placing.adopt(state, trade)
         placing.hold_waiting(state, trade, {request.leg for request in event.orders})
         placing.count_trade(state, event.plan, state.at_ns(event.plan.created_ms))
+        if event.plan.parent_id:
+            parents.recall_child(state, trade)
     for request in event.orders:
         trade = state.trades[request.trade_id]
         placing.track(state, trade, request)
@@ -146,7 +153,13 @@ def _on_settled(state: State, event: ev.TradeSettled) -> None:
         trades.book_result(state, trade)
 
 
+def _on_able(state: State, event: ev.VenueAble) -> None:
+    if event.venue in state.venues:
+        state.venues[event.venue].abilities = event.abilities
+
+
 def _on_recovered(state: State, event: ev.Recovered) -> None:
+    parents.on_recovered(state)
     reconcile.on_recovered(state)
     watching.on_recovered(state)
     state.counts["restarts"] += 1
@@ -184,6 +197,9 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.Tick: _on_tick,
     ev.IntentJournaled: _on_intent,
     ev.TradeSettled: _on_settled,
+    ev.ParentOpened: parents.recall_opened,
+    ev.ParentMoved: parents.recall_moved,
+    ev.VenueAble: _on_able,
     ev.LedgerOpened: reconcile.on_opened,
     ev.SettingStored: commands.on_setting,
     ev.Started: _on_started,

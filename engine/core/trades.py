@@ -64,6 +64,8 @@ def open_trade(
         actor=actor,
         created_ms=state.wall_ms,
         facts=intent.facts,
+        parent_id=intent.parent_id,
+        slice=intent.slice,
     )
     trade = Trade(plan=plan, opened_ns=state.now_ns)
     placing.adopt(state, trade)
@@ -272,6 +274,8 @@ def settle(state: State, trade: Trade, end: End) -> None:
         unblock(state, trade)
     for leg in plan.legs:
         check_soon(state, leg.venue)
+    if plan.parent_id:
+        state.parents.due[plan.parent_id] = None
     found = state.opportunities.get(plan.opportunity_id)
     if found is not None and found.state == "executing":
         found.state = "executed" if life.has_fills(trade) else "refused"
@@ -287,7 +291,7 @@ def unblock(state: State, trade: Trade) -> None:
 
 
 def check_soon(state: State, venue: str) -> None:
-    """Compare a venue's balances shortly after a trade; a busy desk's looks must leave room for its books' snapshots."""
+    """Compare a venue's balances shortly after a trade; a busy desk leaves room for its books' snapshots."""
     held = state.venues[venue]
     soon_ns = max(state.now_ns + 300 * NS_PER_MS, held.balances_asked_ns + 2_000 * NS_PER_MS)
     held.next_check_ns = min(held.next_check_ns, soon_ns)

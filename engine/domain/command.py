@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from engine.domain.parent import Ask
+
 
 class Mode(StrEnum):
     OFF = "off"
@@ -123,6 +125,28 @@ class UndoAlerts(Struct, frozen=True, kw_only=True, tag=True):
     version: int
 
 
+class PreviewParent(Struct, frozen=True, kw_only=True, tag=True):
+    """Plan a person's order for one chat and bind a single-use token to that plan. Nothing is sent."""
+
+    token: str  # random, made outside
+    ask: Ask
+    user_id: int
+    chat_id: int
+
+
+class ConfirmParent(Struct, frozen=True, kw_only=True, tag=True):
+    token: str
+    user_id: int
+    chat_id: int
+
+
+class MoveParent(Struct, frozen=True, kw_only=True, tag=True):
+    """Pause, resume or cancel a person's order at whatever child it is."""
+
+    parent_id: str
+    to: str  # pause | resume | cancel
+
+
 Command = (
     SetMode
     | SetParams
@@ -138,6 +162,9 @@ Command = (
     | AcceptBalances
     | ResolveUnknown
     | CloseDeadLetter
+    | PreviewParent
+    | ConfirmParent
+    | MoveParent
     | ReleaseMarket
     | SetAlerts
     | UndoAlerts

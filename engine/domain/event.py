@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from engine.domain.command import Command
 from engine.domain.market import Balance, Instrument, Levels, Loan, MarketWarning, Wallet
-from engine.domain.order import OrderReport, OrderRequest, Side, TradePlan
+from engine.domain.order import Abilities, OrderReport, OrderRequest, Side, TradePlan
+from engine.domain.parent import ParentMove, ParentPlan
 
 
 class BookSnapshot(Struct, frozen=True, kw_only=True, tag=True):
@@ -272,6 +273,28 @@ class TradeSettled(Struct, frozen=True, kw_only=True, tag=True):
     seen_ns: int
 
 
+class ParentOpened(Struct, frozen=True, kw_only=True, tag=True):
+    """A person's order begins: journaled before its first child."""
+
+    plan: ParentPlan
+    seen_ns: int
+
+
+class ParentMoved(Struct, frozen=True, kw_only=True, tag=True):
+    """A person's order was paused, resumed, cancelled, has gone off, or is over."""
+
+    move: ParentMove
+    seen_ns: int
+
+
+class VenueAble(Struct, frozen=True, kw_only=True, tag=True):
+    """What a venue's order entry can do by itself: told once per start, before the journal is read."""
+
+    venue: str
+    abilities: Abilities
+    seen_ns: int
+
+
 class LedgerOpened(Struct, frozen=True, kw_only=True, tag=True):
     """The balances adopted as a venue's opening ones: journaled once per venue, and again when a person accepts."""
 
@@ -332,6 +355,9 @@ Event = (
     | Tick
     | IntentJournaled
     | TradeSettled
+    | ParentOpened
+    | ParentMoved
+    | VenueAble
     | LedgerOpened
     | SettingStored
     | Started

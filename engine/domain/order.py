@@ -156,6 +156,8 @@ class Intent(Struct, frozen=True, kw_only=True):
     # Named figures for the card and for /why: k_fx, k_usdt, tether_premium, fx, usdt_krw, depth_usd, weight_target, ...
     facts: dict[str, float] = {}
     flags: tuple[str, ...] = ()  # "anomaly" (gross > cap): needs a manual confirm even in auto mode
+    parent_id: str = ""  # of a person's order, and which of its slices this is
+    slice: int = 0
 
 
 class PlannedLeg(Struct, frozen=True, kw_only=True):
@@ -171,6 +173,7 @@ class PlannedLeg(Struct, frozen=True, kw_only=True):
     planned_vwap: Decimal
     fee_bps: Decimal
     quote_krw: Decimal  # KRW per 1 quote asset when planned
+    stop_price: Decimal | None = None  # rests at the venue until then: the prices above are those of then
 
 
 class TradePlan(Struct, frozen=True, kw_only=True):
@@ -194,6 +197,8 @@ class TradePlan(Struct, frozen=True, kw_only=True):
     actor: str  # "auto" or "telegram:1001"
     created_ms: int  # wall clock, UTC
     facts: dict[str, float] = {}
+    parent_id: str = ""
+    slice: int = 0
 
 
 class TradeState(StrEnum):

@@ -111,6 +111,46 @@ class TradeView(Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class ParentView(Struct, frozen=True, kw_only=True):
+    """Notice `parent`: a person's order and how far it is. In a preview nothing has happened yet."""
+
+    id: str
+    template: str
+    side: str
+    base: str
+    qty: Decimal  # base, in all slices
+    venue: str  # or "best"
+    symbol: str
+    quote: str
+    limit: Decimal  # quote per base: no child is ever worse
+    stop: Decimal | None
+    state: str  # running | paused | cancelling | done | cancelled
+    reason: str
+    slices: int
+    sent: int  # slices that have had a child
+    children: int  # orders under way now
+    filled_qty: Decimal
+    filled_krw: Decimal
+    fees_krw: Decimal
+    price: Decimal  # average, quote per base where all was traded in one quote; 0 while nothing is
+    cost_krw: Decimal  # of all: what a preview expects, fees included
+    fee_krw: Decimal
+    over_ms: int  # running time of the last slice
+    ran_ms: int
+    route: tuple[str, ...]  # why which venue, newest choice
+    actor: str
+    opened_ms: int
+    updated_ms: int
+
+
+class ParentQuote(Struct, frozen=True, kw_only=True):
+    """Body of the reply to PreviewParent."""
+
+    token: str
+    order: ParentView
+    expires_ms: int
+
+
 class AlertView(Struct, frozen=True, kw_only=True):
     """Notice `alert`: something a person should know. `rule` names it; texts are the reader's business."""
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 from engine.domain.money import NS_PER_MS, NS_PER_S, ZERO
-from engine.domain.order import LegRole, OrderStatus, PlannedLeg, Policy, Side, TradePlan, TradeState
+from engine.domain.order import LegRole, OrderStatus, PlannedLeg, Policy, Side, TimeInForce, TradePlan, TradeState
 from engine.execution.order_state import OrderState, net_base
 
 _MAX_UNSENT = 60  # orders of one trade that never left: half a minute of trying twice a second
@@ -105,18 +105,24 @@ def next_leg(trade: Trade) -> NextLeg | None:
     return NextLeg(other, filled) if filled > 0 else None
 
 
+def is_held_ioc(trade: Trade, order: OrderState) -> bool:
+    """An IOC at a venue that has none: it goes out to rest, and is taken back as soon as the venue has named it."""
+    wanted = trade.plan.tif if order.request.role is LegRole.ENTRY else TimeInForce.IOC
+    return wanted is TimeInForce.IOC and order.request.tif is TimeInForce.GTC
+
+
 def waits(trade: Trade, now_ns: int, at_once: bool = False) -> list[CancelRest]:
     """While orders are unresolved: what may be cancelled. UNKNOWN ones are looked up, never cancelled blindly.
 
     `at_once`: however short a time they have rested. A cancel without effect is asked again after a second.
     """
     plan = trade.plan
-    rest_ns = 0 if at_once else (plan.rest_ms if plan.rest_ms else plan.naked_deadline_ms) * NS_PER_MS
+    patience_ns = (plan.rest_ms if plan.rest_ms else plan.naked_deadline_ms) * NS_PER_MS
     return [
         CancelRest(order)
         for order in trade.unresolved
         if order.status is OrderStatus.OPEN
-        and now_ns - (order.sent_ns or trade.opened_ns) >= rest_ns
+        and now_ns - (order.sent_ns or trade.opened_ns) >= (0 if at_once or is_held_ioc(trade, order) else patience_ns)
         and (not order.cancel_asked_ns or now_ns - order.cancel_asked_ns >= NS_PER_S)
     ]
 

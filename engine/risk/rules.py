@@ -195,6 +195,8 @@ def _prices(case: Case) -> Refused | None:
             text = f"{where} is {_pct(off)} away from its 60 s median, the limit is {_pct(case.limits.max_deviation)}"
             return refuse("deviation", text, venue=leg.venue, deviation=off, limit=case.limits.max_deviation)
         top = ask if leg.side is Side.BUY else bid
+        if leg.stop_price is not None:
+            top = mid = leg.stop_price  # it will be sent when the price is there
         slipped = (leg.planned_vwap / top - 1) * (1 if leg.side is Side.BUY else -1)
         if slipped > case.limits.max_slippage:
             text = f"{where} would slip {_pct(slipped)} at this size, the limit is {_pct(case.limits.max_slippage)}"

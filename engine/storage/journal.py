@@ -24,12 +24,16 @@ from engine.domain.event import (
     OrderRefused,
     OrderReported,
     OrderSent,
+    ParentMoved,
+    ParentOpened,
     TradeSettled,
 )
 from engine.storage.disk import GENESIS, Disk, DiskDamaged, Head, Row, SqliteDisk
 
-Entry = Submit | OpenLedger | LatchChanged | Commanded | OrderEvent | TradeSettled
-Recalled = IntentJournaled | LedgerOpened | LatchChanged | Commanded | OrderEvent | TradeSettled
+Entry = Submit | OpenLedger | LatchChanged | Commanded | OrderEvent | TradeSettled | ParentOpened | ParentMoved
+Recalled = (
+    IntentJournaled | LedgerOpened | LatchChanged | Commanded | OrderEvent | TradeSettled | ParentOpened | ParentMoved
+)
 
 _KINDS: dict[type[Struct], str] = {
     Submit: "intent",
@@ -44,6 +48,8 @@ _KINDS: dict[type[Struct], str] = {
     OrderMissing: "event",
     CancelRefused: "event",
     TradeSettled: "event",
+    ParentOpened: "event",
+    ParentMoved: "event",
 }
 _GROUP = 256  # appends that may share one fsync
 

@@ -74,6 +74,13 @@ class VenueModel:
         if request.tif is TimeInForce.POST_ONLY:
             order.held = needed
             self.held[asset] = self.held.get(asset, ZERO) + needed
+        elif request.tif is TimeInForce.GTC:
+            self.fill(request.cid, outcome.fill)
+            if order.filled_qty == request.qty:
+                self._end(order)
+            else:
+                order.held = needed * (1 - order.filled_qty / request.qty)
+                self.held[asset] = self.held.get(asset, ZERO) + order.held
         elif outcome.answer == "ack" and outcome.open_ms:
             order.ends_ns = now_ns + outcome.open_ms * 1_000_000
         else:
