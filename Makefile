@@ -18,6 +18,7 @@ help:
 	@echo 'make soak    faults, kills and halts against the real engine (ARGS="--seconds 120 --seed 3 --json")'
 	@echo 'make chaos   the desk under a seeded clock in a world of faults (SEEDS=100 HOURS=2 JOBS=2 FIRST=1)'
 	@echo 'make crash   real engines killed at named points, on disks that forget (KILLS=60 JOBS=2 ARGS=--power)'
+	@echo 'make chaos-long   fresh seeds for as long as one lets it, sums in var/chaos-long.json'
 	@echo 'make chaos-scenarios   the known faults one by one, 1,000 seeds each, and without their guards (SCENARIO_SEEDS=20)'
 	@echo 'make bench   the benchmarks, against their peers (one of them is compiled: needs a C compiler)'
 	@echo 'make setup   .venv as an installed desk needs it, nothing started'
@@ -55,11 +56,15 @@ JOBS ?= 2
 FIRST ?= 1
 chaos: $(RUNTIME)
 	$(COMPILE) >&2 || true
-	@$(BIN)/python -m chaos --seeds $(SEEDS) --hours $(HOURS) --jobs $(JOBS) --first $(FIRST)
+	@$(BIN)/python -m chaos --seeds $(SEEDS) --hours $(HOURS) --jobs $(JOBS) --first $(FIRST) --keep
+
+# Fresh seeds until it is interrupted; the sums go on where the last run ended (var/chaos-long.json).
+chaos-long: $(RUNTIME)
+	@nice -n 15 $(BIN)/python -m chaos.long --jobs $(JOBS)
 
 # The known faults one by one, with their guards and without.
 chaos-scenarios: $(RUNTIME)
-	@$(BIN)/python -m chaos.scenarios --seeds $(or $(SCENARIO_SEEDS),1000) --jobs $(JOBS)
+	@$(BIN)/python -m chaos.scenarios --seeds $(or $(SCENARIO_SEEDS),1000) --jobs $(JOBS) --keep
 
 # Processes, sockets and files are real; each desk is judged by the venues' own records. KILLS=1000: about an hour.
 KILLS ?= 60

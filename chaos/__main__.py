@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 
+from chaos.kept import STORM, Kept, keep
 from chaos.run import Result, run
 
 
@@ -18,11 +19,15 @@ def main() -> int:
     parser.add_argument("--hours", type=float, default=1.0, help="virtual hours per seed")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="write seeds that fail to tests/regressions")
     parser.add_argument("--log", action="store_true", help="show the engine's own log")
     asked = parser.parse_args()
     if not asked.log:
         logging.disable(logging.CRITICAL)
     results = list(_results(asked))
+    failed = [Kept(STORM, result.seed, asked.hours, result.violations[0]) for result in results if result.violations]
+    if asked.keep:
+        keep(failed)
     print(json.dumps(_summary(results)))
     return 1 if any(result.violations for result in results) else 0
 
@@ -53,9 +58,7 @@ def _tell(result: Result, asked: argparse.Namespace) -> None:
     for violation in result.violations:
         print(f"  {violation}", file=sys.stderr)
     if result.violations:
-        print(
-            f"  again: python -m chaos --first {result.seed} --seeds 1 --hours {asked.hours} --jobs 1", file=sys.stderr
-        )
+        print(f"  again: {Kept(STORM, result.seed, asked.hours, '').again}", file=sys.stderr)
 
 
 def _summary(results: list[Result]) -> dict[str, object]:
@@ -66,6 +69,7 @@ def _summary(results: list[Result]) -> dict[str, object]:
         "seeds": len(results),
         "virtual_hours": round(sum(result.hours for result in results), 2),
         "wall_s": round(sum(result.wall_s for result in results), 1),
+        "cpu_s": round(sum(result.cpu_s for result in results), 1),
         "orders": counts["venue orders"],
         "faults": {name: count for name, count in sorted(counts.items()) if "." in name},
         "violations": sum(len(result.violations) for result in results),

@@ -9,8 +9,8 @@ import msgspec
 from chaos.disk import Life, Platter, SimDisk, SimLatch
 from chaos.venue import SimVenue
 from chaos.world import World
-from engine.domain.errors import OrderNotFound, OutcomeUnknown, VenueRefused
-from engine.domain.market import Balance, Instrument
+from engine.domain.errors import OutcomeUnknown, VenueRefused
+from engine.domain.market import Instrument
 from engine.domain.money import NS_PER_MS
 from engine.domain.order import OrderReport, OrderRequest, OrderStatus
 from engine.shell import Clock
@@ -155,22 +155,6 @@ class Incurious(Wrapped):
 
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
         return self._placed.get(cid) or await self._venue.look_up(symbol, cid)
-
-
-class Blind(Wrapped):
-    """Finds no order, whatever the venue holds, and shows the balances of before."""
-
-    def __init__(self, venue: SimVenue) -> None:
-        super().__init__(venue)
-        self._first: Sequence[Balance] | None = None
-
-    async def look_up(self, symbol: str, cid: str) -> OrderReport:
-        raise OrderNotFound(cid)
-
-    async def balances(self) -> Sequence[Balance]:
-        if self._first is None:
-            self._first = await self._venue.balances()
-        return self._first
 
 
 class NeverSweeping(Wrapped):

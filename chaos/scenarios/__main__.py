@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from msgspec import Struct
 
+from chaos.kept import Kept, keep
 from chaos.scenarios.registry import SCENARIOS, named
 
 _AT_ONCE = 20  # seeds of one piece of work
@@ -33,6 +34,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--only", nargs="*", default=[], help="numbers of faults, as they are printed")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--keep", action="store_true", help="write seeds that fail to tests/regressions")
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)
     wanted = [s.key for s in SCENARIOS if not asked.only or s.key in asked.only]
@@ -42,7 +44,10 @@ def main() -> int:
         for guarded, count in ((True, asked.seeds), (False, asked.unguarded))
         for first in range(asked.first, asked.first + count, _AT_ONCE)
     ]
-    table = _table(list(_done(work, asked.jobs)), wanted)
+    found = list(_done(work, asked.jobs))
+    table = _table(found, wanted)
+    if asked.keep:
+        keep(Kept(each.key, seed, 0.0, line) for each in found if each.guarded for seed, line in each.broken)
     print(json.dumps(table))
     return 1 if table["broken"] or table["toothless"] else 0
 
@@ -81,7 +86,7 @@ def _table(found: list[Found], wanted: list[str]) -> dict[str, int | float]:
             file=sys.stderr,
         )
         for seed, line in failed:
-            print(f"   {line}\n   again: python -m chaos.scenarios --only {key} --first {seed} --seeds 1 --jobs 1")
+            print(f"   {line}\n   again: {Kept(key, seed, 0.0, line).again}", file=sys.stderr)
         broken += len(failed)
         if shown and not by_law:
             toothless.append(key)

@@ -57,6 +57,7 @@ async def _shared_account(stage: Stage) -> None:
     await _tether(stage, 3)
     stage.ask(Halt(level=2, reason="scenario"))
     await stage.storm.rounds(3)
+    await stage.storm.quiet(35)  # open orders are listed every 30 s
     for bank, order_id in left:
         if order_id not in [order.id for order in bank.exchange.open_orders("desk")]:
             stage.breach("others' orders", f"{bank.name} order {order_id} is gone, and it was not ours")

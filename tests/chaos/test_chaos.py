@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.careless import Blind, DeafLatch, HastyDisk, Mute, Retrying
+from chaos.careless import Mute
 from chaos.run import run
 from chaos.world import Seams
 
@@ -36,23 +36,14 @@ def test_a_seed_replays_the_whole_run_in_another_process():
     assert first != trace(8, "1")
 
 
-CARELESS = [
-    ("durable before send", Seams(disk=HastyDisk)),
-    ("sent once", Seams(orders=Retrying)),
-    ("no send while latched", Seams(latch=DeafLatch)),
-    ("liveness", Seams(orders=Mute)),
-    ("liveness", Seams(orders=Blind)),
-]
-
-
-@pytest.mark.parametrize("law, seams", CARELESS, ids=["hasty", "retrying", "deaf", "mute", "blind"])
-def test_without_its_guard_a_law_is_broken(law, seams):
+def test_without_cancels_the_storm_breaks_a_law():
+    """One careless seam in a whole storm; the others stand beside their faults in chaos/scenarios."""
     broken: list[str] = []
     for seed in range(201, 221):
-        broken += run(seed, 1.0, seams).violations
-        if any(line.startswith(law) for line in broken):
+        broken += run(seed, 0.5, Seams(orders=Mute)).violations
+        if any(line.startswith("liveness") for line in broken):
             return
-    raise AssertionError(f"no seed broke `{law}`: {broken}")
+    raise AssertionError(f"no seed broke it: {broken}")
 
 
 def test_the_command_prints_one_object_and_its_exit_code_says_whether_all_held():
