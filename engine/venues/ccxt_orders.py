@@ -212,11 +212,18 @@ class CcxtClient:
             await asyncio.sleep(wait_s)
 
     async def _carry(self, path: str, params: dict[str, Any]) -> Any:
-        """By the line of our own where it can, else the library's way. What an answer means is found in one place."""
+        """By the line of our own where it can, else the library's way.
+
+        What is no plain yes is judged as any answer is. Of a yes only its limits are heeded: whether it is one, its
+        shape decides.
+        """
         line = self._line
         if line is None or not line.carries(path, params):
             return await self._request("POST", path, params, "private")
         answer = await line.send(params, int(self.exchange.nonce()))
+        if 200 <= answer.status < 300 and answer.body is not None and self._dialect.error_of(answer.body) is None:
+            self._dialect.obey(answer, self._budgets)
+            return answer.body
         self.exchange.handle_errors(
             answer.status, "", path, "POST", answer.headers, answer.text, answer.body, None, None
         )

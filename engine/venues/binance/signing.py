@@ -3,7 +3,6 @@
 The REST query is signed in its own order, a WebSocket request by the alphabet of its names.
 """
 
-import hmac
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from engine.domain.errors import ConfigError
+from engine.venues.mac import Mac
 
 Sign = Callable[[bytes], str]
 
@@ -34,8 +34,8 @@ def signer(secret: str) -> Sign:
     Raises ConfigError for a key of another kind.
     """
     if "PRIVATE KEY" not in secret:
-        key = secret.encode()
-        return lambda text: hmac.digest(key, text, "sha256").hex()
+        mac = Mac(secret.encode(), "sha256")
+        return lambda text: mac.sign(text).hex()
     try:
         private = load_pem_private_key(secret.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

@@ -276,7 +276,7 @@ class UpbitOrders:
             log.warning("signature_refused venue=upbit digest=%s trying=sha256", self._exchange.digest)
             self._exchange.digest = "sha256"
             if self.line is not None:
-                self.line.digest = "sha256"
+                self.line.sign_with("sha256")
             await self.balances()
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 
 from engine.venues import jwt
+from engine.venues.mac import Mac
 
 
 def query_text(params: Mapping[str, object]) -> str:
@@ -14,10 +15,10 @@ def query_text(params: Mapping[str, object]) -> str:
     )
 
 
-def bearer(key: str, secret: bytes, nonce: str, query: str, digest: str) -> bytes:
+def bearer(key: str, mac: Mac, nonce: str, query: str) -> bytes:
     """The token of one request. `query` is "" where it has no parameters; a body is hashed in that form as well."""
     claims = {"access_key": key, "nonce": nonce}
     if query:
         claims["query_hash"] = hashlib.sha512(query.encode()).hexdigest()
         claims["query_hash_alg"] = "SHA512"
-    return jwt.token(claims, secret, digest)
+    return jwt.token(claims, mac)

@@ -1,11 +1,13 @@
 """Our own signatures against vectors that others made, and against what ccxt sends for the same order."""
 
 import hashlib
+import hmac
 import json
 import os
 from base64 import b64decode
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import ccxt
 import msgspec
@@ -19,6 +21,7 @@ from engine.venues.binance import signing as binance
 from engine.venues.bithumb import signing as bithumb
 from engine.venues.bybit import signing as bybit
 from engine.venues.coinone import signing as coinone
+from engine.venues.mac import Mac
 from engine.venues.okx import signing as okx
 from engine.venues.upbit import signing as upbit
 
@@ -52,6 +55,23 @@ def frozen(name):
 
 def pairs(text):
     return [tuple(pair.split("=", 1)) for pair in text.split("&")]
+
+
+@pytest.mark.parametrize("digest", ["sha256", "sha512"])
+@pytest.mark.parametrize("length", [0, 1, 63, 64, 65, 127, 128, 129, 500])
+def test_a_prepared_key_signs_as_hmac_does(digest, length):
+    secret = bytes(range(256)) * 2
+    assert Mac(secret[:length], digest).sign(b"text") == hmac.digest(secret[:length], b"text", digest)
+
+
+def test_nonces_are_different_uuids():
+    made = [next(each) for each in [jwt.nonces()] for _ in range(1_000)]
+    assert len(set(made)) == 1_000 and all(UUID(text).version == 4 and str(UUID(text)) == text for text in made)
+
+
+@pytest.mark.parametrize("params", [{"a": "1 &=", "b": "ㄱ"}, {"a": [1, "x y"]}, {"a": "b=c"}, {}])
+def test_bithumbs_parameters_are_encoded_where_they_must_be(params):
+    assert bithumb.query_text(params) == frozen("bithumb").urlencode_with_array_brackets(params)
 
 
 @pytest.mark.parametrize("case", ["REST ASCII", "WebSocket API, sorted keys"])
@@ -91,13 +111,13 @@ def test_upbit_query_hashes(case):
 @pytest.mark.parametrize("venue", ["upbit", "bithumb"])
 def test_json_web_tokens(venue):
     found = vector(venue, "Authorization JWT")
-    assert jwt.token(found["claims"], found["secret"].encode(), "sha256").decode() == found["expected"]
-    claims, secret = found["claims"], found["secret"].encode()
+    assert jwt.token(found["claims"], Mac(found["secret"].encode(), "sha256")).decode() == found["expected"]
+    claims, mac = found["claims"], Mac(found["secret"].encode(), "sha256")
     if venue == "upbit":
-        made = upbit.bearer(claims["access_key"], secret, claims["nonce"], upbit.query_text(ORDER), "sha256")
+        made = upbit.bearer(claims["access_key"], mac, claims["nonce"], upbit.query_text(ORDER))
     else:
         query = bithumb.query_text(ORDER)
-        made = bithumb.bearer(claims["access_key"], secret, claims["nonce"], claims["timestamp"], query)
+        made = bithumb.bearer(claims["access_key"], mac, claims["nonce"], claims["timestamp"], query)
     assert made.decode() == found["expected"]
 
 
@@ -110,10 +130,10 @@ def test_coinone_vector():
 
 def test_upbit_signs_as_ccxt_does():
     theirs = frozen("upbit").sign("orders", ["private"], "POST", dict(ORDER))
-    ours = upbit.bearer("the-key", b"the-secret", NONCE, upbit.query_text(ORDER), "sha256").decode()
+    ours = upbit.bearer("the-key", Mac(b"the-secret", "sha256"), NONCE, upbit.query_text(ORDER)).decode()
     assert theirs["headers"]["Authorization"] == f"Bearer {ours}"
     assert theirs["body"].encode() == msgspec.json.encode(ORDER)
-    longer = upbit.bearer("the-key", b"the-secret", NONCE, upbit.query_text(ORDER), "sha512").decode()
+    longer = upbit.bearer("the-key", Mac(b"the-secret", "sha512"), NONCE, upbit.query_text(ORDER)).decode()
     claims = ours.split(".")[1]
     assert longer.split(".")[1] == claims  # the same claims under the venue's documented HS512
     assert longer == ccxt.Exchange.jwt(json.loads(b64decode(claims + "==")), b"the-secret", "sha512")
@@ -121,7 +141,7 @@ def test_upbit_signs_as_ccxt_does():
 
 def test_bithumb_signs_as_ccxt_does():
     theirs = frozen("bithumb").sign("v2/orders", ["private"], "POST", dict(ORDER))
-    ours = bithumb.bearer("the-key", b"the-secret", NONCE, STAMP_MS, bithumb.query_text(ORDER)).decode()
+    ours = bithumb.bearer("the-key", Mac(b"the-secret", "sha256"), NONCE, STAMP_MS, bithumb.query_text(ORDER)).decode()
     assert theirs["headers"]["Authorization"] == f"Bearer {ours}"
     assert theirs["body"].encode() == msgspec.json.encode(ORDER)
 

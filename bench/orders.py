@@ -1,0 +1,244 @@
+"""Orders by our own lines, by ccxt's raw endpoints and by ccxt's `create_order`: `python -m bench.orders --json`.
+
+Two questions. How long from a decision (a request in hand) to the kernel's stamp of its first byte at the venue, one
+order at a time, all three taking turns. And how many orders a second the desk's carrier brings to a venue with the
+journal on: intent durable first (group commit), then the latch, the order, its `sent` and its report into journal and
+core; the peer calls `create_order`, as many at once, and writes nothing down. The venue is a process of its own that
+accepts everything.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from bench import order_venue
+from bench.order_peers import VENUES, CcxtPeer, our_orders, request, symbol_of
+from engine.assemble import core_config
+from engine.carrier import Carrier
+from engine.config import load
+from engine.core.state import State
+from engine.desk import Desk
+from engine.domain.effect import Submit
+from engine.domain.errors import JournalFailed
+from engine.domain.event import Event, JournalState, OrderLost, OrderNotSent, OrderRefused, OrderReported
+from engine.storage.journal import Journal
+from engine.storage.latch import FileLatch
+from engine.venues.protocol import Orders
+from engine.venues.registry import lines_of
+
+_CONFIGS = Path(__file__).parent.parent / "configs"
+_LOADED = {"binance": 512, "upbit": 32}  # by socket, by kept HTTP connections: orders under way at once
+_OUTCOMES = (OrderReported, OrderRefused, OrderNotSent, OrderLost)
+_PEER_AT_ONCE = 32
+_WARM_UP = 30
+_PATIENCE_S = 10
+
+Place = Callable[[int, int], Awaitable[object]]
+
+
+class Venue:
+    """The process that accepts, and what it saw."""
+
+    def __init__(self) -> None:
+        self._pipe, theirs = multiprocessing.Pipe()
+        self.process = multiprocessing.get_context("spawn").Process(
+            target=order_venue.serve, args=(theirs,), daemon=True
+        )
+        self.process.start()
+        theirs.close()  # a venue that cannot start ends the pipe
+        self.port = int(self._pipe.recv())
+
+    async def waits_ns(self) -> list[int]:
+        """Decision -> first byte of every order since the last question."""
+        self._pipe.send("tell")
+        told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._pipe.fileno(), told.set)
+        await told.wait()
+        loop.remove_reader(self._pipe.fileno())
+        waits: list[int] = self._pipe.recv()
+        return waits
+
+
+class _Counting(Desk):
+    """The desk, and how many orders have an outcome."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state, time.monotonic_ns, dict)
+        self.accepted = 0
+        self.failed = 0
+        self.moved = asyncio.Event()
+
+    def handle(self, event: Event) -> None:
+        super().handle(event)
+        if isinstance(event, _OUTCOMES):
+            self.accepted += isinstance(event, OrderReported)
+            self.failed += not isinstance(event, OrderReported)
+            self.moved.set()
+
+
+async def _opened(stack: AsyncExitStack, tasks: asyncio.TaskGroup, venue: str, path: str, port: int) -> Orders:
+    """An order client whose line stands."""
+    orders = our_orders(venue, path, port)
+    stack.push_async_callback(orders.close)
+    for line in lines_of([orders]):
+        running = tasks.create_task(line.run())
+        stack.callback(running.cancel)
+    if venue == "okx":
+        await orders.instruments([symbol_of(venue)])  # its socket names markets by number
+    for line in lines_of([orders]):
+        async with asyncio.timeout(_PATIENCE_S):
+            while not getattr(line, "is_open", True):  # noqa: ASYNC110 — a line tells nobody that it stands
+                await asyncio.sleep(0.01)
+    return orders
+
+
+def _placer(orders: Orders, name: str) -> Place:
+    return lambda decided_ns, number: orders.place(request(name, decided_ns, number))
+
+
+async def one_by_one(venue: Venue, name: str, rounds: int) -> dict[str, list[int]]:
+    """Decision -> wire in ns by way; a pause after each order lets everything come to rest."""
+    found: dict[str, list[int]] = {"native": [], "ccxt raw": [], "create_order": []}
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        peer = CcxtPeer(name, venue.port)
+        stack.push_async_callback(peer.exchange.close)
+        ways: dict[str, Place] = {"create_order": peer.place}
+        for way, path in (("native", "native"), ("ccxt raw", "ccxt")):
+            orders = await _opened(stack, tasks, name, path, venue.port)
+            ways[way] = _placer(orders, name)
+        for number in range(-_WARM_UP, rounds):
+            if number == 0:
+                gc.collect()
+                gc.freeze()
+            for way, place in ways.items():
+                await place(time.time_ns(), abs(number))
+                found[way] += await venue.waits_ns() if number >= 0 else []
+                if number < 0:
+                    await venue.waits_ns()
+                await asyncio.sleep(0.001)
+        await stack.aclose()
+    return found
+
+
+async def under_load(venue: Venue, name: str, at_once: int, seconds: float, folder: Path) -> dict[str, Any]:
+    """Orders per second through carrier and journal."""
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        orders = await _opened(stack, tasks, name, "native", venue.port)
+        journal = Journal(folder / f"{name}.db", on_state=_failed)
+        stack.callback(journal.close)
+        list(journal.read_all(time.monotonic_ns()))
+        journal.start(asyncio.get_running_loop())
+        desk = _Counting(State(core_config(load(_CONFIGS, ()))))
+        desk.wire({})
+        latch = FileLatch(folder / "latch")
+        submit = Carrier(desk, journal, {name: orders}, tasks, latch, time.monotonic_ns).effects()[Submit]
+        await venue.waits_ns()
+        began, number = time.monotonic(), 0
+        cpu_began = time.process_time()
+        while time.monotonic() - began < seconds or number > desk.accepted + desk.failed:
+            is_over = time.monotonic() - began >= seconds
+            while not is_over and number - desk.accepted - desk.failed < at_once:
+                order = request(name, time.time_ns(), number)
+                submit(Submit(plan=None, orders=(order,), trigger_ns=time.monotonic_ns()))
+                number += 1
+            desk.moved.clear()
+            await desk.moved.wait()
+        row = _summary(desk.accepted, desk.failed, time.monotonic() - began, await venue.waits_ns())
+        row["cpu_us_per_order"] = round((time.process_time() - cpu_began) / max(1, desk.accepted) * 1e6, 1)
+        await stack.aclose()
+    return row
+
+
+async def peer_under_load(venue: Venue, name: str, seconds: float) -> dict[str, Any]:
+    """`create_order`, as many at once; nothing is written down."""
+    peer = CcxtPeer(name, venue.port)
+    done = 0
+
+    async def one_after_the_other(ends: float) -> None:
+        nonlocal done
+        while time.monotonic() < ends:
+            await peer.place(time.time_ns(), done)
+            done += 1
+
+    await peer.place(time.time_ns(), 0)
+    await venue.waits_ns()
+    began, cpu_began = time.monotonic(), time.process_time()
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(_PEER_AT_ONCE):
+            tasks.create_task(one_after_the_other(began + seconds))
+    row = _summary(done, 0, time.monotonic() - began, await venue.waits_ns())
+    row["cpu_us_per_order"] = round((time.process_time() - cpu_began) / max(1, done) * 1e6, 1)
+    await peer.exchange.close()
+    return row
+
+
+def _summary(accepted: int, failed: int, seconds: float, waits_ns: list[int]) -> dict[str, Any]:
+    arrived = {"accepted": accepted, "failed": failed, "arrived": len(waits_ns), "seconds": round(seconds, 1)}
+    return arrived | {"per_s": round(accepted / seconds)} | _row(waits_ns)
+
+
+def _failed(state: JournalState) -> None:
+    raise JournalFailed(state.reason)
+
+
+def _row(samples_ns: list[int]) -> dict[str, float]:
+    ordered = sorted(samples_ns)
+    last = len(ordered) - 1
+    return {name: round(ordered[int(last * share)] / 1000, 1) for name, share in (("p50", 0.5), ("p99", 0.99))}
+
+
+def _waits_case(name: str, found: dict[str, list[int]]) -> dict[str, Any]:
+    rows = {way: _row(samples) for way, samples in found.items()}
+    ours = rows.pop("native")
+    ratio = {way: round(row["p50"] / ours["p50"], 2) for way, row in rows.items()}
+    case = f"{name}: decision -> wire, one by one"
+    return {"case": case, "unit": "us", "ours": ours, "peers": rows, "ratio": ratio}
+
+
+async def measure(venue: Venue, rounds: int, seconds: float, folder: Path) -> list[dict[str, Any]]:
+    cases = [_waits_case(name, await one_by_one(venue, name, rounds)) for name in VENUES]
+    for name, at_once in _LOADED.items():
+        ours = await under_load(venue, name, at_once, seconds, folder)
+        peer = await peer_under_load(venue, name, min(seconds, 10.0))
+        case = f"{name}: orders/s accepted, journal on"
+        ratio = {"create_order, no journal": round(ours["per_s"] / peer["per_s"], 2)}
+        peers = {"create_order, no journal": peer}
+        cases.append({"case": case, "unit": "orders/s; us", "ours": ours, "peers": peers, "ratio": ratio})
+    return cases
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.add_argument("--dir", type=Path, default=None, help="where the journal lies: durability costs what it costs")
+    arguments = parser.parse_args()
+    venue = Venue()
+    try:
+        with tempfile.TemporaryDirectory(dir=arguments.dir) as folder:
+            cases = uvloop.run(measure(venue, arguments.rounds, arguments.seconds, Path(folder)))
+    finally:
+        venue.process.terminate()
+    if not arguments.json:
+        for case in cases:
+            print(f"{case['case']:44} {case['ours']}  peers {case['peers']}  ratio {case['ratio']}")
+    print(
+        json.dumps({"bench": "orders", "load": round(os.getloadavg()[0], 1), "cores": os.cpu_count(), "cases": cases})
+    )
+
+
+if __name__ == "__main__":
+    main()
