@@ -97,6 +97,7 @@ def _config(folder: Path, base: str) -> Config:
     venues = {
         name: msgspec.structs.replace(venue, rest_base=base, orders_per_second=Decimal(10**6))
         for name, venue in config.venues.items()
+        if venue.trade  # an address for venues that are only watched would be one too many
     }
     return msgspec.structs.replace(config, venues=venues)
 
