@@ -73,12 +73,13 @@ async def _watch(stage: Stage) -> None:
     """The demo for people: runs until Ctrl-C."""
     await stage.engine.start()
     await stage.bot.start()
+    await stage.watchdog.start()
     print(f"premia runs. The trader's phone: {stage.phone_url}", flush=True)
     print("Open it in a browser, press Start, and wait for the first card. Ctrl-C ends everything.", flush=True)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    keepers = [asyncio.create_task(_supervise(daemon)) for daemon in (stage.engine, stage.bot)]
+    keepers = [asyncio.create_task(_supervise(daemon)) for daemon in (stage.engine, stage.bot, stage.watchdog)]
     await stop.wait()
     for keeper in keepers:
         keeper.cancel()

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from bot.views import money
 from bot.views.card import headline
-from bot.views.content import Button, Content
+from bot.views.content import Content
 from bot.views.reader import Reader
 from bot.views.receipt import receipt
 from engine.control.messages import BalanceView, OpportunityView, StatusView, TradeView, VenueView
@@ -128,15 +128,3 @@ def _balance_line(reader: Reader, row: BalanceView) -> str:
     if row.difference:
         line += "\n" + reader.say("balance.difference", amount=money.money(row.difference, row.asset))
     return line
-
-
-def dead_letters(reader: Reader, trades: Sequence[TradeView], close_data: Sequence[str]) -> Content:
-    """What a person has to settle by hand; `close_data` are the buttons of the trades shown, () for a viewer."""
-    if not trades:
-        return Content(text=reader.say("dlq.none"))
-    shown = [receipt(reader, trade).text for trade in trades[:5]]
-    rows = tuple(
-        (Button(text=reader.plain("button.dlq_close", id=trade.id), data=data),)
-        for trade, data in zip(trades[:5], close_data, strict=False)
-    )
-    return Content(text="\n\n".join((reader.say("dlq.title", count=len(trades)), *shown)), rows=rows)

@@ -61,6 +61,7 @@ class Acting:
             ("/opportunities/{opportunity_id}/skip", self.skip),
             ("/mutes", self.mute),
             ("/confirm", self.confirm),
+            ("/dlq/{trade_id}/retry", self.retry_dead_letter),
             ("/dlq/{trade_id}/close", self.close_dead_letter),
             ("/unknown/{cid}/resolve", self.resolve_unknown),
             ("/balances/{venue}/accept", self.accept_balances),
@@ -166,14 +167,17 @@ class Acting:
     async def accept_balances(self, venue: str, caller: Asking, request_id: RequestId) -> Response:
         return await self._do(caller, request_id, Role.OWNER, ask.AcceptBalances(venue=venue))
 
-    async def resolve_unknown(self, cid: str, body: m.EvidenceBody, caller: Asking, request_id: RequestId) -> Response:
-        command = ask.ResolveUnknown(cid=cid, evidence=body.evidence)
+    async def resolve_unknown(self, cid: str, body: m.ResolveBody, caller: Asking, request_id: RequestId) -> Response:
+        command = ask.ResolveUnknown(cid=cid, evidence=body.evidence, filled=body.filled, price=body.price)
         return await self._do(caller, request_id, Role.OWNER, command)
 
+    async def retry_dead_letter(self, trade_id: str, caller: Asking, request_id: RequestId) -> Response:
+        return await self._do(caller, request_id, Role.OWNER, ask.RetryDeadLetter(trade_id=trade_id))
+
     async def close_dead_letter(
-        self, trade_id: str, body: m.EvidenceBody, caller: Asking, request_id: RequestId
+        self, trade_id: str, body: m.CloseBody, caller: Asking, request_id: RequestId
     ) -> Response:
-        command = ask.CloseDeadLetter(trade_id=trade_id, evidence=body.evidence)
+        command = ask.CloseDeadLetter(trade_id=trade_id, evidence=body.evidence, amount=body.amount, price=body.price)
         return await self._do(caller, request_id, Role.OWNER, command)
 
 

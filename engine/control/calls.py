@@ -195,11 +195,27 @@ class Commands:
     async def accept_balances(self, venue: str, request_id: str = "") -> m.Answer:
         return await self._send(f"/balances/{_part(venue)}/accept", None, request_id)
 
-    async def resolve_unknown(self, cid: str, evidence: str, request_id: str = "") -> m.Answer:
-        return await self._send(f"/unknown/{_part(cid)}/resolve", m.EvidenceBody(evidence=evidence), request_id)
+    async def resolve_unknown(
+        self, cid: str, evidence: str, request_id: str = "", filled: Decimal = Decimal(0), price: Decimal | None = None
+    ) -> m.Answer:
+        """0 filled: never placed, or ended without a fill."""
+        body = m.ResolveBody(evidence=evidence, filled=filled, price=price)
+        return await self._send(f"/unknown/{_part(cid)}/resolve", body, request_id)
 
-    async def close_dead_letter(self, trade_id: str, evidence: str, request_id: str = "") -> m.Answer:
-        return await self._send(f"/dlq/{_part(trade_id)}/close", m.EvidenceBody(evidence=evidence), request_id)
+    async def retry_dead_letter(self, trade_id: str, request_id: str = "") -> m.Answer:
+        return await self._send(f"/dlq/{_part(trade_id)}/retry", None, request_id)
+
+    async def close_dead_letter(
+        self,
+        trade_id: str,
+        evidence: str,
+        request_id: str = "",
+        amount: Decimal | None = None,
+        price: Decimal | None = None,
+    ) -> m.Answer:
+        """Without an amount: all that was open."""
+        body = m.CloseBody(evidence=evidence, amount=amount, price=price)
+        return await self._send(f"/dlq/{_part(trade_id)}/close", body, request_id)
 
 
 def _curve(points: Sequence[tuple[Decimal, Decimal]]) -> m.CurveBody:

@@ -192,6 +192,20 @@ class ReleaseBody(Message):
     evidence: str = Field(min_length=3, max_length=500)
 
 
+class CloseBody(EvidenceBody):
+    """What was closed at the venue by hand; without an amount all that was open."""
+
+    amount: Decimal | None = Field(default=None, ge=0)  # base
+    price: Decimal | None = Field(default=None, gt=0)  # quote per base
+
+
+class ResolveBody(EvidenceBody):
+    """How an order without an answer ended: 0 filled is never placed, or ended without a fill."""
+
+    filled: Decimal = Field(default=Decimal(0), ge=0)  # base
+    price: Decimal | None = Field(default=None, gt=0)  # average
+
+
 class AlertsBody(Message):
     """Whole settings; the engine validates. `version`: the one that they were made from."""
 

@@ -133,6 +133,7 @@ class TradeView(Message):
     outcome: str
     legs: tuple[FillView, ...]
     naked_qty: Decimal
+    naked_krw: Decimal = Decimal(0)
     pnl: PnlView
     facts: Facts
     opened_ms: int

@@ -12,21 +12,19 @@ from engine.core import (
     halt,
     identity,
     opportunities,
-    orders,
     parent_commands,
     reconcile,
-    trades,
+    repairs,
     watching,
 )
 from engine.core.state import Opportunity, State, StrategyState, Token, encode
 from engine.domain import command as ask
 from engine.domain.command import Mode
-from engine.domain.effect import Remember, Reply, Severity, StoreSetting
-from engine.domain.event import Commanded, OrderNotSent, SettingStored, TradeSettled
+from engine.domain.effect import Reply, Severity, StoreSetting
+from engine.domain.event import Commanded, SettingStored
 from engine.domain.money import NS_PER_MS, NS_PER_S, exact
-from engine.domain.order import Intent, Side, TradeState
+from engine.domain.order import Intent, Side
 from engine.domain.view import TokenView
-from engine.execution import trade as life
 from engine.execution.plan import NotExecutable
 
 _KEEP_REPLIES = 10_000
@@ -312,37 +310,6 @@ def accept_balances(state: State, event: Commanded, command: ask.AcceptBalances)
     return yes(event, f"{command.venue}: present balances are adopted", {"venue": command.venue})
 
 
-def resolve_unknown(state: State, event: Commanded, command: ask.ResolveUnknown) -> Reply:
-    """A person's evidence that an UNKNOWN order was never placed."""
-    found = state.orders.get(command.cid)
-    if found is None or found[1].status != "unknown":
-        return no(event, "not_unknown", f"order {command.cid} is not UNKNOWN")
-    verdict = OrderNotSent(cid=command.cid, reason=f"{event.actor}: {command.evidence}", seen_ns=state.now_ns)
-    state.emit(Remember(event=verdict))
-    orders.on_not_sent(state, verdict)
-    return yes(event, "resolved as never placed", {"cid": command.cid})
-
-
-def close_dead_letter(state: State, event: Commanded, command: ask.CloseDeadLetter) -> Reply:
-    trade = state.trades.get(command.trade_id)
-    if trade is None or trade.state is not TradeState.DEAD_LETTER:
-        return no(event, "not_dead_letter", f"{command.trade_id} is not in the dead-letter queue")
-    trade.state, trade.reason = TradeState.CLOSED, f"closed by {event.actor}: {command.evidence}"
-    trade.written_off += life.exposure(trade)  # what fills late is an exposure of its own
-    trades.unblock(state, trade)
-    settled = TradeSettled(
-        trade_id=command.trade_id,
-        state=trade.state,
-        outcome=trade.outcome,
-        reason=trade.reason,
-        wall_ms=state.wall_ms,
-        seen_ns=state.now_ns,
-    )
-    state.emit(Remember(event=settled))
-    trades.show(state, trade)
-    return yes(event, "closed", {"trade_id": command.trade_id})
-
-
 _HANDLERS: dict[type, Callable[[State, Commanded, Any], Reply]] = {
     ask.SetMode: set_mode,
     ask.SetParams: set_params,
@@ -356,8 +323,9 @@ _HANDLERS: dict[type, Callable[[State, Commanded, Any], Reply]] = {
     ask.ResumeRequest: halt.on_resume_request,
     ask.ResumeConfirm: halt.on_resume_confirm,
     ask.AcceptBalances: accept_balances,
-    ask.ResolveUnknown: resolve_unknown,
-    ask.CloseDeadLetter: close_dead_letter,
+    ask.ResolveUnknown: repairs.resolve_unknown,
+    ask.RetryDeadLetter: repairs.retry_dead_letter,
+    ask.CloseDeadLetter: repairs.close_dead_letter,
     ask.PreviewParent: parent_commands.preview,
     ask.ConfirmParent: parent_commands.confirm,
     ask.MoveParent: parent_commands.move,

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from engine.core.state import State
 from engine.domain.effect import OrderView, Severity
-from engine.domain.money import ZERO
+from engine.domain.money import ZERO, exact
 from engine.domain.order import LegRole, TradeState
 from engine.domain.view import FillView, PnlView, TradeView
 from engine.execution import trade as life
@@ -33,7 +33,7 @@ def record_orders(state: State, trade: Trade) -> None:
 
 
 def trade_view(state: State, trade: Trade) -> TradeView:
-    plan = trade.plan
+    plan, naked = trade.plan, life.exposure(trade)
     return TradeView(
         id=plan.trade_id,
         opportunity_id=plan.opportunity_id,
@@ -43,13 +43,23 @@ def trade_view(state: State, trade: Trade) -> TradeView:
         state=trade.state,
         outcome=trade.outcome,
         legs=tuple(_leg(trade, index) for index in range(len(plan.legs))),
-        naked_qty=life.exposure(trade),
+        naked_qty=naked,
+        naked_krw=_worth_krw(state, trade, naked),
         pnl=pnl(trade),
         facts=plan.facts,
         opened_ms=plan.created_ms,
         closed_ms=trade.closed_ms,
         reason=trade.reason,
     )
+
+
+def _worth_krw(state: State, trade: Trade, naked: Decimal) -> Decimal:
+    if not naked:
+        return ZERO
+    leg = trade.plan.legs[life.lagging(trade, naked)[1]]
+    quote = state.market.quote(leg.venue, leg.symbol)
+    price = exact((quote.bid + quote.ask) / 2) if quote is not None else leg.planned_vwap
+    return abs(naked) * price * leg.quote_krw
 
 
 def _leg(trade: Trade, index: int) -> FillView:

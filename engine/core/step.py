@@ -15,6 +15,7 @@ from engine.core import (
     rates,
     receipts,
     reconcile,
+    repairs,
     standing,
     trades,
     watching,
@@ -130,6 +131,8 @@ def _on_intent(state: State, event: ev.IntentJournaled) -> None:
             parents.recall_child(state, trade)
     for request in event.orders:
         trade = state.trades[request.trade_id]
+        if trade.is_over:
+            repairs.reopen(state, trade)  # a dead letter was tried again
         placing.track(state, trade, request)
         placing.count_order(state, trade, request, state.at_ns(trade.plan.created_ms))
 
@@ -138,7 +141,9 @@ def _on_settled(state: State, event: ev.TradeSettled) -> None:
     """Recovery: a trade's end read back."""
     trade = state.trades[event.trade_id]
     was_over = trade.settled
-    if trade.state is TradeState.DEAD_LETTER and event.state == TradeState.CLOSED:
+    if event.written_off is not None:
+        trade.written_off = event.written_off
+    elif trade.state is TradeState.DEAD_LETTER and event.state == TradeState.CLOSED:
         trade.written_off += life.exposure(trade)  # a person closed it by hand
     trade.state, trade.outcome, trade.settled = TradeState(event.state), event.outcome, True
     trade.reason = event.reason

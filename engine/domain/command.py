@@ -91,17 +91,27 @@ class AcceptBalances(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ResolveUnknown(Struct, frozen=True, kw_only=True, tag=True):
-    """A person's evidence on an UNKNOWN order: it was never placed."""
+    """A person's evidence on an UNKNOWN order: it was never placed, or `filled` base of it at `price`, and ended."""
 
     cid: str
     evidence: str
+    filled: Decimal = Decimal(0)  # base; 0: never placed, or ended without a fill
+    price: Decimal | None = None  # average, quote per base
+
+
+class RetryDeadLetter(Struct, frozen=True, kw_only=True, tag=True):
+    """Close the remainder at the price of now, through the gate of every repair."""
+
+    trade_id: str
 
 
 class CloseDeadLetter(Struct, frozen=True, kw_only=True, tag=True):
-    """A person closed the remainder by hand: unblock the pair."""
+    """A person closed the remainder by hand, or a part of it: when nothing is left the pair is unblocked."""
 
     trade_id: str
     evidence: str
+    amount: Decimal | None = None  # base; None: all of it
+    price: Decimal | None = None  # quote per base: for the record
 
 
 class ReleaseMarket(Struct, frozen=True, kw_only=True, tag=True):
@@ -161,6 +171,7 @@ Command = (
     | ResumeConfirm
     | AcceptBalances
     | ResolveUnknown
+    | RetryDeadLetter
     | CloseDeadLetter
     | PreviewParent
     | ConfirmParent

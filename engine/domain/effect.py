@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from engine.domain.event import OrderNotSent, ParentMoved, ParentOpened, TradeSettled
+from engine.domain.event import OrderNotSent, OrderReported, ParentMoved, ParentOpened, TradeSettled
 from engine.domain.market import Balance
 from engine.domain.order import OrderReport, OrderRequest, TradePlan
 
@@ -20,7 +20,7 @@ class Submit(Struct, frozen=True, kw_only=True, tag=True):
 class Remember(Struct, frozen=True, kw_only=True, tag=True):
     """Journal an event that the core itself decided: a restart must hear it again."""
 
-    event: TradeSettled | OrderNotSent | ParentOpened | ParentMoved
+    event: TradeSettled | OrderNotSent | OrderReported | ParentOpened | ParentMoved
 
 
 class Cancel(Struct, frozen=True, kw_only=True, tag=True):

@@ -271,6 +271,7 @@ class TradeSettled(Struct, frozen=True, kw_only=True, tag=True):
     reason: str = ""
     wall_ms: int
     seen_ns: int
+    written_off: Decimal | None = None  # signed base that people have closed by hand so far; None: as before
 
 
 class ParentOpened(Struct, frozen=True, kw_only=True, tag=True):

@@ -104,6 +104,7 @@ class TradeView(Struct, frozen=True, kw_only=True):
     outcome: str  # "" | balanced | unwound | nothing_filled | dead_letter
     legs: tuple[FillView, ...]
     naked_qty: Decimal  # base asset; 0 when balanced
+    naked_krw: Decimal = Decimal(0)  # what it is worth at the market of now, else as planned
     pnl: PnlView
     facts: dict[str, float]
     opened_ms: int

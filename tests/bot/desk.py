@@ -148,6 +148,9 @@ class TestDesk(MarketDesk):
         self.answers: dict[str, tuple[str, str, object]] = {}  # by confirm token: the first answer stands
         self.token_ttl_ms = 20_000
         self.checks_ok = True
+        self.letters: list[TradeView] = []
+        self.unknown: list[OrderView] = []
+        self.retry_refusal = ""
         self.resume_token = ""
         self.asked: list[tuple[str, str, given.Command]] = []
         self.listeners: list[Callable[[Notice], None]] = []
@@ -224,6 +227,17 @@ class TestDesk(MarketDesk):
                     return "stale_confirm", "ask for the self-check again", None
                 self.level, self.level_reason = 0, ""
                 return "", "trading is on again", {}
+            case given.RetryDeadLetter(trade_id=wanted):
+                if self.retry_refusal:
+                    return self.retry_refusal, "upbit KRW-BTC: stale", {"venue": "upbit"}
+                self.letters = [letter for letter in self.letters if letter.id != wanted]
+                return "", "sell 0.0123 KRW-BTC at upbit", {"trade_id": wanted}
+            case given.CloseDeadLetter(amount=amount):
+                left = self.letters[0].naked_qty - (amount or Decimal(0))
+                return "", "closed", {"trade_id": command.trade_id, "left": left}
+            case given.ResolveUnknown():
+                self.unknown = []
+                return "", "resolved", {"cid": command.cid}
             case _:
                 return "bad_parameter", f"not in this desk: {type(command).__name__}", None
 
@@ -334,10 +348,10 @@ class TestDesk(MarketDesk):
         return sorted(self.known.values(), key=lambda view: view.state != "live")
 
     def trades(self) -> Sequence[TradeView]:
-        return self.receipts
+        return [*self.letters, *self.receipts]
 
     def orders(self) -> Sequence[OrderView]:
-        return []
+        return self.unknown
 
     def balances(self) -> Sequence[BalanceView]:
         row = BalanceView(

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bot.views import boards, panels, reports
+from bot.views import boards, dead_letters, panels, reports
 from bot.views.card import Extras, Quote, card
 from bot.views.content import Content
 from bot.views.curve import nudged, with_point
@@ -153,7 +153,7 @@ def test_boards_fit_one_message_however_much_there_is():
     for content in (
         boards.opportunities(EN, views),
         boards.positions(EN, [trade()] * 40),
-        boards.dead_letters(EN, [trade(state="dead_letter")] * 40, ["p:x"] * 5),
+        dead_letters.board(EN, [trade(state="dead_letter")] * 40, [], 1_400.0, {}),
     ):
         assert len(content.text) < 4_096
 

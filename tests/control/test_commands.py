@@ -39,6 +39,8 @@ COMMANDS: list[tuple[str, Any, str]] = [
     ("resume 2", lambda c: c.confirm_resume("tok"), OWNER),
     ("accept", lambda c: c.accept_balances("upbit"), OWNER),
     ("resolve", lambda c: c.resolve_unknown("c1", "support says no"), OWNER),
+    ("resolve filled", lambda c: c.resolve_unknown("c1", "in the app", "", Decimal(1), Decimal(2)), OWNER),
+    ("retry", lambda c: c.retry_dead_letter("t7"), OWNER),
     ("close", lambda c: c.close_dead_letter("t7", "sold by hand"), OWNER),
 ]
 LADDER = [STRANGER, VIEWER, TRADER, OWNER]

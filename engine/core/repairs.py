@@ -1,0 +1,174 @@
+"""What a person settles: a dead letter tried again or closed by hand, an UNKNOWN order resolved with evidence."""
+
+from decimal import Decimal
+
+from engine.core import orders, trades
+from engine.core.halt import reply
+from engine.core.state import State
+from engine.domain import command as ask
+from engine.domain.effect import Remember, Reply, Severity
+from engine.domain.event import Commanded, OrderNotSent, OrderReported, TradeSettled
+from engine.domain.money import ZERO
+from engine.domain.order import LegRole, OrderReport, OrderStatus, Side, TradeState
+from engine.execution import trade as life
+from engine.execution.trade import Repair, Trade
+from engine.risk.latch import allows
+
+
+def retry_dead_letter(state: State, event: Commanded, command: ask.RetryDeadLetter) -> Reply:
+    """Close the remainder at the price of now: one order through the same gate as every repair.
+
+    On the leg that lags where that still pays, else back on the leg that leads. What it leaves is a dead letter again.
+    """
+    trade = _letter(state, command.trade_id)
+    if trade is None:
+        return reply(event, False, "not_dead_letter", f"{command.trade_id} is not in the dead-letter queue")
+    naked = life.exposure(trade)
+    refused = _why_not_now(state, trade, naked)
+    if refused is not None:
+        return reply(event, False, *refused)
+    step = _step(state, trade, naked)
+    sized = trades.size_repair(state, trade, step)
+    leg = trade.plan.legs[step.leg]
+    if sized is None:
+        why = state.market.why_unusable(leg.venue, leg.symbol, state.now_ns) or f"{abs(naked)} is too small there"
+        return reply(event, False, "no_price", f"{leg.venue} {leg.symbol}: {why}", {"venue": leg.venue})
+    qty, limit = sized
+    reopen(state, trade)
+    trade.naked_since_ns = state.now_ns
+    trades.send_repair(state, trade, step.leg, step.role, step.side, qty, limit)
+    text = f"{step.side} {qty} {leg.symbol} at {leg.venue}, {limit} at the worst"
+    return reply(event, True, "", text, {"trade_id": command.trade_id, "venue": leg.venue})
+
+
+def reopen(state: State, trade: Trade) -> None:
+    """A dead letter with an order of its own under way again: live, and its pair no longer closed by the letter."""
+    trade.state, trade.settled = TradeState.NAKED, False
+    state.live_trades[trade.plan.trade_id] = trade
+    trades.unblock(state, trade)
+
+
+def _letter(state: State, trade_id: str) -> Trade | None:
+    trade = state.trades.get(trade_id)
+    return trade if trade is not None and trade.state is TradeState.DEAD_LETTER else None
+
+
+def _why_not_now(state: State, trade: Trade, naked: Decimal) -> tuple[str, str] | None:
+    """(rule, text) of what stands against any repair of this trade at this moment."""
+    if not allows(state.level, LegRole.UNWIND):
+        return "halted", f"halted at L{state.level}: {state.level_reason}"
+    if not state.journal_writable:
+        return "journal", "the journal cannot be written"
+    if trade.unresolved:
+        return "orders_under_way", f"{len(trade.unresolved)} of its orders have no end yet"
+    if any((leg.venue, leg.symbol) not in state.market.instruments for leg in trade.plan.legs):
+        return "venue_not_ready", "the rules of its markets are not known yet"
+    if trades.is_dust(state, trade, naked):
+        text = f"{naked} {trade.plan.legs[0].base} is less than any of its venues takes: close it by hand"
+        return "nothing_left", text
+    return None
+
+
+def _step(state: State, trade: Trade, naked: Decimal) -> Repair:
+    lag, lead = life.lagging(trade, naked)
+    size, legs = abs(naked), trade.plan.legs
+    usable = {index for index in (lag, lead) if state.venues[legs[index].venue].ready}
+    pays = state.level == 0 and lag in usable and trades.chase_price(state, trade, lag, lead, size) is not None
+    if pays:
+        return Repair(LegRole.CHASE, lag, legs[lag].side, size)
+    back = Repair(LegRole.UNWIND, lead, legs[lead].side.opposite, size)
+    if lead not in usable or trades.is_too_small(state, trade, back):
+        return Repair(LegRole.UNWIND, lag, legs[lag].side, size)
+    return back
+
+
+def close_dead_letter(state: State, event: Commanded, command: ask.CloseDeadLetter) -> Reply:
+    """A person's word on what was closed at the venue by hand. A part of it leaves the rest in the queue."""
+    trade = _letter(state, command.trade_id)
+    if trade is None:
+        return reply(event, False, "not_dead_letter", f"{command.trade_id} is not in the dead-letter queue")
+    naked = life.exposure(trade)
+    amount = abs(naked) if command.amount is None else command.amount
+    if amount <= 0 and naked:
+        return reply(event, False, "bad_parameter", f"the amount must be above 0: {amount}")
+    if amount > abs(naked):
+        text = f"{amount} is more than what is open: {abs(naked)} {trade.plan.legs[0].base}"
+        return reply(event, False, "amount_differs", text, {"open": abs(naked)})
+    trade.written_off += amount if naked > 0 else -amount
+    left = life.exposure(trade)
+    at = f" at {command.price}" if command.price is not None else ""
+    trade.reason = f"{amount}{at} closed by {event.actor}: {command.evidence}"
+    is_whole = not left or _is_dust(state, trade, left)
+    if is_whole:
+        trade.written_off += left  # what fills late is an exposure of its own
+        trade.state = TradeState.CLOSED
+        trades.unblock(state, trade)
+    state.emit(
+        Remember(
+            event=TradeSettled(
+                trade_id=command.trade_id,
+                state=trade.state,
+                outcome=trade.outcome,
+                reason=trade.reason,
+                wall_ms=state.wall_ms,
+                seen_ns=state.now_ns,
+                written_off=trade.written_off,
+            )
+        )
+    )
+    trades.show(state, trade)
+    text = "closed" if is_whole else f"{left} {trade.plan.legs[0].base} is still open"
+    return reply(event, True, "", text, {"trade_id": command.trade_id, "left": ZERO if is_whole else left})
+
+
+def _is_dust(state: State, trade: Trade, left: Decimal) -> bool:
+    known = all((leg.venue, leg.symbol) in state.market.instruments for leg in trade.plan.legs)
+    return known and trades.is_dust(state, trade, left)
+
+
+def resolve_unknown(state: State, event: Commanded, command: ask.ResolveUnknown) -> Reply:
+    """A person's evidence on an UNKNOWN order: it was never placed, or it ended with so much filled at a price."""
+    found = state.orders.get(command.cid)
+    if found is None or found[1].status is not OrderStatus.UNKNOWN:
+        return reply(event, False, "not_unknown", f"order {command.cid} is not UNKNOWN")
+    if command.filled:
+        return _resolve_filled(state, event, command)
+    verdict = OrderNotSent(cid=command.cid, reason=f"{event.actor}: {command.evidence}", seen_ns=state.now_ns)
+    state.emit(Remember(event=verdict))
+    orders.on_not_sent(state, verdict)
+    return reply(event, True, "", "resolved as never placed", {"cid": command.cid})
+
+
+def _resolve_filled(state: State, event: Commanded, command: ask.ResolveUnknown) -> Reply:
+    trade, order = state.orders[command.cid]
+    request, filled, price = order.request, command.filled, command.price
+    is_beyond = price is not None and (price > request.price if request.side is Side.BUY else price < request.price)
+    if filled < 0 or filled > request.qty or (order.report is not None and filled < order.report.filled_qty):
+        text = f"{filled} cannot be filled of an order for {request.qty}"
+        return reply(event, False, "amount_differs", text, {"open": request.qty})
+    if price is None or price <= 0 or is_beyond:
+        text = f"an order to {request.side} at {request.price} cannot fill at {price}"
+        return reply(event, False, "price_differs", text, {"limit": request.price})
+    report = OrderReport(
+        cid=request.cid,
+        venue=request.venue,
+        symbol=request.symbol,
+        side=request.side,
+        status=OrderStatus.FILLED if filled == request.qty else OrderStatus.CANCELLED,
+        venue_order_id=order.report.venue_order_id if order.report else "",
+        filled_qty=filled,
+        filled_quote=filled * price,
+        fees=(),  # not known: the comparison of balances shows them, the venue's own word adds them
+    )
+    said = OrderReported(report=report, seen_ns=state.now_ns)
+    state.emit(Remember(event=said))
+    order.reason = f"{event.actor}: {command.evidence}"
+    state.alert(
+        "resolved_by_hand",
+        Severity.WARN,
+        f"order {request.cid} at {request.venue}: {filled} filled at {price}, says {event.actor}",
+        venue=request.venue,
+        trade_id=trade.plan.trade_id,
+    )
+    orders.take_report(state, report)
+    return reply(event, True, "", f"resolved as {filled} filled at {price}", {"cid": command.cid})
