@@ -18,7 +18,7 @@ from engine.config import VenueConfig
 from engine.domain.errors import ConfigError
 from engine.domain.market import Gate, Instrument, Loan, Wallet
 from engine.domain.money import TickBand
-from engine.venues.ccxt_client import Bridged, Fallback, addressed, instruments
+from engine.venues.ccxt_client import Bridged, Fallback, addressed, instruments, narrow
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,6 @@ _CCXT = {
     "binance": ("binance", "spot"),
     "okx": ("okx", "spot"),
 }
-_LINEAR = {"binanceusdm": "linear", "bybit": "linear"}  # how ccxt calls these markets when it is asked to load them
 _PUBLIC_WALLETS = ("coinone", "kucoin", "gate", "bitget")  # the others tell them to a key only
 # Who tells anybody what a loan costs, and what ccxt must be asked with; the others tell it to a key only.
 _PUBLIC_LOANS: dict[str, dict[str, object]] = {
@@ -161,8 +160,7 @@ def _client(asked: Asked) -> Any:
     kinds: Any = importlib.import_module("ccxt.async_support")
     client = getattr(kinds, asked.ccxt_id)({"enableRateLimit": True})
     if asked.kind != "any":
-        wanted = _LINEAR.get(asked.ccxt_id, "swap") if asked.kind == "swap" else "spot"
-        client.options = client.deep_extend(client.options, {"fetchMarkets": {"types": [wanted]}})
+        narrow(client, asked.kind)
     if asked.rest_base:
         client.urls["api"] = addressed(client.urls["api"], asked.rest_base, "")
     return client

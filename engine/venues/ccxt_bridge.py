@@ -31,6 +31,7 @@ from engine.venues.ccxt_client import (
     make_client,
     named,
 )
+from engine.venues.ccxt_perps import CcxtPerps
 from engine.venues.decoder import Counts
 from engine.venues.dialect import Patience, TopOf
 from engine.venues.protocol import ConnectionHealth, Sink
@@ -72,6 +73,7 @@ class CcxtBridge:
         self._backoff = Backoff(rng)
         self._sends = TokenBucket(_SENDS_PER_S, _SENDS_PER_S, clock_ns)
         self._errors: Any = importlib.import_module("ccxt.base.errors")
+        self._perps = CcxtPerps(self.venue, sink, clock_ns, self._errors)
         self._client = self._fresh()
         self._symbols: tuple[str, ...] = ()
         self._watch = Watch((), _FIRST_BOOK_NS)
@@ -181,6 +183,9 @@ class CcxtBridge:
         async with asyncio.TaskGroup() as tasks:
             started = [tasks.create_task(self._guard())]
             started += [tasks.create_task(work) for work in self._streams()]
+            swaps = [symbol for symbol in self._symbols if markets[symbol].get("swap")]
+            if swaps:
+                started.append(tasks.create_task(self._perps.run(self._client, swaps)))
             if not self._symbols:
                 asyncio.get_running_loop().call_later(_UNLISTED_RETRY_S, self._end, "the venue lists no symbol of ours")
             reason = await self._over
@@ -284,6 +289,8 @@ class CcxtBridge:
 
     def _on_ticker(self, symbol: str, ticker: Any) -> None:
         self.counts.ticker += 1
+        if self._client.markets[symbol].get("swap"):
+            self._perps.on_ticker(symbol, ticker)
         last, volume = ticker.get("last"), ticker.get("quoteVolume")
         if is_number(last) and is_number(volume):
             said_ms, now_ns = ticker.get("timestamp") or 0, self._clock_ns()

@@ -18,6 +18,7 @@ from engine.domain.money import TickBand
 _DECIMAL_PLACES, _TICK_SIZE = 2, 4  # ccxt's precisionMode; the third, significant digits, has no tick
 _BPS = Decimal(10_000)
 _CLOSE_S = 1.0
+_LINEAR = {"binanceusdm": "linear", "bybit": "linear"}  # how ccxt calls these markets when it is asked to load them
 _HOST = re.compile(r"^[a-z]+://[^/]*")
 
 
@@ -53,7 +54,17 @@ def make_client(bridged: Bridged) -> Any:
     if not client.has.get("watchOrderBook"):
         raise ConfigError(f"{where}: ccxt's `{bridged.ccxt_id}` has no stream of order books")
     client.urls["api"] = addressed(client.urls["api"], bridged.rest_base, bridged.ws_base)
+    if bridged.symbols and all(":" in symbol for symbol in bridged.symbols):
+        narrow(client, "swap")
     return client
+
+
+def narrow(client: Any, kind: str) -> None:
+    """Only the markets of one kind (spot | swap) are loaded: of some venues a third of the megabytes."""
+    wanted = _LINEAR.get(client.id, "swap") if kind == "swap" else "spot"
+    client.options = client.deep_extend(client.options, {"fetchMarkets": {"types": [wanted]}})
+    if kind == "swap":
+        client.options["defaultType"] = "swap"
 
 
 def addressed(urls: Any, rest_base: str, ws_base: str, is_socket: bool = False) -> Any:
