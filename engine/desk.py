@@ -20,6 +20,7 @@ from engine.domain.event import Commanded, Event
 from engine.domain.view import BalanceView, OpportunityView, RefusalView, StatusView, StrategyView, TradeView
 
 log = logging.getLogger(__name__)
+NEVER_LATE = 1 << 63
 
 
 class EventLog:
@@ -81,6 +82,8 @@ class Desk:
         self._broken = False
         self.wires: Callable[[], Wires] = Wires  # what the sockets tell, handed in by who holds them
         self.on_broken: Callable[[], None] = lambda: None  # ends the process
+        self.late_ns = NEVER_LATE  # an event of then or later: the loop's own tick is overdue
+        self.on_late: Callable[[], None] = lambda: None  # moves `late_ns` on
 
     def wire(self, carry: dict[type, Callable[[Any], None]]) -> None:
         """Name who carries out each kind of effect. Notices and replies are the desk's own."""
@@ -90,12 +93,13 @@ class Desk:
         """Step the core and carry out what it asks. An event that comes meanwhile waits its turn."""
         if self._broken:
             raise InvariantBroken("the core failed in an earlier step: nothing is decided any more")
-        self._waiting.append(event)
         if self._stepping:
+            self._waiting.append(event)
             return
         self._stepping = True
         whole = False
         try:
+            self._one(event)
             while self._waiting:
                 self._one(self._waiting.popleft())
             whole = True
@@ -103,6 +107,8 @@ class Desk:
             self._stepping = False
             if not whole:
                 self._break()
+        if event.seen_ns >= self.late_ns:
+            self.on_late()
 
     def _break(self) -> None:
         """State may be half changed: nothing leaves any more, and the process has to end, whoever was calling.

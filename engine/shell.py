@@ -13,7 +13,7 @@ from engine.assemble import core_config
 from engine.carrier import Carrier
 from engine.config import Config
 from engine.core.state import State
-from engine.desk import Desk, EventLog
+from engine.desk import NEVER_LATE, Desk, EventLog
 from engine.domain.command import Halt
 from engine.domain.effect import LatchChanged
 from engine.domain.event import Commanded, JournalState, Recovered, SettingStored, Started, Tick, VenueAble
@@ -28,6 +28,7 @@ _TICK_S = 0.1
 _LAG_LIMIT_NS = 250 * NS_PER_MS  # the supervisor is told only while the loop answers within this
 _LEAVE_S = 5
 _JOURNAL_STUCK_NS = 5 * NS_PER_S  # a durable write takes milliseconds; a disk that hangs says no word at all
+_LATE_NS = NS_PER_S // 2  # a tick so much overdue is made on the way of a frame
 _QUARTER_MS = 900_000  # midnight lies on a quarter of an hour UTC in every zone: the zone is asked once in each
 _DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1)
@@ -61,6 +62,7 @@ class Shell:
         self.worst_lag_ns = 0
         self._quarter = self._day = 0
         self.desk = Desk(State(core_config(config)), clock.mono_ns, meter, events)
+        self.desk.on_late = self._on_late
         self.carrier: Carrier | None = None
         self._orders: Mapping[str, Orders] = {}
         self._journal: Journal | None = None
@@ -120,8 +122,8 @@ class Shell:
             now_ns = self._clock.mono_ns()
             wait_s = self._clock.idle_tick_s if self.desk.state.steps == steps and self._is_idle() else _TICK_S
             due_ns = now_ns + int(wait_s * NS_PER_S)
-            wall_ms = self._clock.wall_ms()
-            self.desk.handle(Tick(seen_ns=now_ns, wall_ms=wall_ms, local_day=self._local_day(wall_ms)))
+            self.desk.late_ns = due_ns + _LATE_NS
+            self._tick(now_ns)
             if now_ns - fed_ns >= NS_PER_S:
                 fed_ns = now_ns
                 if self.worst_lag_ns < _LAG_LIMIT_NS:
@@ -133,8 +135,26 @@ class Shell:
                 if self._unwritten is not None:
                     self._latch(self._unwritten)
             steps = self.desk.state.steps
-            await asyncio.sleep(wait_s)
+            try:
+                await asyncio.sleep(wait_s)
+            except asyncio.CancelledError:
+                self.desk.late_ns = NEVER_LATE
+                raise
             self.worst_lag_ns = max(self.worst_lag_ns, self._clock.mono_ns() - due_ns)
+
+    def _tick(self, now_ns: int) -> None:
+        wall_ms = self._clock.wall_ms()
+        self.desk.handle(Tick(seen_ns=now_ns, wall_ms=wall_ms, local_day=self._local_day(wall_ms)))
+
+    def _on_late(self) -> None:
+        """More frames than this core can take: the loop serves all that its sockets hold before it looks at its timers.
+
+        Time passes all the same, and whoever says halt is heard; the supervisor is not told that the loop answers.
+        """
+        now_ns = self._clock.mono_ns()
+        self.desk.late_ns = now_ns + _LATE_NS
+        self._tick(now_ns)
+        self._obey_others()
 
     def _journal_moves(self) -> bool:
         """Writable as far as it knows, and no write that hangs."""

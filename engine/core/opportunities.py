@@ -25,15 +25,16 @@ def evaluate(state: State, market: tuple[str, str], book: Book) -> None:
     """
     rules = state.market.instruments.get(market)
     base = rules.base if rules is not None else ""
+    tops = book.tops
     for held in state.wake.get(market, ()):
         calm = held.calm.get(base)
-        if calm is not None and calm.get(market) == book.tops:
+        if calm is not None and calm.get(market) == tops:
             continue
         if held.rests_until_ns and held.rests_until_ns.get(market, 0) > state.now_ns:
             continue
         intents = held.strategy.evaluate(state.sight, held.params, market)
         if intents is CALM:
-            held.calm.setdefault(base, {})[market] = book.tops
+            held.calm.setdefault(base, {})[market] = tops
             continue
         # Near enough, and perhaps refused because another book of it is stale: when that one speaks again, whatever it
         # says is news. USDT/KRW stands against every coin.

@@ -54,13 +54,24 @@ class Seat(Struct, frozen=True):
     fee: float
 
 
+class _Held:
+    """A book with the mids of its last minute: one look-up for both on the way of a frame."""
+
+    __slots__ = ("book", "mids", "next_mid_ns")
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.mids: deque[tuple[int, float]] = deque()
+        self.next_mid_ns = 0
+
+
 class Market:
     """Books, prices of the last minute, FX and instruments. Written by the core alone; strategies only read."""
 
     def __init__(self, venues: dict[str, VenueRules], fx_rules: FxRules) -> None:
         self._venues = venues
         self._books: dict[tuple[str, str], Book] = {}
-        self._mids: dict[tuple[str, str], deque[tuple[int, float]]] = {}
+        self._held: dict[tuple[str, str], _Held] = {}  # the same books
         self._alive_ns: dict[str, int] = {}  # by venue, or by connection where it names one
         self._line_of: dict[tuple[str, str], str] = {}
         self._lost: dict[tuple[str, str], str] = {}
@@ -110,42 +121,40 @@ class Market:
         return self._venues[venue].max_book_age_ms
 
     def take_snapshot(self, event: BookSnapshot) -> Book:
-        key = (event.venue, event.symbol)
-        book = self._books.get(key)
-        if book is None:
-            book = self._books[key] = Book()
-        book.replace(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
-        self._alive_ns[event.venue] = event.seen_ns
-        return self._after(key, book)
+        held = self._held.get((event.venue, event.symbol)) or self._hold(event.venue, event.symbol)
+        held.book.replace(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
+        return self._after(event, held)
 
     def take_delta(self, event: BookDelta) -> Book:
-        key = (event.venue, event.symbol)
-        book = self._books.get(key)
-        if book is None:
-            book = self._books[key] = Book()  # not synced: stays unusable until a whole book comes
-        book.change(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
-        self._alive_ns[event.venue] = event.seen_ns
-        return self._after(key, book)
+        held = self._held.get((event.venue, event.symbol)) or self._hold(event.venue, event.symbol)
+        held.book.change(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
+        return self._after(event, held)
 
-    def _after(self, key: tuple[str, str], book: Book) -> Book:
-        if book.synced and book.is_crossed:
+    def _hold(self, venue: str, symbol: str) -> _Held:
+        """A new market; its book stays unusable until a whole one comes."""
+        held = self._held[venue, symbol] = _Held(Book())
+        self._books[venue, symbol] = held.book
+        return held
+
+    def _after(self, event: BookSnapshot | BookDelta, held: _Held) -> Book:
+        book, seen_ns = held.book, event.seen_ns
+        self._alive_ns[event.venue] = seen_ns
+        if book.is_crossed and book.synced:
             book.drop()
-            self._lost[key] = "crossed"
-        mids = self._mids.get(key)
-        if mids is None:
-            mids = self._mids[key] = deque()
+            self._lost[event.venue, event.symbol] = "crossed"
         # One sample per second is enough for a 60 s median and keeps the update cheap.
-        if book.synced and book.is_two_sided and (not mids or book.seen_ns - mids[-1][0] >= NS_PER_S):
-            mids.append((book.seen_ns, (book.best_bid + book.best_ask) / 2))
-            while mids[0][0] < book.seen_ns - _MEDIAN_WINDOW_NS:
-                mids.popleft()
+        if seen_ns >= held.next_mid_ns and book.synced and book.is_two_sided:
+            held.next_mid_ns = seen_ns + NS_PER_S
+            held.mids.append((seen_ns, (book.best_bid + book.best_ask) / 2))
+            while held.mids[0][0] < seen_ns - _MEDIAN_WINDOW_NS:
+                held.mids.popleft()
         return book
 
     def take(self, event: BookLost | TradePrint | PerpState | DayTicker | FeedAlive | FeedState | FxRate) -> None:
         """Everything of the market that is not a book update."""
         match event:
             case BookLost():
-                self._books.setdefault((event.venue, event.symbol), Book()).drop()
+                (self._held.get((event.venue, event.symbol)) or self._hold(event.venue, event.symbol)).book.drop()
                 self._lost[event.venue, event.symbol] = event.reason
             case TradePrint():
                 self.last_trade[event.venue, event.symbol] = event
@@ -209,8 +218,8 @@ class Market:
 
     def median_mid(self, venue: str, symbol: str) -> float:
         """Median of the last minute's mids, one sample per second; 0.0 where none was seen."""
-        mids = self._mids.get((venue, symbol))
-        return median([mid for _, mid in mids]) if mids else 0.0
+        held = self._held.get((venue, symbol))
+        return median([mid for _, mid in held.mids]) if held is not None and held.mids else 0.0
 
     def fx_view(self, now_ns: int) -> FxView:
         return self.fx.view(now_ns, self.wall_ms)

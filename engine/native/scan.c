@@ -1,7 +1,7 @@
 #include "scan.h"
 #include <string.h>
 
-enum { EXACT_POWERS = 22, EXACT_DIGITS = 18 };
+enum { EXACT_POWERS = 22, EXACT_DIGITS = 18, LONGEST_INTEGER = 19 };
 static const double POWERS[EXACT_POWERS + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                                 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
@@ -100,12 +100,14 @@ const char *scan_integer(const char *p, long long *value, int quoted)
     int negative = *p == '-';
     p += negative;
     const char *start = p, *end = scan_digits(p);
-    if (end == NULL || end - start > EXACT_DIGITS || *end == '.' || *end == 'e' || *end == 'E')
+    if (end == NULL || end - start > LONGEST_INTEGER || *end == '.' || *end == 'e' || *end == 'E')
         return NULL;
-    long long found = 0;
+    unsigned long long found = 0; /* nineteen digits fit: 10^19 < 2^64 */
     for (; p < end; p++)
-        found = found * 10 + (*p - '0');
-    *value = negative ? -found : found;
+        found = found * 10 + (unsigned long long)(*p - '0');
+    if (found > LLONG_MAX)
+        return NULL;
+    *value = negative ? -(long long)found : (long long)found;
     if (in_text && *end++ != '"')
         return NULL;
     return end;

@@ -15,7 +15,7 @@ static inline const char *scan_space(const char *p)
 
 const char *scan_text(const char *p, const char **begin, Py_ssize_t *length); /* ASCII without escapes */
 const char *scan_number(const char *p, double *value, int quoted);            /* 0 to 1e300, as float() reads it */
-const char *scan_integer(const char *p, long long *value, int quoted);        /* at most 18 digits */
+const char *scan_integer(const char *p, long long *value, int quoted);        /* as far as 63 bits go */
 const char *scan_value(const char *p, int depth);                             /* passes over it */
 
 #endif
