@@ -3,6 +3,7 @@
 ccxt knows none of its client ids: of ccxt only the request is used, its signature is our own.
 """
 
+import logging
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -23,23 +24,27 @@ from engine.venues.reports import acknowledged, fees_of, number
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 
+log = logging.getLogger(__name__)
+
 _SPEND_STEP = Decimal(1)  # KRW of a market buy
 _BPS_PER_ONE = 10_000
 
 
 class _Exchange(Hooked, coinone):  # type: ignore[misc]
     rest_base = ""
+    in_upper_case = False  # ccxt signs with the secret so; the venue's page shows it as it is
 
     def sign(self, path: str, api: Any, method: str = "GET", params: Any = None) -> Any:
         fields = {} if params is None else params
         url = f"{self.rest_base}/{self.implode_params(path, fields)}"
         if api[0] == "public":
             return {"url": url, "method": method, "body": None, "headers": None}
+        secret = self.secret.upper() if self.in_upper_case else self.secret
         body = payload({"access_token": self.apiKey, "nonce": str(uuid4()), **fields})
         headers = {
             "Content-Type": "application/json",
             "X-COINONE-PAYLOAD": body.decode(),
-            "X-COINONE-SIGNATURE": signature(self.secret.encode(), body),
+            "X-COINONE-SIGNATURE": signature(secret.encode(), body),
         }
         return {"url": url, "method": method, "body": body.decode(), "headers": headers}
 
@@ -143,9 +148,9 @@ class CoinoneOrders:
         self.venue = "coinone"
         # No request expiry here: what is late is bounded by what we have seen (reliability.md §3.2).
         self.late_acceptance_ms = config.late_acceptance_ms + config.settle_margin_ms
-        exchange = _Exchange(options(credential.key, credential.secret, config.order_timeout_ms))
-        exchange.rest_base = config.rest_base.rstrip("/")
-        self._client = CcxtClient(self.venue, exchange, config.rest_base, _DIALECT, budgets)
+        self._exchange = _Exchange(options(credential.key, credential.secret, config.order_timeout_ms))
+        self._exchange.rest_base = config.rest_base.rstrip("/")
+        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets)
         self._config = config
 
     async def place(self, order: OrderRequest) -> OrderReport:
@@ -231,9 +236,15 @@ class CoinoneOrders:
         return time.server_time + (wall_ms() - sent_ms) // 2
 
     async def warm(self) -> None:
-        """Connect and prove the key before the first order needs it. Raises VenueRefused for a bad key."""
+        """Connect and prove the key and its signature before the first order. Raises VenueRefused for a bad key."""
         await self.server_time_ms()
-        await self.balances()
+        try:
+            await self.balances()
+        except VenueRefused as error:
+            self._exchange.in_upper_case = not self._exchange.in_upper_case
+            other = "upper" if self._exchange.in_upper_case else "as shown"
+            log.warning("signature_refused venue=coinone error=%s trying_secret=%s", error, other)
+            await self.balances()
 
     async def close(self) -> None:
         await self._client.close()

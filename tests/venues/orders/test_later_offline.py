@@ -1,6 +1,7 @@
 """The five later clients against a scripted server: what goes over the wire, and how every kind of answer is read."""
 
 import base64
+import hmac
 import json
 import time
 from dataclasses import dataclass, field
@@ -403,3 +404,20 @@ async def test_arming_renews_and_disarms(play, trade, name):
         await trade.arm(timeout_s)
     assert [sent(heard)["timeout"] for heard in play.heard] == [30, 5, {"gate": 0, "kucoin": -1}[name]]
     assert trade.abilities.countdown
+
+
+@pytest.mark.parametrize("name", ["coinone"])
+async def test_coinones_secret_signs_as_shown_and_else_in_upper_case(play, trade, name):
+    markets = {"result": "success", "error_code": "0", "server_time": 1700000000000, "markets": []}
+    play.says("GET /public/v2/markets/KRW/BTC", Say(markets))
+    balances = {"result": "success", "error_code": "0", "balances": []}
+    play.says("POST /v2.1/account/balance/all", coinone("12"), Say(balances), Say(balances))
+    await trade.warm()
+    await trade.balances()
+    signed = [heard for heard in play.heard if heard.method == "POST"]
+    secrets = [CREDENTIAL.secret, CREDENTIAL.secret.upper(), CREDENTIAL.secret.upper()]
+    for heard, secret in zip(signed, secrets, strict=True):
+        headers = {key.lower(): value for key, value in heard.headers.items()}
+        assert headers["x-coinone-payload"] == heard.body
+        expected = hmac.new(secret.encode(), heard.body.encode(), "sha512").hexdigest()
+        assert headers["x-coinone-signature"] == expected
