@@ -14,7 +14,7 @@ import aiohttp
 from sandbox.scene import Scene
 from sandbox.stage import Daemon, Stage, StageConfig
 from sandbox.tape.recorded import BINANCE_FILE, UPBIT_CODES, UPBIT_FILE
-from sandbox.venues.opening import DESK, KRW_MARKETS, NATIVE
+from sandbox.venues.opening import DESK, KRW_MARKETS, NATIVE, TRADED
 from sandbox.world import WorldConfig
 
 _RESTART_S = 1.0
@@ -23,6 +23,14 @@ _SCENE_OVERLAY: dict[str, object] = {
     "strategies": {
         "kimchi": {"params": {"global": ["binance"]}},
         "tether_bot": {"mode": "off", "params": {"tif": "post_only", "rest_ms": 120_000, "cooldown_s": 1}},
+    },
+}
+_KOREAN, _GLOBAL = ["upbit", "bithumb", "coinone"], ["binance", "okx", "bybit", "kucoin", "gate", "bitget"]
+# For people: every spot venue has an account, and the strategies look at all of them.
+_PEOPLE_OVERLAY: dict[str, object] = {
+    "strategies": {
+        "kimchi": {"params": {"korean": _KOREAN, "global": _GLOBAL}},
+        "spatial": {"params": {"groups": [_KOREAN, _GLOBAL]}},
     },
 }
 
@@ -35,7 +43,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--port", type=int, default=8899, help="of the phone page")
     parser.add_argument("--keep", type=Path, help="folder of this run's files (a temporary one otherwise)")
-    parser.add_argument("--traded-only", action="store_true", help="without the venues that are only watched")
+    parser.add_argument("--traded-only", action="store_true", help="the first four venues alone")
     return parser.parse_args()
 
 
@@ -104,11 +112,13 @@ async def _play(stage: Stage, as_json: bool) -> int:
 
 async def _run(arguments: argparse.Namespace, run_dir: Path) -> int:
     world = _world(arguments)
+    everywhere = set(TRADED) <= set(world.houses)
     config = StageConfig(
         world=world,
         run_dir=run_dir,
-        overlay=_overlay(world) if arguments.headless else {},
+        overlay=_overlay(world) if arguments.headless else _PEOPLE_OVERLAY if everywhere else {},
         telegram_port=0 if arguments.headless else arguments.port,
+        traded=TRADED if everywhere else DESK,
     )
     async with Stage(config) as stage:
         if arguments.headless:
