@@ -110,12 +110,14 @@ class Carrier:
             for order in effect.orders:
                 self._desk.handle(OrderNotSent(cid=order.cid, reason=str(error), seen_ns=self._mono_ns()))
             return
-        for order in effect.orders:
+        *others, last = effect.orders
+        for order in others:
             self._spawn(self._place(order, effect))
             # A request is built in one turn of the loop, written in the next and flushed at that one's end: with two
             # turns in between, the first order's bytes leave before the second is signed.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
+        await self._place(last, effect)  # the last one, and the only one, needs no task and no turn of its own
 
     async def _place(self, order: OrderRequest, effect: Submit) -> None:
         """The last look at the latch stands directly before the send: no await between them."""
