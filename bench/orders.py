@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from msgspec.structs import replace
 
 from bench import order_venue
-from bench.order_peers import VENUES, CcxtPeer, our_orders, request, symbol_of
+from bench.order_peers import VENUES, CcxtPeer, client_id, our_orders, request, symbol_of
 from engine.assemble import core_config
 from engine.carrier import Carrier
 from engine.config import load
@@ -42,6 +43,7 @@ _LOADED = {"binance": 512, "upbit": 32}  # by socket, by kept HTTP connections: 
 _OUTCOMES = (OrderReported, OrderRefused, OrderNotSent, OrderLost)
 _PEER_AT_ONCE = 32
 _WARM_UP = 30
+_IN_A_ROW = 20
 _PATIENCE_S = 10
 
 Place = Callable[[int, int], Awaitable[object]]
@@ -105,11 +107,13 @@ async def _opened(stack: AsyncExitStack, tasks: asyncio.TaskGroup, venue: str, p
 
 
 def _placer(orders: Orders, name: str) -> Place:
-    return lambda decided_ns, number: orders.place(request(name, decided_ns, number))
+    """The request is in hand before the time begins; the peer's arguments are as well."""
+    ready = request(name, 0, 0)
+    return lambda decided_ns, number: orders.place(replace(ready, cid=client_id(decided_ns, number)))
 
 
-async def one_by_one(venue: Venue, name: str, rounds: int) -> dict[str, list[int]]:
-    """Decision -> wire in ns by way; a pause after each order lets everything come to rest."""
+async def one_by_one(venue: Venue, name: str, rounds: int, in_a_row: int) -> dict[str, list[int]]:
+    """Decision -> wire in ns by way; after each turn of so many orders a pause lets everything come to rest."""
     found: dict[str, list[int]] = {"native": [], "ccxt raw": [], "create_order": []}
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         peer = CcxtPeer(name, venue.port)
@@ -123,7 +127,8 @@ async def one_by_one(venue: Venue, name: str, rounds: int) -> dict[str, list[int
                 gc.collect()
                 gc.freeze()
             for way, place in ways.items():
-                await place(time.time_ns(), abs(number))
+                for _ in range(in_a_row):
+                    await place(time.time_ns(), abs(number))
                 found[way] += await venue.waits_ns() if number >= 0 else []
                 if number < 0:
                     await venue.waits_ns()
@@ -199,16 +204,19 @@ def _row(samples_ns: list[int]) -> dict[str, float]:
     return {name: round(ordered[int(last * share)] / 1000, 1) for name, share in (("p50", 0.5), ("p99", 0.99))}
 
 
-def _waits_case(name: str, found: dict[str, list[int]]) -> dict[str, Any]:
+def _waits_case(case: str, found: dict[str, list[int]]) -> dict[str, Any]:
     rows = {way: _row(samples) for way, samples in found.items()}
     ours = rows.pop("native")
     ratio = {way: round(row["p50"] / ours["p50"], 2) for way, row in rows.items()}
-    case = f"{name}: decision -> wire, one by one"
     return {"case": case, "unit": "us", "ours": ours, "peers": rows, "ratio": ratio}
 
 
 async def measure(venue: Venue, rounds: int, seconds: float, folder: Path) -> list[dict[str, Any]]:
-    cases = [_waits_case(name, await one_by_one(venue, name, rounds)) for name in VENUES]
+    cases = []
+    for name in VENUES:
+        for in_a_row, what in ((1, "one by one, rested"), (_IN_A_ROW, f"{_IN_A_ROW} in a row")):
+            found = await one_by_one(venue, name, rounds // in_a_row, in_a_row)
+            cases.append(_waits_case(f"{name}: decision -> wire, {what}", found))
     for name, at_once in _LOADED.items():
         ours = await under_load(venue, name, at_once, seconds, folder)
         peer = await peer_under_load(venue, name, min(seconds, 10.0))

@@ -34,7 +34,7 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     rest_base: str = ""  # may be empty with kind ccxt only: ccxt knows the addresses
     ws_base: str = ""
     order_path: str = "ccxt"  # native | ccxt: how placements leave; the figures are in docs/performance.md
-    order_ws_base: str = ""  # of the socket for native orders where it is not at ws_base
+    order_ws_base: str = ""  # of the socket for native orders; empty: it follows from ws_base
     symbols: tuple[str, ...]  # the venue's own spelling; ccxt's BTC/USDT with kind ccxt
     also_watch: tuple[str, ...] = ()  # perpetuals of a venue that is traded in spot: shown, never traded
     maker_fee_bps: Decimal
