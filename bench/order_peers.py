@@ -1,5 +1,6 @@
 """The two that race in bench.orders: our order clients by either way, and ccxt's `create_order` on the same venue."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -9,12 +10,13 @@ from engine.config import Credential, VenueConfig
 from engine.domain.market import FeeSide
 from engine.domain.order import LegRole, OrderRequest, Side, TimeInForce
 from engine.venues.protocol import Orders
-from engine.venues.registry import build_orders
+from engine.venues.registry import build_orders, lines_of
 
 KOREAN = ("upbit", "bithumb")
 VENUES = (*KOREAN, "binance", "okx", "bybit")
 _KEYS = Credential("key", "c2VjcmV0", "phrase")
 _SYMBOLS = {"upbit": "KRW-BTC", "bithumb": "KRW-BTC", "okx": "BTC-USDT"}
+_PATIENCE_S = 10
 _UNLIMITED = Decimal(10**7)
 
 
@@ -43,6 +45,16 @@ def our_orders(venue: str, path: str, port: int) -> Orders:
         order_timeout_ms=30_000,  # a busy machine is no lost order here
     )
     return build_orders(venue, config, _KEYS)
+
+
+async def lines_stand(orders: Orders) -> None:
+    """Wait until an order client's own line can carry a placement."""
+    if orders.venue == "okx":
+        await orders.instruments([symbol_of("okx")])  # its socket names markets by number
+    async with asyncio.timeout(_PATIENCE_S):
+        for line in lines_of([orders]):
+            while not getattr(line, "is_open", True):  # noqa: ASYNC110 — a line tells nobody that it stands
+                await asyncio.sleep(0.01)
 
 
 def symbol_of(venue: str) -> str:

@@ -10,11 +10,14 @@ import socket
 import struct
 import time
 from base64 import b64encode
+from collections.abc import Callable
 from hashlib import sha1
 from multiprocessing.connection import Connection
 
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-_CID = re.compile(rb"pm([0-9a-f]{16})[0-9a-z]{8}")
+_CID = re.compile(
+    rb"(?:newClientOrderId|clOrdId|client_order_id|clientOrderId|identifier|orderLinkId)(?:\":\"|=)([0-9A-Za-z]+)"
+)
 _ID = re.compile(rb'"(?:id|reqId)":"(\d+)"')
 _KEY = re.compile(rb"sec-websocket-key: (\S+)", re.IGNORECASE)
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -38,27 +41,14 @@ _CREATED = b'{"retCode":0,"retMsg":"OK","result":{"orderId":"1","orderLinkId":"%
 _LOGGED_IN = {b"login": b'{"event":"login","code":"0","msg":""}', b"auth": b'{"op":"auth","retCode":0,"retMsg":"OK"}'}
 
 
-class Tally:
-    """Orders that arrived since it was last asked."""
+class Caller:
+    """One connection of an order client: HTTP until it asks for a WebSocket. `came` hears of each placement: its client
+    id, and the wall clock in ns at which its first byte arrived.
+    """
 
-    def __init__(self) -> None:
-        self.waits_ns: list[int] = []
-
-    def take(self, text: bytes, arrived_ns: int) -> bytes:
-        """The order's client id; b"" where there is none."""
-        found = _CID.search(text)
-        if found is None:
-            return b""
-        self.waits_ns.append(arrived_ns - int(found.group(1), 16))
-        return found.group(0)
-
-
-class _Caller:
-    """One connection of an order client: HTTP until it asks for a WebSocket."""
-
-    def __init__(self, sock: socket.socket, tally: Tally) -> None:
+    def __init__(self, sock: socket.socket, came: Callable[[bytes, int], None]) -> None:
         self._sock = sock
-        self._tally = tally
+        self._came = came
         self._buffer = b""
         self._first_ns = 0
         self._is_socket = False
@@ -98,9 +88,17 @@ class _Caller:
             accept = b64encode(sha1(key.group(1) + _GUID).digest())
             lines = (b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Connection: Upgrade")
             return b"\r\n".join((*lines, b"Sec-WebSocket-Accept: " + accept, b"", b""))
-        cid = self._tally.take(body[:length], self._first_ns)
+        cid = self._take(body[:length])
         answer = _answer(head[: head.index(b"\r\n")], cid)
         return _OK % (len(answer), answer)
+
+    def _take(self, text: bytes) -> bytes:
+        """The order's client id; b"" where there is none."""
+        found = _CID.search(text)
+        if found is None:
+            return b""
+        self._came(found.group(1), self._first_ns)
+        return found.group(1)
 
     def _next_frame(self) -> bytes | None:
         """Frames of a client are masked; none here is longer than 64 KB."""
@@ -127,7 +125,7 @@ class _Caller:
                 return answer
         if text in (b"ping", b'{"op":"ping"}'):
             return b"pong" if text == b"ping" else b'{"op":"pong"}'
-        cid, found = self._tally.take(text, self._first_ns), _ID.search(text)
+        cid, found = self._take(text), _ID.search(text)
         key = found.group(1) if found else b""
         if b'"order.place"' in text:
             return b'{"id":"%b","status":200,"result":%b,"rateLimits":[]}' % (key, _FILLED % cid)
@@ -166,12 +164,15 @@ def serve(pipe: Connection) -> None:
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        tally = Tally()
+        waits_ns: list[int] = []
+
+        def came(cid: bytes, arrived_ns: int) -> None:
+            waits_ns.append(arrived_ns - int(cid[2:18], 16))
 
         def tell() -> None:
             pipe.recv()
-            waits, tally.waits_ns = tally.waits_ns, []
-            pipe.send(waits)
+            pipe.send(waits_ns)
+            waits_ns.clear()
 
         with socket.create_server(("127.0.0.1", 0)) as door:
             door.setblocking(False)
@@ -179,6 +180,6 @@ def serve(pipe: Connection) -> None:
             loop.add_reader(pipe.fileno(), tell)
             while True:
                 sock, _ = await loop.sock_accept(door)
-                loop.add_reader(sock, _Caller(sock, tally).read)
+                loop.add_reader(sock, Caller(sock, came).read)
 
     asyncio.run(run())

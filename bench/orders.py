@@ -24,7 +24,7 @@ import uvloop
 from msgspec.structs import replace
 
 from bench import order_venue
-from bench.order_peers import VENUES, CcxtPeer, client_id, our_orders, request, symbol_of
+from bench.order_peers import VENUES, CcxtPeer, client_id, lines_stand, our_orders, request
 from engine.assemble import core_config
 from engine.carrier import Carrier
 from engine.config import load
@@ -44,7 +44,6 @@ _OUTCOMES = (OrderReported, OrderRefused, OrderNotSent, OrderLost)
 _PEER_AT_ONCE = 32
 _WARM_UP = 30
 _IN_A_ROW = 20
-_PATIENCE_S = 10
 
 Place = Callable[[int, int], Awaitable[object]]
 
@@ -97,12 +96,7 @@ async def _opened(stack: AsyncExitStack, tasks: asyncio.TaskGroup, venue: str, p
     for line in lines_of([orders]):
         running = tasks.create_task(line.run())
         stack.callback(running.cancel)
-    if venue == "okx":
-        await orders.instruments([symbol_of(venue)])  # its socket names markets by number
-    for line in lines_of([orders]):
-        async with asyncio.timeout(_PATIENCE_S):
-            while not getattr(line, "is_open", True):  # noqa: ASYNC110 — a line tells nobody that it stands
-                await asyncio.sleep(0.01)
+    await lines_stand(orders)
     return orders
 
 

@@ -24,6 +24,7 @@ import msgspec
 import uvloop
 
 from bench import order_sink
+from bench.order_peers import lines_stand
 from bench.order_sides import HIGH, LOW, CcxtSide, NoJournal, OurSide
 from engine.config import Config, load
 from engine.domain.errors import JournalFailed
@@ -31,6 +32,7 @@ from engine.domain.event import JournalState
 from engine.storage import database
 from engine.storage.journal import Journal
 from engine.storage.writer import Writer
+from engine.venues.registry import lines_of
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _OVERLAY = """
@@ -95,7 +97,9 @@ def _config(folder: Path, base: str) -> Config:
     overlay.write_text(_OVERLAY, encoding="utf-8")
     config = load(_CONFIGS, (overlay,))
     venues = {
-        name: msgspec.structs.replace(venue, rest_base=base, orders_per_second=Decimal(10**6))
+        name: msgspec.structs.replace(
+            venue, rest_base=base, ws_base="ws" + base.removeprefix("http"), orders_per_second=Decimal(10**6)
+        )
         for name, venue in config.venues.items()
         if venue.trade  # an address for venues that are only watched would be one too many
     }
@@ -136,6 +140,9 @@ async def measure(rounds: int, port: int, pipe: Connection, folder: Path) -> dic
             }
             for venue in [venue for side in sides.values() for venue in side.venues.values()]:
                 stack.push_async_callback(venue.close)
+                for line in lines_of([venue]):
+                    stack.callback(tasks.create_task(line.run()).cancel)
+                await lines_stand(venue)
             for number in range(-(rounds // 5), rounds):
                 if number == 0:
                     gc.collect()
@@ -149,6 +156,7 @@ async def measure(rounds: int, port: int, pipe: Connection, folder: Path) -> dic
                     for samples in found.values():
                         samples.clear()
             writing.cancel()
+            await stack.aclose()
     return found
 
 
