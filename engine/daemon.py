@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import uvloop
 
+from engine.checkpoint import fold_now_and_then
 from engine.config import Config, load, secret, venue_credential
 from engine.control.server import ControlServer
 from engine.desk import EventLog
@@ -26,7 +27,7 @@ from engine.markets import Markets
 from engine.net.notify import notify
 from engine.schedule import Schedule
 from engine.shell import Clock, Shell
-from engine.storage import database, models
+from engine.storage import checkpoint, database, models
 from engine.storage.beat import BEAT_FILE, Heart
 from engine.storage.journal import Journal
 from engine.storage.latch import FileLatch
@@ -57,8 +58,9 @@ class Shutdown(Exception):
 class Daemon:
     """One engine. `run` returns its exit code."""
 
-    def __init__(self, config: Config, identity: Identity) -> None:
+    def __init__(self, config: Config, identity: Identity, directory: Path, overlays: tuple[Path, ...]) -> None:
         self._config = config
+        self._directory, self._overlays = directory, overlays  # for processes that read them anew
         self._zone = ZoneInfo(config.time_zone)
         self._data = Path(config.data_dir)
         self._data.mkdir(parents=True, exist_ok=True)
@@ -78,7 +80,9 @@ class Daemon:
     async def run(self) -> None:
         """Everything from the journal to the last socket; ends with Shutdown inside, cleanly."""
         async with AsyncExitStack() as stack:
-            journal = Journal(self._data / "journal.db", on_state=self._shell.on_journal)
+            path = self._data / "journal.db"
+            known = checkpoint.read(checkpoint.beside(path))
+            journal = Journal(path, on_state=self._shell.on_journal, checkpoint=known)
             stack.callback(journal.close)
             engine = database.create(database.sqlite_url(self._data / "premia.db"))
             stack.push_async_callback(engine.dispose)
@@ -129,6 +133,8 @@ class Daemon:
         if self._events is not None:
             tasks.create_task(self._flush_events(self._events), name="events")
         tasks.create_task(self._nightly(writer, queries).run(), name="schedule")
+        folding = fold_now_and_then(self._data / "journal.db", self._directory, self._overlays)
+        tasks.create_task(folding, name="checkpoint")
         control = self._config.control
         serving = server.serve(self._data / control.socket, control.tcp_port, secret("PREMIA_CONTROL_TOKEN"))
         tasks.create_task(serving, name="control")
@@ -218,7 +224,7 @@ def main(directory: Path, overlays: tuple[Path, ...]) -> int:
     """`premia run`. Exit codes: 0 after a signal, 1 after a failure, 2 for a configuration error."""
     config = load(directory, overlays)
     logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    daemon = Daemon(config, load_identity(directory))
+    daemon = Daemon(config, load_identity(directory), directory, overlays)
     try:
         uvloop.run(daemon.run())
     except ConfigError:

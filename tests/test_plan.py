@@ -59,6 +59,7 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     "engine.garbage": (),
     "engine.feed_processes": ("engine.domain", "engine.market", "engine.net", "engine.venues"),
     "engine.wires": ("engine.domain", "engine.venues"),
+    "engine.checkpoint": ("engine.assemble", "engine.config", "engine.core", "engine.domain", "engine.storage"),
     "engine.identity": ("engine.domain",),
     "engine.catalogue": ("engine.config", "engine.domain", "engine.venues"),
     "engine.markets": (

@@ -8,6 +8,7 @@ from engine.domain.command import Command
 from engine.domain.market import Balance, Instrument, Levels, Loan, MarketWarning, Wallet
 from engine.domain.order import Abilities, OrderReport, OrderRequest, Side, TradePlan
 from engine.domain.parent import ParentMove, ParentPlan
+from engine.domain.past import Past
 
 
 class BookSnapshot(Struct, frozen=True, kw_only=True, tag=True):
@@ -304,6 +305,13 @@ class LedgerOpened(Struct, frozen=True, kw_only=True, tag=True):
     seen_ns: int
 
 
+class PastRecalled(Struct, frozen=True, kw_only=True, tag=True):
+    """Recovery only: the sums of a checkpoint, in place of the entries that it folded."""
+
+    past: Past
+    seen_ns: int
+
+
 class SettingStored(Struct, frozen=True, kw_only=True, tag=True):
     """Recovery only: the newest stored version of one run-time setting."""
 
@@ -360,6 +368,7 @@ Event = (
     | ParentMoved
     | VenueAble
     | LedgerOpened
+    | PastRecalled
     | SettingStored
     | Started
     | Recovered

@@ -122,6 +122,21 @@ class Ledger:
                 held[posting.asset] = self._accounts[key]
         return Entry(reason, tuple(postings)) if postings else None
 
+    def accounts(self) -> tuple[tuple[str, str, Decimal], ...]:
+        """(account, asset, amount) of every account."""
+        return tuple((account, asset, amount) for (account, asset), amount in self._accounts.items())
+
+    def held(self) -> dict[str, dict[str, Decimal]]:
+        """Venue -> asset -> amount, zeros included, of every venue with opening balances."""
+        return {venue: dict(assets) for venue, assets in self._held.items()}
+
+    def stand_at(
+        self, accounts: Iterable[tuple[str, str, Decimal]], held: Mapping[str, Mapping[str, Decimal]]
+    ) -> None:
+        """Take over all accounts of a former ledger; how much of each order is booked stays."""
+        self._accounts = {(account, asset): amount for account, asset, amount in accounts}
+        self._held = {venue: dict(assets) for venue, assets in held.items()}
+
     def balance(self, venue: str, asset: str) -> Decimal:
         """What we should hold there."""
         return self._held.get(venue, {}).get(asset, ZERO)

@@ -5,10 +5,12 @@ outcome closes the breaker or opens it again.
 """
 
 from collections import deque
+from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
 
 from engine.domain.money import BPS, NS_PER_S, ZERO
+from engine.domain.past import BreakerPast, BreakersPast
 from engine.domain.view import PnlView
 
 
@@ -67,6 +69,15 @@ class Breaker:
             return False
         self._opened_ns, self.reason, self._canary = None, "", ""
         return True
+
+    def past(self, wall_ms: Callable[[int], int]) -> BreakerPast:
+        """How it stands; `wall_ms` makes wall clock of our monotonic times."""
+        opened_ms = None if self._opened_ns is None else wall_ms(self._opened_ns)
+        return BreakerPast(opened_ms=opened_ms, reason=self.reason, canary=self._canary)
+
+    def stand_at(self, past: BreakerPast, at_ns: Callable[[int], int]) -> None:
+        self._opened_ns = None if past.opened_ms is None else at_ns(past.opened_ms)
+        self.reason, self._canary = past.reason, past.canary
 
     def forget_canary(self, trade_id: str) -> None:
         """The canary ended without an outcome (nothing was filled): the next trade may be one."""
@@ -187,6 +198,29 @@ class Breakers:
     def states(self, now_ns: int) -> dict[str, str]:
         """Name -> closed | open | half_open; a venue's breaker is named once it has had a failure."""
         return {name: breaker.state(now_ns).value for name, breaker in self._all().items()}
+
+    def past(self, wall_ms: Callable[[int], int]) -> BreakersPast:
+        """Everything that a later start must know."""
+        return BreakersPast(
+            named={name: breaker.past(wall_ms) for name, breaker in self._all().items()},
+            failed_in_a_row=dict(self._failed_in_a_row),
+            failed_ms=tuple(wall_ms(at_ns) for at_ns in self._failed_ns),
+            results=tuple((wall_ms(at_ns), net, notional) for at_ns, net, notional in self._results),
+            lost_in_a_row=self._lost_in_a_row,
+            slipped=tuple(self._slipped),
+        )
+
+    def stand_at(self, past: BreakersPast, at_ns: Callable[[int], int]) -> None:
+        """Take over what `past` told."""
+        for name, one in past.named.items():
+            kind, _, venue = name.partition(":")
+            (self.order_failures(venue) if venue else self._all()[kind]).stand_at(one, at_ns)
+        self._failed_in_a_row = dict(past.failed_in_a_row)
+        self._failed_ns = deque((at_ns(ms) for ms in past.failed_ms), self._failed_ns.maxlen)
+        results = ((at_ns(ms), net, notional) for ms, net, notional in past.results)
+        self._results = deque(results, self._results.maxlen)
+        self._lost_in_a_row = past.lost_in_a_row
+        self._slipped = deque(past.slipped, self._slipped.maxlen)
 
     def _all(self) -> dict[str, Breaker]:
         named = [self.loss_rate, self.failure_window, self.loss_streak, self.slippage]

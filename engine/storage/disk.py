@@ -56,12 +56,12 @@ class Disk(Protocol):
 
     def head(self) -> Head: ...
 
-    def ends(self) -> dict[int, int]:
-        """Every run's last monotonic time. Raises DiskDamaged."""
+    def ends(self, since: int = 0) -> dict[int, int]:
+        """The last monotonic time of every run with an entry from seq `since` on. Raises DiskDamaged."""
         ...
 
-    def rows(self) -> Iterator[Row]:
-        """All of them by seq. Raises DiskDamaged."""
+    def rows(self, since: int = 0) -> Iterator[Row]:
+        """From seq `since` on, in order. Raises DiskDamaged."""
         ...
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None: ...
@@ -104,23 +104,11 @@ class SqliteDisk:
     def head(self) -> Head:
         return self._head
 
-    def ends(self) -> dict[int, int]:
-        try:
-            return {
-                int(run): int(last)
-                for run, last in self._sql.execute("SELECT run, max(mono_ns) FROM entries GROUP BY run")
-            }
-        except sqlite3.Error as error:
-            raise DiskDamaged(str(error)) from error
+    def ends(self, since: int = 0) -> dict[int, int]:
+        return _ends(self._sql, since)
 
-    def rows(self) -> Iterator[Row]:
-        try:
-            for row in self._sql.execute(
-                "SELECT seq, run, kind, wall_ms, mono_ns, CAST(payload AS BLOB), hash FROM entries ORDER BY seq"
-            ):
-                yield Row(*row)
-        except sqlite3.Error as error:
-            raise DiskDamaged(str(error)) from error
+    def rows(self, since: int = 0) -> Iterator[Row]:
+        return _rows(self._sql, since)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -208,6 +196,64 @@ class SqliteDisk:
             self._unsaved_rows = 0
             with suppress(sqlite3.Error):  # the rows are durable in the WAL; if the disk fails, the next commit says so
                 self._sql.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+class ReadOnlyDisk:
+    """A journal that another process writes, as it was at one moment: for whoever only reads.
+
+    Raises InvariantBroken when it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._sql = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+            self._sql.execute("BEGIN")  # all that follows is of one moment
+            self._head = _head(self._sql)
+        except sqlite3.Error as error:
+            raise InvariantBroken(f"journal {path}: cannot be read: {error}") from error
+
+    def head(self) -> Head:
+        return self._head
+
+    def ends(self, since: int = 0) -> dict[int, int]:
+        return _ends(self._sql, since)
+
+    def rows(self, since: int = 0) -> Iterator[Row]:
+        return _rows(self._sql, since)
+
+    def start(self, _: asyncio.AbstractEventLoop) -> None:
+        raise InvariantBroken("a journal opened for reading is not written")
+
+    def write(self, _: Sequence[Row], done: Done) -> None:
+        done("opened for reading")
+
+    def probe(self, done: Done) -> None:
+        done("opened for reading")
+
+    def flush(self) -> None:
+        """Nothing is under way."""
+
+    def close(self) -> None:
+        self._sql.close()
+
+
+def _ends(sql: sqlite3.Connection, since: int) -> dict[int, int]:
+    asked = "SELECT run, max(mono_ns) FROM entries WHERE seq >= ? GROUP BY run"
+    try:
+        return {int(run): int(last) for run, last in sql.execute(asked, (since,))}
+    except sqlite3.Error as error:
+        raise DiskDamaged(str(error)) from error
+
+
+def _rows(sql: sqlite3.Connection, since: int) -> Iterator[Row]:
+    asked = (
+        "SELECT seq, run, kind, wall_ms, mono_ns, CAST(payload AS BLOB), hash FROM entries WHERE seq >= ? ORDER BY seq"
+    )
+    try:
+        for row in sql.execute(asked, (since,)):
+            yield Row(*row)
+    except sqlite3.Error as error:
+        raise DiskDamaged(str(error)) from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:

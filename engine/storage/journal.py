@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -26,13 +27,25 @@ from engine.domain.event import (
     OrderSent,
     ParentMoved,
     ParentOpened,
+    PastRecalled,
     TradeSettled,
 )
+from engine.storage.checkpoint import Carried, Checkpoint
 from engine.storage.disk import GENESIS, Disk, DiskDamaged, Head, Row, SqliteDisk
+
+log = logging.getLogger(__name__)
 
 Entry = Submit | OpenLedger | LatchChanged | Commanded | OrderEvent | TradeSettled | ParentOpened | ParentMoved
 Recalled = (
-    IntentJournaled | LedgerOpened | LatchChanged | Commanded | OrderEvent | TradeSettled | ParentOpened | ParentMoved
+    IntentJournaled
+    | LedgerOpened
+    | PastRecalled
+    | LatchChanged
+    | Commanded
+    | OrderEvent
+    | TradeSettled
+    | ParentOpened
+    | ParentMoved
 )
 
 _KINDS: dict[type[Struct], str] = {
@@ -82,10 +95,14 @@ class Journal:
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         probe_every_ms: int = 500,
         disk: Disk | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         began_ns = time.perf_counter_ns()
         self._path = path
         self._disk = disk or SqliteDisk(path)
+        self._checkpoint = checkpoint
+        self.folded = 0  # up to this entry a checkpoint stood for what was read
+        self.runs: dict[int, int] = {}  # those that were read -> their last monotonic time
         self._on_state = on_state
         self._mono_ns = mono_ns
         self._wall_ms = wall_ms
@@ -101,31 +118,64 @@ class Journal:
         self._verified = False
 
     def read_all(self, now_ns: int) -> Iterator[Recalled]:
-        """Every entry in order, the chain checked on the way. Read it to its end before `start`.
+        """Every entry in order, the chain checked on the way; what a checkpoint has folded comes as its sums.
 
-        Monotonic times of a former process are moved so that its last entry happened at `now_ns`: ages come out too
-        young and deadlines too late, never the other way, and what was evidence then is evidence now.
-        Raises InvariantBroken naming the first entry that is missing or was changed.
+        Read it to its end before `start`. Monotonic times of a former process are moved so that its last entry happened
+        at `now_ns`: ages come out too young and deadlines too late, never the other way, and what was evidence then is
+        evidence now. Raises InvariantBroken naming the first entry that is missing or was changed.
         """
+        for _, recalled in self.read_rows(now_ns):
+            yield recalled
+
+    def read_rows(self, now_ns: int) -> Iterator[tuple[Carried | None, Recalled]]:
+        """`read_all` with what lies on the disk; None beside a checkpoint's sums."""
         began_ns = time.perf_counter_ns()
-        expected, chained = 1, GENESIS
         try:
-            ends = self._disk.ends()
-            for seq, run, kind, wall_ms, mono_ns, payload, stored in self._disk.rows():
+            found = self._checkpoint if self._checkpoint is not None and self._holds(self._checkpoint) else None
+            self.folded = found.seq if found is not None else 0
+            runs = self.runs = (found.ends if found is not None else {}) | self._disk.ends(self.folded + 1)
+            if found is not None:
+                for row in found.carried:
+                    yield row, self._recall(0, row.payload, row.mono_ns, now_ns - runs[row.run])
+                yield None, PastRecalled(past=found.past, seen_ns=now_ns)
+            yield from self._tail(found, now_ns, runs)
+        except DiskDamaged as error:
+            raise InvariantBroken(f"journal {self._path}: damaged: {error}") from error
+        self._run = 1 + max(runs, default=0)
+        self._verified = True
+        self.open_ms += (time.perf_counter_ns() - began_ns) / 1e6
+
+    def _tail(
+        self, found: Checkpoint | None, now_ns: int, ends: dict[int, int]
+    ) -> Iterator[tuple[Carried | None, Recalled]]:
+        """What came after the checkpoint, or everything."""
+        expected, chained = (found.seq + 1, found.hash) if found is not None else (1, GENESIS)
+        try:
+            for seq, run, kind, wall_ms, mono_ns, payload, stored in self._disk.rows(expected):
                 if seq != expected:
                     raise InvariantBroken(f"journal {self._path}: entry {expected} is missing, found {seq}")
                 chained = _chain(chained, seq, run, kind, wall_ms, mono_ns, payload)
                 if chained != stored:
                     raise InvariantBroken(f"journal {self._path}: entry {seq} was changed: hash does not match")
-                yield self._recall(seq, payload, mono_ns, now_ns - ends[run])
+                row = Carried(run, kind, wall_ms, mono_ns, payload)
+                yield row, self._recall(seq, payload, mono_ns, now_ns - ends[run])
                 expected += 1
         except DiskDamaged as error:
             raise InvariantBroken(f"journal {self._path}: damaged at or after entry {expected}: {error}") from error
         if Head(expected - 1, chained) != self._head:
             raise InvariantBroken(f"journal {self._path}: entry {expected} is missing, the head names {self._head.seq}")
-        self._run = 1 + max(ends, default=0)
-        self._verified = True
-        self.open_ms += (time.perf_counter_ns() - began_ns) / 1e6
+
+    def _holds(self, checkpoint: Checkpoint) -> bool:
+        """Of this journal, and nothing that came later is about an order that it folded away."""
+        at = next(self._disk.rows(checkpoint.seq), None)
+        if at is None or (at.seq, at.hash) != (checkpoint.seq, checkpoint.hash):
+            log.warning("checkpoint_unusable path=%s: entry %d is another one", self._path, checkpoint.seq)
+            return False
+        later = self._disk.rows(checkpoint.seq + 1)
+        unknown = strangers([*(row.payload for row in checkpoint.carried), *(row.payload for row in later)])
+        if unknown:
+            log.warning("checkpoint_unusable path=%s: late word on %s", self._path, unknown[:3])
+        return not unknown
 
     def _recall(self, seq: int, payload: bytes, mono_ns: int, shift_ns: int) -> Recalled:
         try:
@@ -234,6 +284,25 @@ class Journal:
 
     def _tell(self) -> None:
         self._on_state(JournalState(writable=not self._failure, reason=self._failure, seen_ns=self._mono_ns()))
+
+
+def strangers(payloads: Iterable[bytes]) -> list[str]:
+    """Client ids and trades that entries speak of and that none before them has planned."""
+    planned: set[str] = set()
+    found = []
+    for payload in payloads:
+        entry = _decode(payload)
+        match entry:
+            case Submit():
+                planned.update(each for order in entry.orders for each in (order.cid, order.trade_id))
+            case OrderReported() if entry.report.cid not in planned:
+                found.append(entry.report.cid)
+            case TradeSettled() if entry.trade_id not in planned:
+                found.append(entry.trade_id)
+            case OrderSent() | OrderNotSent() | OrderRefused() | OrderLost() | OrderMissing() | CancelRefused():
+                if entry.cid not in planned:
+                    found.append(entry.cid)
+    return found
 
 
 def _chain(before: bytes, seq: int, run: int, kind: str, wall_ms: int, mono_ns: int, payload: bytes) -> bytes:
