@@ -32,7 +32,7 @@ from engine.garbage import sweep
 _HELD_SHARE, _HELD_LATE_MS = 0.985, 250
 _STEADY_RATE = 5_000
 _TICK_S = 0.1
-_START_S = 120
+_START_S = 300
 
 
 class Pauses:

@@ -66,7 +66,7 @@ class Load:
     def __init__(self, symbols: int, seed: int) -> None:
         self.sent = 0
         self._rate = 0
-        self._markets: dict[tuple[str, str], _Market] = {}
+        self.markets: dict[tuple[str, str], _Market] = {}
         tapes = {source: read_tape(source) for source in set(LEVELS_OF.values())}
         for venue in VENUES:
             tape, krw = tapes[LEVELS_OF[venue]], KRW_PER_USDT if venue in KOREAN else 1.0
@@ -74,13 +74,13 @@ class Load:
             for base in bases(venue, symbols):
                 symbol = symbol_of(venue, base)
                 names = {b"s": symbol.encode(), b"l": symbol.lower().encode(), b"b": base.encode()}
-                self._markets[venue, base] = _Market(venue, dict(names), tether if base == "USDT" else coin)
-        self._order = list(self._markets.values())
-        Random(seed).shuffle(self._order)
+                self.markets[venue, base] = _Market(venue, dict(names), tether if base == "USDT" else coin)
+        self.order = list(self.markets.values())
+        Random(seed).shuffle(self.order)
 
     def subscribe(self, venue: str, text: str, transport: WSTransport) -> None:
         for name in dict.fromkeys(_COIN.findall(text)):
-            market = self._markets.get((venue, name.strip('"').upper().removeprefix("KRW-")))
+            market = self.markets.get((venue, name.strip('"').upper().removeprefix("KRW-")))
             if market is None or market.transport is transport:
                 continue
             market.transport = transport
@@ -91,7 +91,7 @@ class Load:
             market.open = True
 
     def rest_book(self, venue: str, symbol: str) -> bytes:
-        market = self._markets[venue, symbol.removesuffix("USDT")]
+        market = self.markets[venue, symbol.removesuffix("USDT")]
         market.at, market.open = 0, True
         return market.frame(market.shape.whole)
 
@@ -103,8 +103,8 @@ class Load:
             now = time.monotonic()
             owed, last = min(owed + (now - last) * self._rate, self._rate * 0.05), now
             for _ in range(int(owed)):
-                market = self._order[turn]
-                turn = (turn + 1) % len(self._order)
+                market = self.order[turn]
+                turn = (turn + 1) % len(self.order)
                 owed -= 1
                 if market.open and market.transport is not None and not market.transport.is_disconnected:
                     market.transport.send(WSMsgType.TEXT, market.next())
@@ -116,7 +116,7 @@ class Load:
             while pipe.poll():
                 asked = pipe.recv()
                 if asked == "count":
-                    pipe.send((self.sent, sum(market.open for market in self._order)))
+                    pipe.send((self.sent, sum(market.open for market in self.order)))
                 elif asked == "end":
                     return
                 else:

@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine stops for longer than the 200 ms that an example may take by default: no test here is about time.
+settings.register_profile("premia", deadline=None)
+settings.load_profile("premia")
 
 REPOSITORY = Path(__file__).parent.parent
 
