@@ -113,6 +113,7 @@ class Storm:
             (2, "stale balances", self._stale_balances),
             (2, "disk full", self._disk_full),
             (2, "clock jump", self._clock_jump),
+            (2, "budget", self._budget),
             (4, "kill at a point", self._kill_at_point),
             (3, "kill", self._kill),
             (1, "halt by hand", self._halt_by_hand),
@@ -176,7 +177,15 @@ class Storm:
         self._spell(lambda: setattr(platter, "full", True), lambda: setattr(platter, "full", False), 0.5, 20)
 
     def _clock_jump(self, random: Random) -> None:
-        self._world.jump_wall(random.choice((-600_000, -5_000, -700, 700, 5_000, 600_000)))
+        """Set wrong, and after a while set right."""
+        ms = random.choice((-600_000, -5_000, -700, 700, 5_000, 600_000))
+        self._world.jump_wall(ms)
+        self._world.later(random.uniform(2, 60), self._world.right_wall)
+
+    def _budget(self, random: Random) -> None:
+        client = self._world.clients.get(self._venue())
+        if client is not None:
+            client.spend(random.choice(("calm", "calm", "block")))
 
     def _kill_at_point(self, random: Random) -> None:
         self._world.kill_in = random.randint(0, 12)

@@ -11,13 +11,16 @@ from chaos.disk import Life
 from chaos.faults import Fates
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, RateLimited, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Gate, Instrument, MarketWarning, Wallet
-from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus
+from engine.domain.order import Abilities, LegRole, OrderKind, OrderReport, OrderRequest, OrderStatus
+from engine.net.ratelimit import TokenBucket
 
 T = TypeVar("T")
 TIMEOUT_S = 1.5  # of every call
 LATE_ACCEPTANCE_MS = 3_000  # what the desk is told of venues without a request expiry
 SETTLE_MARGIN_MS = 1_000
 _BAN_S = 20.0
+_WINDOW_MS = 1_000  # a venue with request expiry refuses a request that is dated so far from its own clock
+_ORDERS_PER_S, _ORDER_BURST = 8.0, 16.0
 
 
 class SimVenue:
@@ -31,6 +34,8 @@ class SimVenue:
         random: Random,
         later: Callable[[float, Callable[[], None]], None],
         on_send: Callable[[OrderRequest], None],
+        clock_ns: Callable[[], int],
+        skew_ms: Callable[[], int],
         *,
         expires: bool,
     ) -> None:
@@ -43,7 +48,9 @@ class SimVenue:
         self._random = random
         self._later = later
         self._on_send = on_send
+        self._skew_ms = skew_ms
         self._expires = expires
+        self._orders = TokenBucket(_ORDERS_PER_S, _ORDER_BURST, clock_ns, reserved=_ORDER_BURST / 2)
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)
@@ -51,6 +58,9 @@ class SimVenue:
         if fate == "no_connection":
             await asyncio.sleep(0.001)
             raise VenueUnavailable("connection refused")
+        if not self._orders.try_take(urgent=order.role is not LegRole.ENTRY):
+            self._fates.counts["place.no budget"] += 1
+            raise RateLimited("the order budget is empty, nothing was sent", self._orders.wait_s())
         self._life.point("before the send")
         self._on_send(order)
         answer: asyncio.Future[OrderReport] = asyncio.get_running_loop().create_future()
@@ -77,6 +87,9 @@ class SimVenue:
         report: OrderReport | None = None
         if self._fates.weather.away:
             error = OutcomeUnknown("HTTP 503: maintenance")
+        elif self._expires and abs(self._skew_ms()) > _WINDOW_MS:
+            self._fates.counts["refused.clock"] += 1
+            error = VenueRefused("expired", "the time of the request is out of its window")
         elif late and self._expires:
             error = VenueRefused("expired", "the request is too old")
         elif fate == "refused":
@@ -111,6 +124,14 @@ class SimVenue:
 
     async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
         raise VenueRefused("unsupported", f"{self.venue} cannot change an open order")
+
+    def spend(self, what: str) -> None:
+        """The venue said that it is nearly too much (calm: exits alone may leave), or too much (block: nothing may)."""
+        seconds = self._random.uniform(2, 15)
+        if what == "block":
+            self._orders.block(seconds)
+        else:
+            self._orders.calm(seconds)
 
     async def cancel(self, symbol: str, cid: str, venue_order_id: str) -> None:
         await self._ask(lambda: self._cancel(cid))

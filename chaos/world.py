@@ -35,6 +35,7 @@ from sandbox.venues import rules
 _ROOT = Path(__file__).parent.parent
 _BOOT_WALL_MS = 1_795_500_000_000  # a Tuesday in November 2026, 15:00 in Seoul
 _IDLE_TICK_S = 5.0  # quiet hours are cheap: what happens in them is nothing
+_MOST_DEATHS = 10
 _EXPIRING = ("binance", "okx")
 _MOST_NAKED_KRW = Decimal(3_000_000)  # one trade's largest leg and what a late one may add
 _FUNDS = {
@@ -47,6 +48,10 @@ _FUNDS = {
 
 class Killed(BaseException):
     """The process is gone, at this very line."""
+
+
+class Hopeless(Exception):
+    """No start helps: the seed has told what it can."""
 
 
 @cache
@@ -88,6 +93,7 @@ class World:
         self.banks = {found.venue: self._bank(found) for found in _markets()}
         self.fates = {name: Fates(self.stream(f"fates {name}"), self.counts) for name in self.banks}
         self.market = Market(self.stream("market"), self.banks, self.tell)
+        self.clients: dict[str, SimVenue] = {}  # of the newest life
         self.life: Life | None = None
         self.shell: Shell | None = None
         self._process: asyncio.Task[None] | None = None
@@ -97,6 +103,7 @@ class World:
         self.kill_at = ""  # the point at which the process dies, by its name
         self.kill_in = -1  # points until the process dies; negative: it does not
         self.lives = 0
+        self.deaths = 0  # of lives that ended by themselves
 
     def stream(self, name: str) -> Random:
         """One part's draws never move another's."""
@@ -112,7 +119,7 @@ class World:
 
     def clear_sky(self) -> None:
         """From now on nothing goes wrong by itself."""
-        self.kill_in, self.kill_at = -1, ""
+        self.kill_in, self.kill_at, self._skew_ms = -1, "", 0
         self.platter.full = self.platter.hand_halted = False
         self.market.crossed.clear()
         for fates in self.fates.values():
@@ -122,7 +129,11 @@ class World:
             fates.weather.away = fates.weather.zero_balances = fates.weather.stale_balances = False
 
     def jump_wall(self, ms: int) -> None:
+        """The wall clock is set. A venue with request expiry refuses what is dated too far from its own."""
         self._skew_ms += ms
+
+    def right_wall(self) -> None:
+        self._skew_ms = 0
 
     def venue_ms(self) -> int:
         """The venues' clocks are right."""
@@ -153,6 +164,9 @@ class World:
             raise Killed
 
     def start(self) -> None:
+        """Raises Hopeless where the process has ended by itself again and again."""
+        if self.deaths > _MOST_DEATHS:
+            raise Hopeless(f"the process ended by itself {self.deaths} times")
         self.lives += 1
         life = Life(self.lives, self.point)
         self.life = life
@@ -198,6 +212,7 @@ class World:
             self.checks.breach("a callback failed", repr(error)[:500])
 
     def _died(self, error: BaseException) -> None:
+        self.deaths += 1
         self.checks.breach("the process ended by itself", repr(error)[:500])
         self._bury()
 
@@ -233,7 +248,12 @@ class World:
 
         expires = name in _EXPIRING
         bank, fates = self.banks[name], self.fates[name]
-        return self._seams.orders(SimVenue(bank, fates, life, self._network, self.later, on_send, expires=expires))
+        made = SimVenue(
+            *(bank, fates, life, self._network, self.later, on_send, self.mono_ns, lambda: self._skew_ms),
+            expires=expires,
+        )
+        self.clients[name] = made
+        return self._seams.orders(made)
 
     async def _attend(self, name: str, venue: Orders, shell: Shell) -> None:
         """What the daemon does for a venue: its rules until it answers; here also its feed's first word."""
