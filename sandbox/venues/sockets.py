@@ -88,7 +88,10 @@ class Socket:
             if self.half_open:
                 continue
             if message.type is WSMsgType.PING:
-                await self._ws.pong(message.data)
+                try:
+                    await self._ws.pong(message.data)
+                except ConnectionError:
+                    return
             elif message.type is WSMsgType.TEXT:
                 await on_text(message.data)
             elif message.type is WSMsgType.BINARY:

@@ -18,6 +18,7 @@ from engine.domain.money import ZERO, TickBand, floor_to
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.coinone import standing
+from engine.venues.coinone.line import CoinoneLine
 from engine.venues.coinone.signing import payload, signature
 from engine.venues.coinone.standing import pair_of
 from engine.venues.reports import acknowledged, fees_of, number
@@ -34,12 +35,15 @@ class _Exchange(Hooked, coinone):  # type: ignore[misc]
     rest_base = ""
     in_upper_case = False  # ccxt signs with the secret so; the venue's page shows it as it is
 
+    def signing_secret(self) -> str:
+        return str(self.secret.upper() if self.in_upper_case else self.secret)
+
     def sign(self, path: str, api: Any, method: str = "GET", params: Any = None) -> Any:
         fields = {} if params is None else params
         url = f"{self.rest_base}/{self.implode_params(path, fields)}"
         if api[0] == "public":
             return {"url": url, "method": method, "body": None, "headers": None}
-        secret = self.secret.upper() if self.in_upper_case else self.secret
+        secret = self.signing_secret()
         body = payload({"access_token": self.apiKey, "nonce": str(uuid4()), **fields})
         headers = {
             "Content-Type": "application/json",
@@ -150,7 +154,8 @@ class CoinoneOrders:
         self.late_acceptance_ms = config.late_acceptance_ms + config.settle_margin_ms
         self._exchange = _Exchange(options(credential.key, credential.secret, config.order_timeout_ms))
         self._exchange.rest_base = config.rest_base.rstrip("/")
-        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets)
+        self.line = CoinoneLine(config, credential) if config.order_path == "native" else None
+        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets, self.line)
         self._config = config
 
     async def place(self, order: OrderRequest) -> OrderReport:
@@ -243,6 +248,8 @@ class CoinoneOrders:
         except VenueRefused as error:
             self._exchange.in_upper_case = not self._exchange.in_upper_case
             other = "upper" if self._exchange.in_upper_case else "as shown"
+            if self.line is not None:
+                self.line.sign_with(self._exchange.signing_secret())
             log.warning("signature_refused venue=coinone error=%s trying_secret=%s", error, other)
             await self.balances()
 

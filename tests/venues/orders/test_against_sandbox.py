@@ -19,7 +19,7 @@ from tests.venues.orders.stage import config
 
 VENUES = ("upbit", "bithumb", "binance", "okx", "bybit", "gate", "bitget", "kucoin", "coinone")
 SOCKETS = ("binance", "okx", "bybit")
-NATIVE = ("upbit", "bithumb", *SOCKETS)
+NATIVE = ("upbit", "bithumb", "coinone", *SOCKETS)
 PATHS = [(venue, "ccxt") for venue in VENUES] + [(venue, "native") for venue in NATIVE]
 KRW_TICKS = (TickConfig(D(0), D(1)), TickConfig(D(5_000), D(5)), TickConfig(D(1_000_000), D(1_000)))
 EXPIRING = ("binance", "okx", "bybit", "gate")
