@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -14,9 +15,12 @@ from engine.domain.errors import ConfigError
 from engine.execution.plan import PlanRules
 from engine.market.fx import FxRules
 from engine.market.view import VenueRules
+from engine.risk.last_step import LastStep, LastStepRules
 from engine.risk.limits import Limits, limits_of
 from engine.strategies.registry import REGISTRY
 from engine.strategies.sight import Strategy
+
+_OVER_THE_GATE = Decimal("1.5")
 
 
 def core_config(config: Config) -> CoreConfig:
@@ -48,6 +52,37 @@ def core_config(config: Config) -> CoreConfig:
         breaker_cooldown_s=config.risk.breaker_cooldown_s,
         premium_sizes_krw=tuple(float(size) for size in config.boards.premium_sizes_krw),
     )
+
+
+def last_step(config: Config) -> LastStep:
+    """The guard before each send. Raises ConfigError."""
+    limits, own = _limits(config), config.risk.last_step
+    # Above the gate's own: it counts by other rates and from another moment on, and must not stop what that let pass.
+    most = int(limits.max_orders_per_minute * _OVER_THE_GATE)
+    orders = own.orders_per_minute if own.orders_per_minute is not None else most
+    notional_krw = _first(own.notional_per_minute_krw, limits.max_notional_per_minute_krw * _OVER_THE_GATE)
+    repeats = own.repeats_per_minute
+    return LastStep(
+        LastStepRules(
+            allowed={
+                name: frozenset(venue.symbols) for name, venue in config.venues.items() if venue.enabled and venue.trade
+            },
+            collar=_first(own.collar, limits.max_collar * _OVER_THE_GATE),
+            exit_collar=_first(own.exit_collar, limits.max_collar * 3),
+            reference_age_ms=own.reference_age_ms,
+            exit_reference_age_ms=own.exit_reference_age_ms,
+            orders=orders,
+            venue_orders=own.venue_orders_per_minute if own.venue_orders_per_minute is not None else orders,
+            notional_krw=notional_krw,
+            venue_notional_krw=_first(own.venue_notional_per_minute_krw, notional_krw),
+            repeats=repeats if repeats is not None else 2 * limits.max_trades_per_window,
+            exit_share=own.exit_share,
+        )
+    )
+
+
+def _first(own: Decimal | None, profile: Decimal) -> Decimal:
+    return own if own is not None else profile
 
 
 def _limits(config: Config) -> Limits:

@@ -22,8 +22,9 @@ from engine.domain.event import (
     OrderSent,
     VenueFailed,
 )
-from engine.domain.money import NS_PER_MS
+from engine.domain.money import NS_PER_MS, ZERO, exact
 from engine.domain.order import OrderRequest, OrderStatus, TimeInForce
+from engine.risk.last_step import LastStep, Reference
 from engine.risk.latch import allows
 from engine.storage.journal import Entry, Journal
 from engine.storage.latch import LatchStore
@@ -65,7 +66,9 @@ class Carrier:
         tasks: asyncio.TaskGroup,
         latch: LatchStore,
         mono_ns: Callable[[], int],
+        guard: LastStep | None = None,  # only a bench goes without
     ) -> None:
+        self._guard = guard
         self._desk = desk
         self._journal = journal
         self._orders = orders
@@ -110,6 +113,8 @@ class Carrier:
             for order in effect.orders:
                 self._desk.handle(OrderNotSent(cid=order.cid, reason=str(error), seen_ns=self._mono_ns()))
             return
+        if not self._admitted(effect):
+            return
         *others, last = effect.orders
         for order in others:
             self._spawn(self._place(order, effect))
@@ -118,6 +123,44 @@ class Carrier:
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         await self._place(last, effect)  # the last one, and the only one, needs no task and no turn of its own
+
+    def _admitted(self, effect: Submit) -> bool:
+        """The guard's word on all orders of a record: one that must not leave stops them all, and perhaps the desk."""
+        if self._guard is None:
+            return True
+        now_ns = self._mono_ns()
+        references = {order.cid: self._reference(order, now_ns) for order in effect.orders}
+        breach = self._guard.admit(effect.orders, references, effect.plan is None, now_ns)
+        if breach is None:
+            return True
+        log.error("order_stopped rule=%s level=%d %s", breach.rule, breach.level, breach.text)
+        for order in effect.orders:
+            self._tell(
+                OrderNotSent(
+                    cid=order.cid,
+                    reason=f"last step: {breach.text}",
+                    seen_ns=now_ns,
+                    rule=breach.rule,
+                    numbers=breach.numbers,
+                )
+            )
+        if breach.level > self._desk.level:
+            halt = Halt(level=breach.level, reason=f"last step: {breach.text}")
+            self._desk.ask(f"last-step-{now_ns}", "last_step", "owner", halt)
+        return False
+
+    def _reference(self, order: OrderRequest, now_ns: int) -> Reference:
+        """What the order's own symbol costs now, by its own book."""
+        state = self._desk.state
+        rules = state.market.instruments.get((order.venue, order.symbol))
+        quote = state.market.quote(order.venue, order.symbol)
+        if rules is None or quote is None:
+            return Reference()
+        return Reference(
+            mid=exact((quote.bid + quote.ask) / 2),
+            age_ms=state.market.age_ms(order.venue, order.symbol, now_ns),
+            quote_krw=state.krw_rates.get(rules.quote, ZERO),
+        )
 
     async def _place(self, order: OrderRequest, effect: Submit) -> None:
         """The last look at the latch stands directly before the send: no await between them."""

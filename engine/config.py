@@ -139,9 +139,31 @@ class BoardsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ValueError("premium_sizes_krw must be one to five sums of at least 10000 KRW")
 
 
+class LastStepConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every order is held to directly before it is sent. None: made of the profile's own limits."""
+
+    collar: Decimal | None = None  # beyond the symbol's own mid; else 1.5 times the gate's
+    exit_collar: Decimal | None = None  # of what ends an exposure; else three times the gate's
+    reference_age_ms: int = 5_000
+    exit_reference_age_ms: int = 30_000
+    orders_per_minute: int | None = None
+    venue_orders_per_minute: int | None = None  # of each venue; else as many as in all
+    notional_per_minute_krw: Decimal | None = None
+    venue_notional_per_minute_krw: Decimal | None = None
+    repeats_per_minute: int | None = None  # of one venue, symbol and side; else twice the trades of one pair
+    exit_share: Decimal = Decimal("0.3")  # of each total: left for what ends an exposure
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.exit_share < 1:
+            raise ValueError("exit_share must lie in [0, 1): 0.3 leaves 30 % for exits")
+        if self.reference_age_ms <= 0 or self.exit_reference_age_ms <= 0:
+            raise ValueError("reference_age_ms and exit_reference_age_ms must be positive")
+
+
 class RiskConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     profile: str = "liveguard"  # canary | liveguard | standard
     overrides: dict[str, Decimal] = {}  # single limits of the profile, by name
+    last_step: LastStepConfig = field(default_factory=LastStepConfig)
     breaker_cooldown_s: int = 300  # of every breaker; six times as long after a streak of losses
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from engine.assemble import core_config
+from engine.assemble import core_config, last_step
 from engine.carrier import Carrier
 from engine.config import Config
 from engine.core.state import State
@@ -63,6 +63,7 @@ class Shell:
         self._quarter = self._day = 0
         self.desk = Desk(State(core_config(config)), clock.mono_ns, meter, events)
         self.desk.on_late = self._on_late
+        self.guard = last_step(config)
         self.carrier: Carrier | None = None
         self._orders: Mapping[str, Orders] = {}
         self._journal: Journal | None = None
@@ -75,7 +76,7 @@ class Shell:
         carry: dict[type, Callable[[Any], None]],
     ) -> Carrier:
         """Say who carries out what: orders and the latch here, `carry` the rest."""
-        carrier = Carrier(self.desk, journal, orders, tasks, self._latch_store, self._clock.mono_ns)
+        carrier = Carrier(self.desk, journal, orders, tasks, self._latch_store, self._clock.mono_ns, self.guard)
         self.carrier, self._journal = carrier, journal
         self._orders = orders
         self.desk.wire({**carrier.effects(), **carry, LatchChanged: self._latch})

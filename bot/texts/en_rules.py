@@ -42,6 +42,12 @@ RULES: dict[str, str] = {
     "suspended": "The venue takes no orders on this market",
     "price_moved": "The price has moved",
     "venue_refused": "Refused by the venue",
+    "not_listed": "Market not on the list (last step)",
+    "last_collar": "Limit price off its own market (last step)",
+    "no_reference": "No fresh price to check against (last step)",
+    "last_orders": "Too many orders within a minute (last step)",
+    "last_notional": "Too much money within a minute (last step)",
+    "repeated": "The same order again and again (last step)",
     "gone": "The opportunity is over",
     "mode": "Not in confirm mode",
     "unknown_token": "Unknown button",
@@ -85,6 +91,8 @@ RULES: dict[str, str] = {
 
 NUMBERS: dict[str, str] = {
     "late_s": "late (s)",
+    "value": "counted",
+    "distance": "beyond the mid",
     "ttl_s": "good for (s)",
     "net": "net",
     "floor": "floor",

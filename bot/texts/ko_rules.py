@@ -42,6 +42,12 @@ RULES: dict[str, str] = {
     "suspended": "거래소가 거래를 멈춘 시장",
     "price_moved": "가격이 움직임",
     "venue_refused": "거래소가 거절",
+    "not_listed": "허용 목록에 없는 시장 (마지막 점검)",
+    "last_collar": "지정가가 해당 시장 가격과 너무 다름 (마지막 점검)",
+    "no_reference": "비교할 최신 가격이 없음 (마지막 점검)",
+    "last_orders": "1분 주문 건수 초과 (마지막 점검)",
+    "last_notional": "1분 주문 금액 초과 (마지막 점검)",
+    "repeated": "같은 주문이 반복됨 (마지막 점검)",
     "gone": "기회가 지났음",
     "mode": "승인 모드가 아님",
     "unknown_token": "알 수 없는 버튼",
@@ -85,6 +91,8 @@ RULES: dict[str, str] = {
 
 NUMBERS: dict[str, str] = {
     "late_s": "지연(초)",
+    "value": "집계",
+    "distance": "중간값과의 거리",
     "ttl_s": "유효(초)",
     "net": "순이익",
     "floor": "하한",

@@ -10,7 +10,7 @@ from bot.views.reader import Reader
 from engine.control.messages import LeftOut, RefusalView
 
 _SHOWN = 10
-_RATIOS = frozenset({"net", "floor", "spread", "slippage", "drawdown"})
+_RATIOS = frozenset({"net", "floor", "spread", "slippage", "drawdown", "distance"})
 
 
 def reason(reader: Reader, rule: str, text: str, body: object = None) -> Markup:

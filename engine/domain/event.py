@@ -160,6 +160,8 @@ class OrderNotSent(Struct, frozen=True, kw_only=True, tag=True):
     cid: str
     reason: str
     seen_ns: int
+    rule: str = ""  # of the guard before the send that stopped it; its numbers
+    numbers: dict[str, str] = {}
 
 
 class OrderReported(Struct, frozen=True, kw_only=True, tag=True):

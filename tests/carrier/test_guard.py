@@ -1,0 +1,98 @@
+"""The guard in its place: what it stops never reaches a venue's client, is kept as a refusal, and halts the desk."""
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.assemble import last_step
+from engine.carrier import Carrier
+from engine.desk import Desk
+from engine.domain.effect import LatchChanged, Record, StoreSetting
+from engine.domain.errors import VenueRefused
+from engine.domain.order import OrderRequest, OrderStatus
+from engine.risk.last_step import LastStep
+from engine.storage.latch import FileLatch
+from tests.core.harness import Rig
+
+
+class DurableAtOnce:
+    """A journal whose disk takes no time."""
+
+    def append(self, entry: object) -> "asyncio.Future[int]":
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        done.set_result(1)
+        return done
+
+
+class Counter:
+    """A venue's client that counts what would have been signed, and refuses it."""
+
+    venue = "any"
+    late_acceptance_ms = 1_000
+
+    def __init__(self) -> None:
+        self.placed: list[OrderRequest] = []
+
+    async def place(self, order: OrderRequest) -> Any:
+        self.placed.append(order)
+        raise VenueRefused("counted", "it only counts")
+
+
+async def execute(path: Path, rig: Rig, guard: LastStep | None) -> tuple[Counter, Desk]:
+    """A tap on a premium, carried by the real carrier."""
+    client = Counter()
+    async with asyncio.TaskGroup() as tasks:
+        desk = Desk(rig.state, lambda: rig.now_ns, dict)
+        venues: Any = dict.fromkeys(rig.venues, client)
+        journal: Any = DurableAtOnce()
+        carrier = Carrier(desk, journal, venues, tasks, FileLatch(path / "latch.json"), lambda: rig.now_ns, guard)
+        kept: list[object] = []
+        desk.wire({**carrier.effects(), **dict.fromkeys((LatchChanged, Record, StoreSetting), kept.append)})
+        rig.desk = desk
+        token = rig.token(rig.premium(0.01))
+        assert rig.tap(token).ok
+        for _ in range(20):
+            await asyncio.sleep(0)
+    return client, desk
+
+
+def strict(rig: Rig, **changes: object) -> LastStep:
+    return LastStep(msgspec.structs.replace(last_step(rig.config).rules, **changes))
+
+
+GUARDS = [  # why, what the guard allows, rule, level
+    ("a market that nobody listed", {"allowed": {}}, "not_listed", 2),
+    ("a collar of nothing", {"collar": Decimal("-0.5")}, "last_collar", 1),
+    ("no book is fresh enough", {"reference_age_ms": -1}, "no_reference", 0),
+    ("no order a minute", {"orders": 1}, "last_orders", 1),
+    ("no money a minute", {"notional_krw": Decimal(1)}, "last_notional", 1),
+    ("never twice", {"repeats": 0}, "repeated", 1),
+]
+
+
+@pytest.mark.parametrize("why, changes, rule, level", GUARDS, ids=[case[0] for case in GUARDS])
+async def test_nothing_reaches_the_client(tmp_path, why, changes, rule, level):
+    rig = Rig().ready()
+    client, desk = await execute(tmp_path, rig, strict(rig, **changes))
+    assert client.placed == []
+    assert desk.level == desk.state.level == level
+    trade = list(rig.state.trades.values())[-1]
+    assert {order.status for order in trade.orders} == {OrderStatus.NOT_PLACED}, "both legs, or none"
+    assert rig.state.refusals[0].rule == rule and rig.state.refusals[0].numbers
+
+
+async def test_the_configured_guard_lets_a_proper_trade_pass(tmp_path):
+    rig = Rig().ready()
+    client, desk = await execute(tmp_path, rig, last_step(rig.config))
+    assert {order.venue for order in client.placed} >= {"binance", "upbit"}
+    assert desk.level == 0
+
+
+async def test_without_the_guard_the_order_goes_out(tmp_path):
+    rig = Rig().ready()
+    client, _ = await execute(tmp_path, rig, None)
+    assert client.placed != []
