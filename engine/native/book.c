@@ -10,22 +10,22 @@ static inline int is_worse(const Level *row, double price, int side)
     return side == BID ? row->price < price : row->price > price;
 }
 
-/* How many rows are worse than `price`: the few best one by one, the others by halves. */
+/* How many rows are worse than `price`: near the touch one by one, else by halves without a branch to guess wrong. */
 static Py_ssize_t place_of(const Level *rows, Py_ssize_t count, double price, int side)
 {
-    Py_ssize_t high = count, low = count > FEW ? count - FEW : 0;
-    for (; high > low; high--)
-        if (is_worse(&rows[high - 1], price, side))
-            return high;
-    low = 0;
-    while (low < high) {
-        Py_ssize_t middle = low + (high - low) / 2;
-        if (is_worse(&rows[middle], price, side))
-            low = middle + 1;
-        else
-            high = middle;
+    Py_ssize_t low = count > FEW ? count - FEW : 0;
+    if (low == 0 || is_worse(&rows[low - 1], price, side)) {
+        while (count > low && !is_worse(&rows[count - 1], price, side))
+            count--;
+        return count;
     }
-    return low;
+    const Level *base = rows;
+    while (low > 1) {
+        Py_ssize_t half = low / 2;
+        base += is_worse(&base[half - 1], price, side) ? half : 0;
+        low -= half;
+    }
+    return base - rows + is_worse(base, price, side);
 }
 
 /* Room for `wanted` rows; -1 with MemoryError. */
