@@ -10,6 +10,7 @@ from bot.office import Office
 from bot.outbox import Priority
 from bot.views import notices
 from bot.views.content import Button, Content
+from bot.views.orders import OVER
 from engine.control.client import DoorRefused, DoorUnavailable
 from engine.control.messages import AlertView, Event, OpportunityView, StatusView, TradeView
 
@@ -58,6 +59,8 @@ class Alerts:
                 self.opportunity(event.opportunity())
             case "trade":
                 self.trade(event.trade())
+            case "parent":
+                self._office.orders.take(event.parent(), [user.id for user in self._users])
             case "alert":
                 self._alert(event)
             case "halt":
@@ -81,6 +84,7 @@ class Alerts:
         reads = self._office.door.reads(ACTOR)
         try:
             status, views, trades = await reads.status(), await reads.opportunities(), await reads.trades()
+            parents = await reads.parents()
         except (DoorUnavailable, DoorRefused) as error:
             log.warning("catch_up_failed error=%s", error)
             return
@@ -92,6 +96,9 @@ class Alerts:
                 self._change(card, card.view.model_copy(update={"state": "expired", "reason": ""}))
         for view in reversed(views):
             self.opportunity(view)
+        for parent in reversed(parents):
+            if parent.state not in OVER or self._office.orders.knows(parent.id):
+                self._office.orders.take(parent, [user.id for user in self._users])
         for trade in reversed(trades):
             # Receipts without a card come by the stored stream, each once.
             if self._office.cards.find(trade.opportunity_id) is not None:
@@ -156,6 +163,8 @@ class Alerts:
                 for user in self._users:
                     self._office.outbox.touch(user.id, card.slot, "card", Priority.FILL, in_ms=_settling_ms(trade))
             return
+        if trade.strategy == "order" and trade.state != "dead_letter":
+            return  # a slice of a person's order: its own card tells of it
         key = f"trade:{trade.id}"
         body = trade.model_dump_json()
         if self._office.store.fact(key) == body:

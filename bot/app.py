@@ -23,10 +23,11 @@ from bot.config import BotConfig, User
 from bot.delivery import ChatWorker, Parts, Renderer, is_dead
 from bot.gate import Authorise, Permit
 from bot.halts import Halts
-from bot.handlers import alerts, curve, halt, look, markets, money, presses, repair, start, strategies, taps
+from bot.handlers import alerts, curve, halt, look, markets, money, orders, presses, repair, start, strategies, taps
 from bot.menu import offer_commands
 from bot.notify import Heart, notify
 from bot.office import Office
+from bot.orders import Orders
 from bot.outbox import Outbox, Priority
 from bot.painter import Painter
 from bot.poll import Poller
@@ -103,6 +104,13 @@ class App:
             presses=presses_,
             halts=Halts(self.store),
             cards=cards,
+            orders=Orders(
+                self.store,
+                self.outbox,
+                presses_,
+                lambda chat_id: self.office.reader(self._user(chat_id)),
+                self._now_ms,
+            ),
             now_ms=self._now_ms,
         )
 
@@ -170,7 +178,11 @@ class App:
         }
 
     def _parts(self) -> Parts:
-        renderers: dict[str, Renderer] = {"card": self.office.cards.render, "trade": self.office.cards.render_trade}
+        renderers: dict[str, Renderer] = {
+            "card": self.office.cards.render,
+            "trade": self.office.cards.render_trade,
+            "order": self.office.orders.render,
+        }
         return Parts(
             bot=self.bot,
             store=self.store,
@@ -237,7 +249,7 @@ def dispatcher(office: Office) -> Dispatcher:
     made.update.outer_middleware(Authorise(office))
     for observer in (made.message, made.callback_query, made.my_chat_member):
         observer.middleware(Permit())
-    for module in (halt, taps, presses, start, look, markets, alerts, money, strategies, curve, repair):
+    for module in (halt, taps, orders, presses, start, look, markets, alerts, money, strategies, curve, repair):
         made.include_router(module.routes())
     made.include_router(start.rest())
     return made

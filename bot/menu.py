@@ -14,7 +14,7 @@ log = logging.getLogger("premia.bot.menu")
 
 _MARKETS = ("premium", "funding", "venues", "alerts")
 _VIEWER = ("status", "opps", "positions", "balance", "pnl", "report", "why", "strategies", "curve")
-_TRADER = ("halt", "kill")
+_TRADER = ("order", "halt", "kill")
 _OWNER = ("resume", "dlq", "audit")
 _EVERYBODY = ("live", "lang", "help")
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 from bot.cards import Cards
 from bot.config import BotConfig, User
 from bot.halts import Halts
+from bot.orders import Orders
 from bot.outbox import Outbox, Priority
 from bot.presses import Presses
 from bot.store import Store
@@ -25,6 +26,7 @@ class Office(Struct, frozen=True, kw_only=True):
     presses: Presses
     halts: Halts
     cards: Cards
+    orders: Orders
     now_ms: Callable[[], int]
 
     def reader(self, user: User) -> Reader:

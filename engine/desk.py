@@ -8,7 +8,7 @@ from os import SEEK_END
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from engine.core import boards, views
+from engine.core import boards, parent_cards, parent_commands, views
 from engine.core.state import State, encode
 from engine.core.step import decide, tell
 from engine.domain.alerting import AlertSettings, AlertsPreview, AlertsView
@@ -17,7 +17,15 @@ from engine.domain.command import Command
 from engine.domain.effect import Effect, Notice, OrderView, Reply
 from engine.domain.errors import InvariantBroken
 from engine.domain.event import Commanded, Event
-from engine.domain.view import BalanceView, OpportunityView, RefusalView, StatusView, StrategyView, TradeView
+from engine.domain.view import (
+    BalanceView,
+    OpportunityView,
+    ParentView,
+    RefusalView,
+    StatusView,
+    StrategyView,
+    TradeView,
+)
 
 log = logging.getLogger(__name__)
 NEVER_LATE = 1 << 63
@@ -163,6 +171,9 @@ class Desk:
 
     def trades(self) -> Sequence[TradeView]:
         return views.trade_list(self.state)
+
+    def parents(self) -> Sequence[ParentView]:
+        return [parent_cards.view(self.state, parent) for parent in parent_commands.open_orders(self.state)]
 
     def orders(self) -> Sequence[OrderView]:
         return views.order_list(self.state)

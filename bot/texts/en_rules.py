@@ -87,6 +87,15 @@ RULES: dict[str, str] = {
     "hysteresis": "Hardly moved",
     "window_cap": "Too many in the window",
     "too_costly": "Too costly",
+    "unknown_market": "No such market",
+    "unknown_order": "No such order",
+    "price_missing": "A price is missing",
+    "stop_side": "Stop on the wrong side",
+    "no_curve": "No volume history",
+    "band": "Outside the price limit",
+    "unsupported": "Not possible at this venue",
+    "no_route": "No venue can take it",
+    "over": "Over already",
 }
 
 NUMBERS: dict[str, str] = {

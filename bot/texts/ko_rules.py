@@ -87,6 +87,15 @@ RULES: dict[str, str] = {
     "hysteresis": "변화가 작음",
     "window_cap": "구간 횟수 초과",
     "too_costly": "비용 과다",
+    "unknown_market": "없는 마켓",
+    "unknown_order": "없는 주문",
+    "price_missing": "가격이 빠짐",
+    "stop_side": "손절 가격의 방향이 반대",
+    "no_curve": "거래량 기록 없음",
+    "band": "가격 한도 밖",
+    "unsupported": "이 거래소에서 불가",
+    "no_route": "받을 거래소 없음",
+    "over": "이미 끝남",
 }
 
 NUMBERS: dict[str, str] = {

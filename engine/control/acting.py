@@ -25,6 +25,8 @@ _STATUS = {
     "unknown_strategy": 404,
     "unknown_venue": 404,
     "unknown_token": 404,
+    "unknown_order": 404,
+    "unknown_market": 404,
     "not_yours": 403,
     "gone": 410,
     "stale_confirm": 410,

@@ -77,6 +77,10 @@ class Reads:
     async def opportunity(self, opportunity_id: str) -> m.OpportunityView:
         return await self._one(m.OpportunityView, f"/opportunities/{_part(opportunity_id)}")
 
+    async def parents(self) -> list[m.ParentView]:
+        """Persons' orders: those under way first, newest first."""
+        return await self._many(m.ParentView, "/v1/parents")
+
     async def trades(self, limit: int = 50) -> list[m.TradeView]:
         return await self._many(m.TradeView, "/trades", limit=limit)
 
@@ -174,6 +178,20 @@ class Commands:
     async def confirm(self, token: str, user_id: int, chat_id: int, request_id: str = "") -> m.Answer:
         body = m.ConfirmBody(token=token, user_id=user_id, chat_id=chat_id)
         return await self._send("/confirm", body, request_id)
+
+    async def preview_order(self, order: m.OrderBody, user_id: int, chat_id: int, request_id: str = "") -> m.Answer:
+        """Sends nothing. On `ok` the body is a ParentQuote."""
+        body = m.PreviewBody(order=order, user_id=user_id, chat_id=chat_id)
+        return await self._send("/v1/parents/preview", body, request_id)
+
+    async def confirm_order(self, token: str, user_id: int, chat_id: int, request_id: str = "") -> m.Answer:
+        """On `ok` the body is a ParentView."""
+        body = m.ConfirmBody(token=token, user_id=user_id, chat_id=chat_id)
+        return await self._send("/v1/parents/confirm", body, request_id)
+
+    async def move_order(self, parent_id: str, to: str, request_id: str = "") -> m.Answer:
+        """`to`: pause, resume or cancel. On `ok` the body is a ParentView."""
+        return await self._send(f"/v1/parents/{_part(parent_id)}/{_part(to)}", None, request_id)
 
     async def skip(self, opportunity_id: str, request_id: str = "") -> m.Answer:
         return await self._send(f"/opportunities/{_part(opportunity_id)}/skip", None, request_id)

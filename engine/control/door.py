@@ -10,6 +10,7 @@ from engine.domain.effect import Notice, OrderView, Reply
 from engine.domain.view import (
     BalanceView,
     OpportunityView,
+    ParentView,
     RefusalView,
     StatusView,
     StrategyView,
@@ -34,6 +35,10 @@ class Desk(Protocol):
 
     def trades(self) -> Sequence[TradeView]:
         """Working and dead-letter trades and the last 200 closed ones, newest first."""
+        ...
+
+    def parents(self) -> Sequence[ParentView]:
+        """Persons' orders: those under way first, then those that ended lately; newest first."""
         ...
 
     def orders(self) -> Sequence[OrderView]:

@@ -40,6 +40,8 @@ from engine.control.views import (
     OrderReport,
     OrderRequest,
     OrderView,
+    ParentQuote,
+    ParentView,
     PnlView,
     RefusalView,
     StatusView,
@@ -75,6 +77,8 @@ __all__ = [
     "OrderReport",
     "OrderRequest",
     "OrderView",
+    "ParentQuote",
+    "ParentView",
     "PnlView",
     "PremiumBoard",
     "PremiumView",
@@ -160,6 +164,28 @@ class TokenBody(Message):
 
 class ConfirmBody(Message):
     token: Name
+    user_id: int
+    chat_id: int
+
+
+class OrderBody(Message):
+    """A person's order; the engine validates. `venue`: a venue or best; sizes in the coin, prices in its quote."""
+
+    template: Literal["sweep", "ioc", "fok", "limit", "ladder", "twap", "vwap", "iceberg", "buckets", "stop"]
+    side: Literal["buy", "sell"]
+    base: Name
+    qty: Decimal = Field(gt=0)
+    venue: Name
+    price: Decimal | None = Field(default=None, gt=0)
+    stop: Decimal | None = Field(default=None, gt=0)
+    band_bps: Decimal = Field(default=Decimal(30), ge=0, le=200)
+    over_ms: int = Field(default=0, ge=0, le=86_400_000)
+    parts: int = Field(default=0, ge=0, le=200)
+    shown: Decimal = Field(default=Decimal(0), ge=0)
+
+
+class PreviewBody(Message):
+    order: OrderBody
     user_id: int
     chat_id: int
 
@@ -366,6 +392,9 @@ class Event(Message):
 
     def alert(self) -> AlertView:
         return AlertView.model_validate(self.body)
+
+    def parent(self) -> ParentView:
+        return ParentView.model_validate(self.body)
 
     def refusal(self) -> RefusalView:
         return RefusalView.model_validate(self.body)

@@ -18,6 +18,7 @@ from engine.control.clerk import Clerk
 from engine.control.door import Desk
 from engine.control.gate import Gate, Refused, answer_refused, said
 from engine.control.markets import Markets
+from engine.control.ordering import Ordering
 from engine.control.reading import Reading
 from engine.control.sockets import Sockets
 from engine.control.stream import Stream
@@ -43,7 +44,11 @@ class ControlServer:
         clerk = Clerk(desk, keeper, history)
         acting = Acting(clerk, reading, curves)
         markets = Markets(desk, clerk)
-        self._routers = [reading.router(), acting.router(), markets.router(), Sockets(desk, stream).router()]
+        ordering = Ordering(desk, clerk)
+        self._routers = [
+            *(part.router() for part in (reading, acting, markets, ordering)),
+            Sockets(desk, stream).router(),
+        ]
 
     def build(self, token: str = "") -> FastAPI:
         """The application of one address. With a `token` every request must bear it."""

@@ -14,7 +14,7 @@ from engine.domain.report import StoredNotice
 
 log = logging.getLogger(__name__)
 
-LIVE_KINDS = frozenset({"opportunity", "refusal"})  # everything else must not be lost
+LIVE_KINDS = frozenset({"opportunity", "parent", "refusal"})  # everything else must not be lost
 _RECENT = 500  # stored notices kept at hand, so that a reader who keeps up costs no query
 _PAGE = 200
 _LIVE_KEYS = 500  # per reader; beyond it the oldest key is dropped, for /opportunities has them all

@@ -141,6 +141,46 @@ class TradeView(Message):
     reason: str
 
 
+class ParentView(Message):
+    """A person's order and how far it is. Prices in its quote asset, sizes in its coin."""
+
+    id: str
+    template: str
+    side: str
+    base: str
+    qty: Decimal
+    venue: str
+    symbol: str
+    quote: str
+    limit: Decimal
+    stop: Decimal | None
+    state: str  # draft | running | paused | cancelling | done | cancelled
+    reason: str
+    slices: int
+    sent: int
+    children: int
+    filled_qty: Decimal
+    filled_krw: Decimal
+    fees_krw: Decimal
+    price: Decimal
+    cost_krw: Decimal
+    fee_krw: Decimal
+    over_ms: int
+    ran_ms: int
+    route: tuple[str, ...]
+    actor: str
+    opened_ms: int
+    updated_ms: int
+
+
+class ParentQuote(Message):
+    """Body of the answer to a preview: what the tap on `token` would begin."""
+
+    token: str
+    order: ParentView
+    expires_ms: int
+
+
 class AlertView(Message):
     """Something a person should know. `rule` names it."""
 

@@ -23,7 +23,7 @@ from engine.domain.view import (
     TradeView,
     VenueView,
 )
-from tests.control.markets import MarketDesk
+from tests.control.markets import MarketCommand, MarketDesk
 
 TIERS = (("-5", "1"), ("-2", "0.7"), ("-1", "0.5"), ("0", "0.2"), ("1", "0.05"), ("3", "0"))
 
@@ -180,7 +180,7 @@ class TestDesk(MarketDesk):
 
     def ask(self, request_id: str, actor: str, role: str, command: given.Command) -> Reply:
         self.asked.append((request_id, actor, command))
-        if isinstance(command, given.SetAlerts | given.UndoAlerts | given.ReleaseMarket):
+        if isinstance(command, MarketCommand):
             return self.ask_markets(request_id, actor, role, command)
         rule, text, body = self._do(actor, command)
         return Reply(request_id=request_id, ok=not rule, rule=rule, text=text, body=msgspec.json.encode(body))

@@ -19,7 +19,7 @@ from engine.domain.view import (
     TradeView,
     VenueView,
 )
-from tests.control.markets import MarketDesk
+from tests.control.markets import MarketCommand, MarketDesk
 from tests.storage.views import opportunity, order, refusal, trade
 
 TIERS = tuple(
@@ -47,7 +47,7 @@ class MemoryDesk(MarketDesk):
 
     def ask(self, request_id: str, actor: str, role: str, command: given.Command) -> Reply:
         self.asked.append((request_id, actor, role, command))
-        if isinstance(command, given.SetAlerts | given.UndoAlerts | given.ReleaseMarket):
+        if isinstance(command, MarketCommand):
             return self.ask_markets(request_id, actor, role, command)
         rule, text, body = self._do(command)
         return Reply(request_id=request_id, ok=not rule, rule=rule, text=text, body=msgspec.json.encode(body))

@@ -7,14 +7,15 @@ from functools import cached_property
 from engine.domain import event as ev
 from engine.domain.alerting import AlertSettings, AlertsPreview, AlertsView
 from engine.domain.board import ClockView, ConnectionView, FundingBoard, PremiumBoard, VenueHealth, Wires
-from engine.domain.command import ReleaseMarket, SetAlerts, UndoAlerts
+from engine.domain.command import ConfirmParent, MoveParent, PreviewParent, ReleaseMarket, SetAlerts, UndoAlerts
 from engine.domain.effect import Reply
 from engine.domain.market import FeeSide, Instrument, Product
 from engine.domain.money import TickBand
+from engine.domain.view import ParentView
 from tests.core.harness import Rig
 
 HOUR_MS = 3_600_000
-MarketCommand = SetAlerts | UndoAlerts | ReleaseMarket
+MarketCommand = SetAlerts | UndoAlerts | ReleaseMarket | PreviewParent | ConfirmParent | MoveParent
 RATES = {"BTC": (0.0001, 8), "DOGE": (-0.00012, 4), "SHIB": (0.0005, 8)}
 
 
@@ -101,6 +102,9 @@ class MarketDesk:
 
     def preview_alerts(self, owner: str, settings: AlertSettings) -> AlertsPreview:
         return self.rig.desk.preview_alerts(owner, settings)
+
+    def parents(self) -> Sequence[ParentView]:
+        return self.rig.desk.parents()
 
     def ask_markets(self, request_id: str, actor: str, role: str, command: MarketCommand) -> Reply:
         return self.rig.desk.ask(request_id, actor, role, command)

@@ -12,6 +12,6 @@ _DAY_MS = 86_400_000
 
 def plan(ask: Ask, rules: Instrument, touch: Touch, start_ms: int) -> tuple[Slice, ...] | NotExecutable:
     if ask.price is None:
-        return missing("no_price", "a limit order needs its price")
+        return missing("price_missing", "a limit order needs its price")
     qty, price = floor_to(ask.qty, rules.qty_step), limit_of(ask, rules, touch)
     return (Slice(qty=qty, tif=TimeInForce.GTC, price=price, rest_ms=ask.over_ms or _DAY_MS),)

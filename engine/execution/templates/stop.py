@@ -24,7 +24,7 @@ def bounds(ask: Ask, rules: Instrument, stop: Decimal) -> tuple[Decimal, Decimal
 def plan(ask: Ask, rules: Instrument, touch: Touch, start_ms: int) -> tuple[Slice, ...] | NotExecutable:
     """Held here: it works as long as the desk runs and sees this book."""
     if ask.stop is None:
-        return missing("no_price", "a stop-loss needs its stop price")
+        return missing("price_missing", "a stop-loss needs its stop price")
     trigger, _ = bounds(ask, rules, ask.stop)
     wrong = touch.bid <= trigger if ask.side is Side.SELL else touch.ask >= trigger
     if wrong:

@@ -87,8 +87,8 @@ def test_plans(why: str, wish: Ask, expected: list[tuple[str, int, float | None]
 
 REFUSED = [  # why, what is asked, the rule
     ("below the venue's minimum", ask(Template.SWEEP, "0.00001"), "min_notional"),
-    ("a limit order without a price", ask(Template.LIMIT), "no_price"),
-    ("a stop without a stop", ask(Template.STOP), "no_price"),
+    ("a limit order without a price", ask(Template.LIMIT), "price_missing"),
+    ("a stop without a stop", ask(Template.STOP), "price_missing"),
     ("a selling stop above the market", ask(Template.STOP, side=Side.SELL, stop=D(142_000_000)), "stop_side"),
     ("a buying stop below the market", ask(Template.STOP, stop=D(139_000_000)), "stop_side"),
     ("a VWAP without history", ask(Template.VWAP, curve=()), "no_curve"),

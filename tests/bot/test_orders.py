@@ -1,0 +1,58 @@
+"""A person's own order on the phone: preview, tap, a card with its bar, hold, go on, end."""
+
+from engine.domain.effect import Notice
+from engine.domain.parent import ParentState
+from tests.bot.rig import OWNER, TRADER, VIEWER, House
+
+
+def relay(house: House) -> None:
+    """The core's notices of persons' orders reach the door as the daemon's do."""
+
+    def hear(notice: Notice) -> None:
+        if notice.kind == "parent":
+            for listener in list(house.desk.listeners):
+                listener(notice)
+
+    house.desk.rig.desk.subscribe(hear)
+
+
+async def test_an_order_from_words_to_its_end(house: House) -> None:
+    phone, rig = house.phone, house.desk.rig
+    relay(house)
+    async with house.engine(), house.bot():
+        await phone.says(OWNER, "/order 매수 BTC 0.006 업비트 분할 8초 4개")
+        draft = await phone.finds(OWNER, "주문 미리보기", button="매수 시작")
+        assert "예상 비용" in draft.text and "₩84" in draft.text and "4개" in draft.text and not rig.state.parents.all
+        await phone.presses(OWNER, draft, "매수 시작")
+        await phone.finds(OWNER, "주문을 시작했습니다")
+        [parent] = rig.state.parents.all.values()
+
+        rig.run_for(500)
+        card = await phone.finds(TRADER, "Buy 0.006 BTC", button="⏸")
+        await phone.presses(TRADER, card, "⏸")
+        held = await phone.finds(TRADER, "paused", button="▶")
+        assert held.id == card.id and parent.state is ParentState.PAUSED
+        assert "▰" in held.text
+        await phone.presses(TRADER, held, "▶")
+        await phone.finds(TRADER, "running", button="⏸")
+        rig.run_until(lambda: parent.is_over, 20_000)
+        rig.run_for(500)
+        end = await phone.finds(TRADER, "✅ done")
+        assert end.id == card.id and "▰▰▰▰▰▰▰▰▰▰ 100 %" in end.text and not end.buttons
+        assert not [m for m in await phone.chat(VIEWER) if m.buttons], "a viewer sees the card, without its buttons"
+
+
+async def test_what_cannot_be_says_why_and_sends_nothing(house: House) -> None:
+    phone = house.phone
+    async with house.engine(), house.bot():
+        await phone.says(VIEWER, "/order buy BTC 0.001 upbit twap")
+        await phone.finds(VIEWER, "Only traders and owners")
+        await phone.says(TRADER, "/order buy BTC 0.001 upbit somehow")
+        await phone.finds(TRADER, "somehow was not understood")
+        await phone.says(TRADER, "/order buy BTC 0.05 upbit market")
+        await phone.finds(TRADER, "one slice is worth")
+        await phone.says(OWNER, "/order 매수 XX 1 업비트 시장가")
+        await phone.finds(OWNER, "없는 마켓")
+        await phone.says(TRADER, "/order")
+        await phone.finds(TRADER, "No order is under way")
+    assert not house.desk.rig.sent
