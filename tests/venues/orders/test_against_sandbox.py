@@ -11,7 +11,7 @@ from engine.config import Credential, TickConfig
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, RateLimited, VenueRefused
 from engine.domain.market import FeeSide
 from engine.domain.money import ceil_price, floor_price, floor_to
-from engine.domain.order import LegRole, OrderRequest, OrderStatus, Side, TimeInForce
+from engine.domain.order import LegRole, OrderKind, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.registry import build_orders, lines_of
 from sandbox.faults import Fault
 from sandbox.world import World, WorldConfig
@@ -148,6 +148,24 @@ async def test_a_filled_ioc_explains_the_wallet_to_the_last_digit(trader, side):
     taken = fees[base if trader.rules.fee_side is FeeSide.RECEIVED and side is Side.BUY else quote]
     due = (report.filled_qty if fees.get(base) else report.filled_quote) * trader.rules.taker_fee_bps / 10_000
     assert abs(taken - due) <= due / 100
+
+
+async def test_market_orders_explain_the_wallet_and_stay_below_their_price(trader):
+    for side in (Side.BUY, Side.SELL):
+        before = await trader.wallet()
+        limit = trader.wish(side, TimeInForce.IOC, away=D("0.02"))
+        order = replace(limit, kind=OrderKind.MARKET, tif=TimeInForce.IOC)
+        await trader.orders.place(order)
+        report = await trader.settled(order.cid)
+        assert report.status is not OrderStatus.OPEN and report.filled_qty > 0 and report.fees
+        if side is Side.BUY:
+            assert report.filled_quote <= order.qty * order.price
+        after = await trader.wallet()
+        fees = {fee.asset: fee.amount for fee in report.fees}
+        sign = 1 if side is Side.BUY else -1
+        base, quote = trader.rules.base, trader.rules.quote
+        assert moved(before, after, base) == sign * report.filled_qty - fees.get(base, D(0))
+        assert moved(before, after, quote) == -sign * report.filled_quote - fees.get(quote, D(0))
 
 
 async def test_an_ioc_filled_in_part_ends_cancelled(trader):
