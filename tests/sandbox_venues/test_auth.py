@@ -79,3 +79,70 @@ def test_okx_vector(vectors):
         with pytest.raises(Denied) as caught:
             auth.okx(headers | wrong, "GET", where, "", keys)
         assert caught.value.why is why
+
+
+def of(vectors, venue):
+    return next(vector for (where, _), vector in vectors.items() if where == venue)
+
+
+def test_bybit_vector(vectors):
+    vector = of(vectors, "bybit")
+    keys = {vector["key"]: Credential("trader", vector["key"], vector["secret"])}
+    headers = {"X-BAPI-API-KEY": vector["key"], "X-BAPI-TIMESTAMP": "1700000000000", "X-BAPI-RECV-WINDOW": "5000"}
+    headers["X-BAPI-SIGN"] = vector["expected"]
+    query = "category=linear&symbol=BTCUSDT"
+    assert auth.bybit(headers, query, keys).account == "trader"
+    refuses(lambda: auth.bybit(headers | {"X-BAPI-RECV-WINDOW": "50000"}, query, keys), Why.BAD_SIGNATURE)
+    refuses(lambda: auth.bybit(headers, query + "C", keys), Why.BAD_SIGNATURE)
+    refuses(lambda: auth.bybit(headers | {"X-BAPI-API-KEY": "other"}, query, keys), Why.UNKNOWN_KEY)
+
+
+def test_gate_vector(vectors):
+    vector = of(vectors, "gate")
+    keys = {"key": Credential("trader", "key", vector["secret"])}
+    headers = {"KEY": "key", "Timestamp": vector["timestamp"], "SIGN": vector["expected"]}
+    path, query = "/api/v4/futures/orders", "contract=BTC_USD&status=finished&limit=50"
+    assert auth.gate(headers, "GET", path, query, b"", keys).account == "trader"
+    refuses(lambda: auth.gate(headers, "GET", path, query, b"{}", keys), Why.BAD_SIGNATURE)
+    refuses(lambda: auth.gate({}, "GET", path, query, b"", keys), Why.NO_KEY)
+
+
+def test_bitget_vector(vectors):
+    vector = of(vectors, "bitget")
+    keys = {"key": Credential("trader", "key", vector["secret"], "phrase")}
+    headers = {"ACCESS-KEY": "key", "ACCESS-TIMESTAMP": "1684813405151", "ACCESS-SIGN": vector["expected"]}
+    headers["ACCESS-PASSPHRASE"] = "phrase"
+    path = "/api/v2/spot/account/assets?coin=USDT"
+    assert auth.bitget(headers, "GET", path, "", keys).account == "trader"
+    refuses(lambda: auth.bitget(headers | {"ACCESS-PASSPHRASE": "x"}, "GET", path, "", keys), Why.BAD_PASSPHRASE)
+    refuses(lambda: auth.bitget(headers, "POST", path, "", keys), Why.BAD_SIGNATURE)
+
+
+def test_kucoin_vector(vectors):
+    vector = of(vectors, "kucoin")
+    keys = {"key": Credential("trader", "key", vector["secret"], vector["passphrase"])}
+    headers = {"KC-API-KEY": "key", "KC-API-TIMESTAMP": "1547015186532", "KC-API-SIGN": vector["expected"]}
+    headers |= {"KC-API-PASSPHRASE": vector["expected_passphrase"], "KC-API-KEY-VERSION": "2"}
+    path, body = "/api/v1/orders", vector["string_to_sign"].partition("/api/v1/orders")[2]
+    assert auth.kucoin(headers, "POST", path, body, keys).account == "trader"
+    plain = headers | {"KC-API-PASSPHRASE": vector["passphrase"]}  # it must come signed
+    refuses(lambda: auth.kucoin(plain, "POST", path, body, keys), Why.BAD_PASSPHRASE)
+    refuses(lambda: auth.kucoin(headers, "POST", path, body + " ", keys), Why.BAD_SIGNATURE)
+
+
+def test_coinone_vector(vectors):
+    vector = of(vectors, "coinone")
+    token = json.loads(vector["body"])["access_token"]
+    keys = {token: Credential("trader", token, vector["secret"])}
+    headers = {"X-COINONE-PAYLOAD": vector["payload"], "X-COINONE-SIGNATURE": vector["expected"]}
+    for body in (vector["payload"], vector["body"]):  # the payload itself, or the JSON in it
+        credential, fields = auth.coinone(headers, body, keys)
+        assert credential.account == "trader" and fields["target_currency"] == "BTC"
+    refuses(lambda: auth.coinone(headers, vector["body"].replace("BTC", "ETH"), keys), Why.BAD_SIGNATURE)
+    refuses(lambda: auth.coinone(headers | {"X-COINONE-SIGNATURE": "00"}, vector["body"], keys), Why.BAD_SIGNATURE)
+
+
+def refuses(call, why):
+    with pytest.raises(Denied) as caught:
+        call()
+    assert caught.value.why is why
