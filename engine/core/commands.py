@@ -109,6 +109,7 @@ def store(state: State, event: Commanded, held: StrategyState, stored: StoredStr
 
 def on_setting(state: State, event: SettingStored) -> None:
     """Recovery: stored versions, oldest first; the newest valid one is in force."""
+    state.versions[event.name] = max(event.version, state.versions.get(event.name, 0))
     if event.name.startswith("strategy."):
         held = state.strategies.get(event.name.removeprefix("strategy."))
         if held is None:
@@ -287,7 +288,8 @@ def mute(state: State, event: Commanded, command: ask.Mute) -> Reply:
     state.muted_until_ns[command.key] = state.now_ns + command.minutes * 60 * NS_PER_S
     value = encode(StoredMute(until_ms=state.wall_ms + command.minutes * 60_000))
     name = f"mute.{command.key}"
-    state.emit(StoreSetting(name=name, version=state.wall_ms, value=value, actor=event.actor, wall_ms=state.wall_ms))
+    version = state.next_version(name)
+    state.emit(StoreSetting(name=name, version=version, value=value, actor=event.actor, wall_ms=state.wall_ms))
     found = state.by_key.get(command.key)
     if found is not None and command.minutes > 0:
         opportunities.end(state, found, "skipped", f"muted for {command.minutes} min by {event.actor}")

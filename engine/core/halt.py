@@ -67,7 +67,8 @@ def set_latch(state: State, actor: str) -> None:
     """Durable in two places: the latch file, looked at before each send, and the settings store."""
     state.emit(LatchChanged(level=state.level, reason=state.level_reason, actor=actor, wall_ms=state.wall_ms))
     value = encode(StoredHalt(level=state.level, reason=state.level_reason))
-    state.emit(StoreSetting(name="halt", version=state.wall_ms, value=value, actor=actor, wall_ms=state.wall_ms))
+    version = state.next_version("halt")
+    state.emit(StoreSetting(name="halt", version=version, value=value, actor=actor, wall_ms=state.wall_ms))
 
 
 def cancel_open(state: State) -> int:

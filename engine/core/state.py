@@ -192,12 +192,12 @@ class State:
         self.ledger = Ledger()
         self.reservations = Reservations()
         self.breakers = Breakers(config.breaker_cooldown_s)
-        self.level = 0
-        self.level_reason = ""
+        self.level, self.level_reason = 0, ""
         self.journal_writable = True
         self.opportunities: dict[str, Opportunity] = {}
         self.by_key: dict[str, Opportunity] = {}
         self.tokens: dict[str, Token] = {}
+        self.versions: dict[str, int] = {}  # newest of each setting that is numbered by the wall clock
         self.resume_token = ("", 0)
         self.trades: dict[str, Trade] = {}
         self.live_trades: dict[str, Trade] = {}
@@ -299,6 +299,11 @@ class State:
             heard=self.audience.hear(kind, severity, venue, coin, only, self.wall_ms, self.local_min),
         )
         self.notice("alert", f"{rule}:{venue}{symbol}{trade_id}{only}", severity, view)
+
+    def next_version(self, name: str) -> int:
+        """Of a setting numbered by the wall clock: above every one of before, also when the clock was set back."""
+        self.versions[name] = max(self.wall_ms, self.versions.get(name, 0) + 1)
+        return self.versions[name]
 
     def refuse(
         self, strategy: str, key: str, opportunity_id: str, rule: str, text: str, numbers: Mapping[str, str]
