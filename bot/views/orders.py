@@ -25,7 +25,7 @@ def draft(reader: Reader, quote: ParentQuote, confirm: str, cancel: str) -> Cont
     ]
     buttons = (
         Button(text=reader.plain(f"button.order_{view.side}"), data=confirm, style="success"),
-        Button(text=reader.plain("button.no"), data=cancel),
+        Button(text=reader.plain("button.cancel"), data=cancel),
     )
     return Content(text="\n".join(lines), rows=(buttons,))
 
