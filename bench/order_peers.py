@@ -12,11 +12,12 @@ from engine.domain.order import LegRole, OrderRequest, Side, TimeInForce
 from engine.venues.protocol import Orders
 from engine.venues.registry import build_orders, lines_of
 
-KOREAN = ("upbit", "bithumb")
+KOREAN = ("upbit", "bithumb", "coinone")
 VENUES = (*KOREAN, "binance", "okx", "bybit")
 _KEYS = Credential("key", "c2VjcmV0", "phrase")
-_SYMBOLS = {"upbit": "KRW-BTC", "bithumb": "KRW-BTC", "okx": "BTC-USDT"}
+_SYMBOLS = {**dict.fromkeys(KOREAN, "KRW-BTC"), "okx": "BTC-USDT"}
 _PATIENCE_S = 10
+NO_PEER = ("coinone",)  # ccxt gives its orders no client id, by which arrivals are told apart
 _UNLIMITED = Decimal(10**7)
 
 
@@ -72,7 +73,7 @@ def request(venue: str, decided_ns: int, number: int) -> OrderRequest:
         side=Side.BUY,
         qty=Decimal("0.01"),
         price=price_of(venue),
-        tif=TimeInForce.IOC,
+        tif=TimeInForce.GTC if venue == "coinone" else TimeInForce.IOC,  # it knows no IOC
     )
 
 

@@ -9,14 +9,14 @@ import re
 import socket
 import struct
 import time
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from hashlib import sha1
 from multiprocessing.connection import Connection
 
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 _CID = re.compile(
-    rb"(?:newClientOrderId|clOrdId|client_order_id|clientOrderId|identifier|orderLinkId)(?:\":\"|=)([0-9A-Za-z]+)"
+    rb"(?:newClientOrderId|clOrdId|client_order_id|clientOrderId|identifier|orderLinkId|user_order_id)(?:\":\"|=)([0-9A-Za-z]+)"
 )
 _ID = re.compile(rb'"(?:id|reqId)":"(\d+)"')
 _KEY = re.compile(rb"sec-websocket-key: (\S+)", re.IGNORECASE)
@@ -29,8 +29,11 @@ _MARKET = (
     b'{"code":"0","msg":"","data":[{"instId":"BTC-USDT","instIdCode":10459,"baseCcy":"BTC","quoteCcy":"USDT",'
     b'"tickSz":"0.01","lotSz":"0.00001","minSz":"0.00001","maker":"-0.001","taker":"-0.001","state":"live","ts":"1"}]}'
 )
-_ROW = b'{"uuid":"%b","order_id":"%b","created_at":"2026-11-21T09:00:00+09:00","market":"KRW-BTC","side":"bid",'
-_ROW += b'"ord_type":"limit","price":"84120000","state":"wait","volume":"0.01"}'
+_ROW = (
+    b'{"uuid":"%b","order_id":"%b","user_order_id":"%b","result":"success","error_code":"0","market":"KRW-BTC",'
+    b'"created_at":"2026-11-21T09:00:00+09:00","side":"bid","ord_type":"limit","price":"84120000","state":"wait",'
+    b'"volume":"0.01"}'
+)
 _FILLED = (
     b'{"symbol":"BTCUSDT","orderId":1,"clientOrderId":"%b","transactTime":1,"executedQty":"0.01","price":"60000",'
     b'"origQty":"0.01","cummulativeQuoteQty":"600","status":"FILLED","side":"BUY","type":"LIMIT","timeInForce":"IOC",'
@@ -88,7 +91,8 @@ class Caller:
             accept = b64encode(sha1(key.group(1) + _GUID).digest())
             lines = (b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Connection: Upgrade")
             return b"\r\n".join((*lines, b"Sec-WebSocket-Accept: " + accept, b"", b""))
-        cid = self._take(body[:length])
+        text = b64decode(body[:length]) if b"/v2.1/" in head else body[:length]
+        cid = self._take(text)
         answer = _answer(head[: head.index(b"\r\n")], cid)
         return _OK % (len(answer), answer)
 
@@ -148,7 +152,7 @@ def _answer(line: bytes, cid: bytes) -> bytes:
         return _FILLED % cid
     if b"/api/v5/" in line:
         return _PLACED % cid
-    return _CREATED % cid if b"/v5/" in line else _ROW % (cid, cid)
+    return _CREATED % cid if b"/v5/" in line else _ROW % (cid, cid, cid)
 
 
 def _arrival(ancillary: list[tuple[int, int, bytes]]) -> int:

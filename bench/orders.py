@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -24,7 +25,7 @@ import uvloop
 from msgspec.structs import replace
 
 from bench import order_venue
-from bench.order_peers import VENUES, CcxtPeer, client_id, lines_stand, our_orders, request
+from bench.order_peers import NO_PEER, VENUES, CcxtPeer, client_id, lines_stand, our_orders, request
 from engine.assemble import core_config
 from engine.carrier import Carrier
 from engine.config import load
@@ -108,11 +109,13 @@ def _placer(orders: Orders, name: str) -> Place:
 
 async def one_by_one(venue: Venue, name: str, rounds: int, in_a_row: int) -> dict[str, list[int]]:
     """Decision -> wire in ns by way; after each turn of so many orders a pause lets everything come to rest."""
-    found: dict[str, list[int]] = {"native": [], "ccxt raw": [], "create_order": []}
+    found: dict[str, list[int]] = defaultdict(list)
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-        peer = CcxtPeer(name, venue.port)
-        stack.push_async_callback(peer.exchange.close)
-        ways: dict[str, Place] = {"create_order": peer.place}
+        ways: dict[str, Place] = {}
+        if name not in NO_PEER:
+            peer = CcxtPeer(name, venue.port)
+            stack.push_async_callback(peer.exchange.close)
+            ways["create_order"] = peer.place
         for way, path in (("native", "native"), ("ccxt raw", "ccxt")):
             orders = await _opened(stack, tasks, name, path, venue.port)
             ways[way] = _placer(orders, name)
