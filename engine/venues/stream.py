@@ -30,6 +30,8 @@ _MOST_DOUBLINGS = 6
 _DOUBT_NS = 10 * NS_PER_S
 _ASK_BURST = 10
 _ASKS_A_ROUND = 4
+_PATIENT_S = 30.0  # so long lost books may wait for what may be said on their connection
+_LEAVE_AGAIN_NS = 120 * NS_PER_S
 _LOOKS_PER_S = 1.0  # comparisons with REST
 
 
@@ -96,6 +98,7 @@ class Stream:
         self._wake = asyncio.Event()
         self._sample_ns = 0  # no sample is wanted before
         self._wall_less_mono_ms = time.time() * 1e3 - clock_ns() / NS_PER_MS
+        self._leaves_ns = 0  # not left for a spent budget before
         self._looks = TokenBucket(_LOOKS_PER_S, _ASK_BURST, clock_ns)
         self._asks = TokenBucket(1.0 if self.is_side else self._dialect.asks_per_minute / 60, _ASK_BURST, clock_ns)
         self._http = http
@@ -236,6 +239,8 @@ class Stream:
     async def _answer_asks(self) -> None:
         now_ns = self._clock_ns()
         due = [entry for entry in self._asked.items() if self._not_before.get(entry[0], 0) <= now_ns]
+        if due and not self._dialect.joins_from_rest and self._is_spent(len(due), now_ns):
+            return  # nothing wakes this before its time: without a wait in between it would hold the loop
         if len(due) > _ASKS_A_ROUND:
             self._wake.set()  # the rest after a look at the others: bases may be minutes of a venue's budget
         for symbol, reason in due[:_ASKS_A_ROUND]:
@@ -249,6 +254,19 @@ class Stream:
                 await self._fetch_base(symbol)
             else:
                 self._subscribe_anew(symbol)
+
+    def _is_spent(self, wanted: int, now_ns: int) -> bool:
+        """Whether what may be said on this connection is used up for long; then another takes its place.
+
+        Where a venue counts subscriptions per hour and connection (OKX, Bitget), fifty lost books would wait for half
+        an hour: a fresh connection says them all at once, and its siblings change hands without a gap.
+        """
+        if self._asks.wait_s(wanted) <= _PATIENT_S:
+            return False
+        if now_ns >= self._leaves_ns:
+            self._leaves_ns = now_ns + _LEAVE_AGAIN_NS
+            self._owner.on_leave(self, f"{wanted} books to subscribe anew")
+        return self._asks.wait_s() > 0.0
 
     def _subscribe_anew(self, symbol: str) -> None:
         frames = self._dialect.resubscribe(symbol)

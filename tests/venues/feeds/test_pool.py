@@ -104,6 +104,32 @@ async def test_a_rollover_loses_nothing_and_repeats_nothing():
         assert len(there.sockets) <= 4
 
 
+async def test_more_lost_books_than_a_connection_may_subscribe_anew_heal_on_a_fresh_one():
+    native = speaking(50)
+    native.dialect.asks_per_minute = 2.0  # ten at once, then one in half a minute
+    symbols = names(40)
+    async with pool(symbols, native, CALM) as (there, feed, story):
+        await until(lambda: story.all_synced(symbols), 30)
+        there.now += 3  # every book misses an update
+        await until(lambda: len({line for line in story.lost if line.endswith(" gap")}) == 40, 30)
+        await until(lambda: feed.counters()["rollovers"] == 1 and story.all_synced(symbols), 40)
+        await until(lambda: len(there.sockets) == 1, 30)
+        assert there.opened == 2 and "down" not in story.told
+        assert feed.counters()["reconnects"] == 0
+
+
+async def test_a_few_lost_books_stay_on_their_connection():
+    native = speaking(50)
+    native.dialect.asks_per_minute = 2.0
+    symbols = names(4)
+    async with pool(symbols, native, CALM) as (there, feed, story):
+        await until(lambda: story.all_synced(symbols), 30)
+        there.now += 3
+        await until(lambda: len(story.lost) >= 4, 30)
+        await until(lambda: story.all_synced(symbols), 30)
+        assert there.opened == 1 and feed.counters()["rollovers"] == 0
+
+
 async def test_a_replacement_that_never_delivers_is_given_up_and_the_old_one_goes_on():
     symbols = names(2)
     life = Patience(silence_ms=60_000, dead_ms=60_000, max_life_ms=500, hand_over_ms=300)
