@@ -20,6 +20,7 @@ from sandbox.soak.__main__ import FUNDS
 from sandbox.venues.opening import HOUSES
 from sandbox.world import WorldConfig
 
+_STEP_S = 0.1  # between two looks at the tape: books are not what is on trial here
 _SHIM = Path(__file__).with_name("shim.c")
 
 
@@ -43,7 +44,7 @@ def rounds(asked: argparse.Namespace, folder: Path) -> Iterator[Wish]:
     while left > 0:
         run_dir = folder / f"seed-{seed}"
         run_dir.mkdir(parents=True)
-        world = WorldConfig(seed=seed, funds=FUNDS)
+        world = WorldConfig(seed=seed, funds=FUNDS, step_s=_STEP_S)
         if asked.houses == "all":
             world = replace(world, houses=tuple(HOUSES))
         kills = min(left, asked.per_round)

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -100,7 +101,8 @@ class Lives(Daemon):
     def strike(self) -> None:
         """SIGKILL now, from inside whatever the caller is doing; `ended` tells when it is gone."""
         if self._end is not None and not self._end.done():
-            os.kill(self._pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just ended by itself, and nobody has told yet
+                os.kill(self._pid, signal.SIGKILL)
 
     async def kill(self) -> None:
         self.strike()

@@ -24,6 +24,7 @@ from sandbox.trader import SceneFailed
 from sandbox.venues.orders import Order
 from sandbox.world import WorldConfig
 
+log = logging.getLogger(__name__)
 _READY_S = 120
 _PATIENCE_S = 3.5  # how long a ready desk may take to come to its point
 _PEACE_S = 300  # on a machine that is busy with other things; seconds on one that is not
@@ -155,6 +156,7 @@ class Crash(Soak):
     async def _after(self) -> None:
         """What the end left, before the next life sees it."""
         self.result.counts["kills"] += 1
+        log.info("kill seed=%d number=%d", self._wish.seed, self.result.counts["kills"])
         await asyncio.sleep(_SETTLE_S)
         if self._platter is not None:
             self.result.counts[f"power.{self._platter.cut()}"] += 1

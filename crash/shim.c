@@ -5,6 +5,8 @@
    CRASH_AT   "sync -wal after 3": SIGKILL right after the 3rd fsync of a file whose path holds "-wal".
               Calls: write, sync, rename, read; send: on any descriptor, where the bytes hold the text.
 
+   CRASH_RO   while this file exists, every write below CRASH_DIR fails as on a file system that turned read-only
+
    A record: u8 kind, u8 pad[3], u32 path bytes, u64 offset, u64 data bytes, path, data. Kinds: c create, w write,
    t truncate (offset is the size), s sync begun, S sync done, r rename (the data is the new path), u unlink.
    A write is noted before it is made, a sync before and after: what is noted as synced was synced. */
@@ -29,7 +31,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pid_t loaded_by;
-static char dir[PATHS], call[16], text[64];
+static char dir[PATHS], ro[PATHS], call[16], text[64];
 static int log_fd = -1, after, left, armed;
 static char paths[FDS][PATHS];
 
@@ -52,6 +54,7 @@ static void load(void) {
     const char *at = getenv("CRASH_AT"), *log = getenv("CRASH_LOG"), *below = getenv("CRASH_DIR");
     char when[8] = "";
     snprintf(dir, sizeof dir, "%s", below ? below : "");
+    snprintf(ro, sizeof ro, "%s", getenv("CRASH_RO") ? getenv("CRASH_RO") : "");
     if (log && *log) log_fd = real_open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (at && sscanf(at, "%15s %63s %7s %d", call, text, when, &left) == 4) {
         after = !strcmp(when, "after");
@@ -71,6 +74,12 @@ static void note(char kind, const char *path, uint64_t offset, const void *data,
 static int is_ours(const char *path) {
     size_t size = strlen(path);
     return *dir && !strncmp(path, dir, strlen(dir)) && !(size > 4 && !strcmp(path + size - 4, "-shm"));
+}
+
+static int is_read_only(void) {
+    if (!*ro || access(ro, F_OK)) return 0;
+    errno = EROFS;
+    return 1;
 }
 
 static const char *path_of(int fd) {
@@ -106,6 +115,7 @@ static int open_(const char *path, int flags, mode_t mode) {
     load();
     struct stat found;
     int was_there = is_ours(path) && stat(path, &found) == 0;
+    if (is_ours(path) && flags & (O_CREAT | O_TRUNC) && is_read_only() && !was_there) return -1;
     return opened(real_open(path, flags, mode), path, flags, was_there);
 }
 
@@ -126,6 +136,7 @@ static ssize_t wrote(int fd, const void *data, size_t size, off_t offset) {
     REAL("pwrite64", ssize_t, int, const void *, size_t, off_t);
     const char *path = path_of(fd);
     if (!path) return real(fd, data, size, offset);
+    if (is_read_only()) return -1;
     BEFORE("write", path);
     note('w', path, offset, data, size);
     ssize_t done = real(fd, data, size, offset);
@@ -142,6 +153,7 @@ ssize_t write(int fd, const void *data, size_t size) {
     REAL("write", ssize_t, int, const void *, size_t);
     const char *path = path_of(fd);
     if (path) {
+        if (is_read_only()) return -1;
         BEFORE("write", path);
         note('w', path, lseek(fd, 0, fcntl(fd, F_GETFL) & O_APPEND ? SEEK_END : SEEK_CUR), data, size);
         ssize_t done = real(fd, data, size);
@@ -204,6 +216,7 @@ ssize_t pread64(int fd, void *data, size_t size, off_t offset) {
 static int truncated(int fd, off_t size) {
     REAL("ftruncate64", int, int, off_t);
     const char *path = path_of(fd);
+    if (path && is_read_only()) return -1;
     if (path) note('t', path, size, "", 0);
     return real(fd, size);
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox.soak.storm import COINS, KOREAN, VENUES, Gust
 
-ORDER_TIMEOUT_MS = 2_000
+ORDER_TIMEOUT_MS = 6_000  # a busy machine must not make every answer a lost one
 LATE_ACCEPTANCE_MS = 2_500  # longer than any delay below: what is too late for it belongs to the soak
 SETTLE_MARGIN_MS = 200
 TIMES = {

@@ -1,0 +1,128 @@
+"""A disk that takes nothing any more: L2 with its reason, what rests is cancelled all the same, a person resumes."""
+
+import resource
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from crash.__main__ import build_shim
+from sandbox.soak.run import OVERLAY, Halted, Soak
+from sandbox.soak.storm import StormConfig
+from sandbox.stage import Stage, StageConfig
+from sandbox.venues.orders import Order, State
+from sandbox.world import WorldConfig
+from tests.waiting import until
+
+_MB = 1 << 20
+# One order that rests until somebody cancels it; nothing else trades before the disk is bad.
+_RESTS = {
+    "mode": "auto",
+    "params": {**OVERLAY["strategies"]["tether_bot"]["params"], "rest_ms": 600_000},
+}
+_TIMES = {"order_timeout_ms": 15_000, "late_acceptance_ms": 15_000, "also_watch": []}  # however busy the machine is
+_QUIET = {
+    **OVERLAY,
+    "record_events": False,
+    "venues": dict.fromkeys(OVERLAY["venues"], _TIMES),
+    "strategies": {**OVERLAY["strategies"], "tether_bot": _RESTS, "spatial": {"mode": "off"}},
+}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"no file system may be mounted here: {made.stderr.strip()[:200]}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def full(stage: Stage) -> Callable[[], None]:
+    """Not a byte more in any file of the engine's; gives back how it ends."""
+    pid = stage.engine.pid
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, before[1]))
+
+    def mend() -> None:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+    return mend
+
+
+def no_space(stage: Stage) -> Callable[[], None]:
+    """Another program's file takes the last page."""
+    filler = stage.config.run_dir / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (_MB, 4_096):
+            try:
+                while file.write(bytes(size)) == size:
+                    continue
+            except OSError:
+                continue
+    return filler.unlink
+
+
+def read_only(stage: Stage) -> Callable[[], None]:
+    """As a file system turns that has met an error; a polite remount is refused while files are open for writing."""
+    switch = stage.config.run_dir / "read-only"
+    switch.touch()
+    return switch.unlink
+
+
+def resting(stage: Stage) -> list[Order]:
+    floors = stage.world.floors.values()
+    return [order for floor in floors for order in floor.exchange.orders.values() if order.state is State.OPEN]
+
+
+async def bad_day(run_dir: Path, spoil: Callable[[Stage], Callable[[], None]], shim: Path | None = None) -> None:
+    config = StageConfig(world=WorldConfig(seed=9, episodes=False, step_s=0.1), run_dir=run_dir, overlay=_QUIET)
+    async with Stage(config) as stage, aiohttp.ClientSession() as session:
+        soak = Soak(stage, session, StormConfig(seconds=0, seed=1))
+        if shim is not None:
+            stage.engine.env |= {"LD_PRELOAD": str(shim), "CRASH_DIR": str(stage.data_dir)}
+            stage.engine.env["CRASH_RO"] = str(run_dir / "read-only")
+        await stage.engine.start()
+        await soak.door.until("/status", lambda status: status.get("ready"), 180, "readiness")
+        await soak.world("premium", {"venue": "upbit", "coin": "USDT", "bps": 150, "seconds": 600})
+        await until(lambda: resting(stage), 60)
+        mend = spoil(stage)
+        try:
+            await soak.world("premium", {"venue": "bithumb", "coin": "BTC", "bps": 150, "seconds": 60})
+            reason = await soak.door.until("/status", lambda s: s["level"] == 2 and s["level_reason"], 60, "L2")
+            assert "journal" in reason or "store" in reason
+            await until(lambda: not resting(stage), 60)
+            alerts = await soak.door.get("/status")
+            assert alerts["level"] == 2
+            assert stage.engine.exit_code is None
+        finally:
+            mend()
+        await soak.world("premium", {"venue": "bithumb", "coin": "BTC", "bps": 0, "seconds": 0.1})
+        await soak.resume(Halted(2))
+        assert soak.not_resumed == []
+        assert stage.engine.exit_code is None
+
+
+@pytest.mark.timeout(400)
+async def test_no_file_may_grow(tmp_path: Path):
+    await bad_day(tmp_path, full)
+
+
+@pytest.mark.timeout(400)
+async def test_the_last_page_is_taken(small_disk: Path):
+    await bad_day(small_disk, no_space)
+
+
+@pytest.mark.timeout(400)
+async def test_a_file_system_turns_read_only(tmp_path: Path):
+    shim = build_shim(tmp_path)
+    if shim is None:
+        pytest.skip("no C compiler, or not Linux")
+    await bad_day(tmp_path, read_only, shim)
