@@ -93,6 +93,7 @@ RULES: dict[str, str] = {
     "stop_side": "Stop on the wrong side",
     "no_curve": "No volume history",
     "band": "Outside the price limit",
+    "pace": "Waits for its pace",
     "unsupported": "Not possible at this venue",
     "no_route": "No venue can take it",
     "over": "Over already",

@@ -93,6 +93,7 @@ RULES: dict[str, str] = {
     "stop_side": "손절 가격의 방향이 반대",
     "no_curve": "거래량 기록 없음",
     "band": "가격 한도 밖",
+    "pace": "속도 조절 대기",
     "unsupported": "이 거래소에서 불가",
     "no_route": "받을 거래소 없음",
     "over": "이미 끝남",

@@ -10,7 +10,7 @@ from engine.domain.market import Instrument
 from engine.domain.money import BPS, NS_PER_MS, NS_PER_S, ceil_price, exact, floor_price, floor_to
 from engine.domain.order import Intent, LegRole, LegWish, OrderKind, OrderRequest, PlannedLeg, Side, TimeInForce
 from engine.domain.parent import BEST, ParentMove, ParentPlan, ParentState, Slice, Template
-from engine.execution.parent import Due, Parent, adopt, due, filled_base, is_reached, is_spent, size, tops_up
+from engine.execution.parent import Due, Parent, Sent, adopt, due, filled_base, is_reached, is_spent, size, tops_up
 from engine.execution.plan import NotExecutable, too_small
 from engine.execution.trade import CancelRest, Trade
 from engine.market.walk import walk
@@ -18,6 +18,7 @@ from engine.market.walk import walk
 STRATEGY = "order"
 _ONE_TRY = frozenset({Template.SWEEP, Template.IOC, Template.FOK})
 _RESTS = frozenset({TimeInForce.GTC, TimeInForce.POST_ONLY})
+_PASSES = frozenset({"band", "pace"})  # waited for as long as it takes
 _RETRY_NS = NS_PER_S
 _PATIENCE_NS = 60 * NS_PER_S  # refused for so long: a person looks at it
 _STEP_MS = 2_000  # running time that one look may add: whatever was missed is not made up for at once
@@ -207,7 +208,7 @@ def _refused(state: State, parent: Parent, item: Due, why: NotExecutable) -> Non
             _finish(state, parent, parent.reason if not filled_base(parent.trades) else "")
         return
     parent.refused_since_ns = parent.refused_since_ns or state.now_ns
-    if why.rule != "band" and state.now_ns - parent.refused_since_ns > _PATIENCE_NS:
+    if why.rule not in _PASSES and state.now_ns - parent.refused_since_ns > _PATIENCE_NS:
         state.refuse(STRATEGY, parent.plan.parent_id, "", why.rule, why.text, why.numbers)
         text = f"order {parent.plan.parent_id} is paused, refused for a minute: {why.text}"
         state.alert("order_paused", Severity.WARN, text, numbers={"order": parent.plan.parent_id, "rule": why.rule})
@@ -248,6 +249,7 @@ def _send_to(
     """One child through the same gate as every trade."""
     plan, piece = parent.plan, parent.plan.slices[index]
     refused = gate.off_limits(state, rules.venue, rules.symbol) or unable(state, plan, piece, rules)
+    refused = refused or _too_fast(state, rules, plan.ask.side)
     if refused is not None:
         return refused
     quote = state.market.quote(rules.venue, rules.symbol)
@@ -290,8 +292,25 @@ def _send_to(
     )
     said = trades.open_trade(state, found, intent, (leg,), 0.0, plan.actor)
     if said is None:
+        parent.sent.append(Sent(state.now_ns, rules.venue, rules.symbol, plan.ask.side))
         adopt(parent, state.trades[found.trade_id])
     return said
+
+
+def _too_fast(state: State, rules: Instrument, side: Side) -> NotExecutable | None:
+    """Persons' orders keep to the pace of one pair's trades: what takes them for a loop gone wild halts the desk."""
+    market = (rules.venue, rules.symbol, side)
+    since_ns = state.now_ns - 60 * NS_PER_S
+    newest = [item for parent in state.parents.all.values() for item in parent.sent if item.at_ns > since_ns]
+    count, most = sum((item.venue, item.symbol, item.side) == market for item in newest), _pace(state)
+    if count < most:
+        return None
+    text = f"{count} orders to {side} {rules.symbol} at {rules.venue} within a minute: the next one waits"
+    return NotExecutable(rule="pace", text=text, numbers={"orders": str(count), "limit": str(most)})
+
+
+def _pace(state: State) -> int:
+    return state.config.limits.max_trades_per_window
 
 
 def unable(state: State, plan: ParentPlan, piece: Slice, rules: Instrument) -> NotExecutable | None:

@@ -1,5 +1,6 @@
 """A person's order under way, derived from its children: what is done, what is due, when it is over. Pure."""
 
+from collections import deque
 from decimal import Decimal
 
 from msgspec import Struct, field
@@ -11,6 +12,15 @@ from engine.execution.templates.registry import TOPS_UP
 from engine.execution.trade import Trade
 
 _TOP_UPS = 3  # tries for what the last slice left over
+
+
+class Sent(Struct, frozen=True):
+    """A child that left, for the pace of the next ones."""
+
+    at_ns: int
+    venue: str
+    symbol: str
+    side: Side
 
 
 class Parent(Struct, kw_only=True):
@@ -27,6 +37,7 @@ class Parent(Struct, kw_only=True):
     dropped: set[int] = field(default_factory=set)  # too small to be sent: left to the next
     refused_since_ns: int = 0
     retry_ns: int = 0
+    sent: deque[Sent] = field(default_factory=lambda: deque(maxlen=256))
     route: tuple[str, ...] = ()
     updated_ms: int = 0
     shown_ns: int = 0

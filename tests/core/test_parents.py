@@ -237,3 +237,13 @@ def test_an_ioc_is_held_where_the_venue_has_none() -> None:
     assert trade.orders[0].request.tif is TimeInForce.GTC and trade.orders[0].status is OrderStatus.CANCELLED
     assert rig.of(Cancel) and filled(parent).qty == D("0.002")
     assert preview(rig, wish(Template.FOK), "fok").rule == "unsupported"
+
+
+def test_many_children_keep_the_pace_and_halt_nothing() -> None:
+    rig = Rig().ready()
+    most = rig.state.config.limits.max_trades_per_window
+    parent = begin(rig, wish(Template.LADDER, "0.006", parts=most + 5, band_bps=D(100)))
+    rig.run_for(3_000)
+    assert len(parent.live) == most and parent.state is ParentState.RUNNING and parent.reason.startswith("pace: ")
+    rig.run_for(62_000)
+    assert len(parent.live) == most + 5 and rig.state.level == 0
