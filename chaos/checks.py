@@ -36,6 +36,11 @@ class Checks:
         self._by_trade: dict[str, list[Arrival]] = defaultdict(list)
         self._fresh: set[str] = set()  # trades that an order has arrived of since the last look
 
+    @property
+    def watches(self) -> bool:
+        """Whether a trade stood open at the last look."""
+        return bool(self._naked_since)
+
     def breach(self, law: str, text: str) -> None:
         if len(self.violations) < 20:
             self.violations.append(f"{law}: {text}")

@@ -75,7 +75,7 @@ class Storm:
             self._revive()
             busy = world.shell is None or bool(world.shell.desk.state.live_trades)
             await asyncio.sleep(min(left_s, 0.5 if busy else 10.0))
-            if busy:
+            if busy or world.checks.watches:
                 self._look()
         world.market.step(seconds)
 

@@ -15,6 +15,7 @@ from bot.config import BotConfig, Telegram, User
 from bot.gate import Authorise
 from bot.halts import Halts
 from bot.office import Office
+from bot.orders import Orders
 from bot.outbox import Outbox
 from bot.presses import Presses
 from bot.redaction import RedactingFormatter
@@ -45,17 +46,18 @@ class _OpenOffice(Office, frozen=True):
 
 def _office(kind: type[Office], bot: Bot, now_ms: Callable[[], int]) -> Office:
     store, door = Store(":memory:"), Door(url="http://premia")
-    presses = Presses(store)
+    presses, outbox = Presses(store), Outbox(store, now_ms)
     config = BotConfig(instance="chaos", data_dir="var", telegram=Telegram(users=_PEOPLE))
     office = kind(
         config=config,
         bot=bot,
         door=door,
         store=store,
-        outbox=Outbox(store, now_ms),
+        outbox=outbox,
         presses=presses,
         halts=Halts(store),
         cards=Cards(store, presses, door, lambda user_id: office.reader(_PEOPLE[0]), str, now_ms),
+        orders=Orders(store, outbox, presses, lambda user_id: office.reader(_PEOPLE[0]), now_ms),
         now_ms=now_ms,
     )
     return office
