@@ -115,7 +115,7 @@ def test_levels(venue, why, changes, expected):
         assert book.synced and (book.best_bid, book.best_ask) == expected
 
 
-RESTARTS = [  # venue, the counter begins anew: what is told of it
+RESTARTS: list[tuple[str, Any, list[str]]] = [  # venue, the counter begins anew: what is told of it
     ("kucoin", test_kucoin.obu("delta", 1, 2, [["9", "1"]]), []),
     ("gate", test_gate.obu(1, 2, b=[["9", "1"]]), []),
 ]
