@@ -13,7 +13,7 @@ from bot.texts import plain
 log = logging.getLogger("premia.bot.menu")
 
 _MARKETS = ("premium", "funding", "venues", "alerts")
-_VIEWER = ("status", "opps", "positions", "balance", "pnl", "report", "why", "strategies", "curve")
+_VIEWER = ("status", "opps", "positions", "balance", "pnl", "report", "why", "limits", "strategies", "curve")
 _TRADER = ("order", "halt", "kill")
 _OWNER = ("resume", "dlq", "audit")
 _EVERYBODY = ("live", "lang", "help")

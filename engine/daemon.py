@@ -203,6 +203,7 @@ class Daemon:
             "clock_skew_ms": dict(self._markets.skew_ms),
             "steps": self.desk.state.steps,
             "counts": dict(self.desk.state.counts),
+            "limits": msgspec.to_builtins(self._shell.limits()),
         }
 
 

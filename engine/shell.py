@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from engine.domain.command import Halt
 from engine.domain.effect import LatchChanged
 from engine.domain.event import Commanded, JournalState, Recovered, SettingStored, Started, Tick, VenueAble
 from engine.domain.money import NS_PER_MS, NS_PER_S
+from engine.risk.last_step import LimitUse
 from engine.storage.journal import Journal
 from engine.storage.latch import LatchStore
 from engine.venues.protocol import Orders
@@ -181,6 +183,20 @@ class Shell:
         except TimeoutError:
             log.warning("stopping_late seconds=%d", _LEAVE_S)
         return is_clean
+
+    def limits(self) -> list[LimitUse]:
+        """What the gate and the last step hold orders to, and how much of it is used."""
+        state = self.desk.state
+        rules, lost = state.config.limits, max(-state.pnl_today_krw, Decimal(0))
+        gate = [
+            LimitUse(name="order_krw", limit=rules.max_order_krw),
+            LimitUse(name="trades_hour", used=Decimal(len(state.traded_ns)), limit=Decimal(rules.max_trades_per_hour)),
+            LimitUse(name="trades_day", used=Decimal(state.trades_today), limit=Decimal(rules.max_trades_per_day)),
+            LimitUse(name="total_loss_krw", used=max(-state.pnl_total_krw, Decimal(0)), limit=rules.max_total_loss_krw),
+        ]
+        if rules.max_daily_loss_krw is not None:
+            gate.append(LimitUse(name="daily_loss_krw", used=lost, limit=rules.max_daily_loss_krw))
+        return gate + self.guard.shown(self._clock.mono_ns())
 
     def on_journal(self, state: JournalState) -> None:
         self.problem("journal", "" if state.writable else state.reason)

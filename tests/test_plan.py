@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     "engine.carrier": ("engine.domain", "engine.desk", "engine.risk", "engine.storage", "engine.venues"),
     "engine.shell": (
         *("engine.assemble", "engine.carrier", "engine.config", "engine.core", "engine.desk"),
-        *("engine.domain", "engine.storage", "engine.venues"),
+        *("engine.domain", "engine.risk", "engine.storage", "engine.venues"),
     ),
     "engine.assemble": (
         *("engine.config", "engine.domain", "engine.core", "engine.market", "engine.plugins"),

@@ -11,6 +11,7 @@ from bot.handlers.quarantine import release_button
 from bot.office import Asker, Office
 from bot.outbox import Priority
 from bot.views import boards, reports
+from bot.views import limits as limit_views
 from bot.views.refusals import why
 
 _COIN = re.compile(r"[A-Za-z0-9]{1,20}")
@@ -44,6 +45,10 @@ async def audit(message: Message, asker: Asker, office: Office) -> None:
     asker.say(reports.audit(asker.reader, page, names))
 
 
+async def limits(message: Message, asker: Asker) -> None:
+    asker.say(limit_views.board(asker.reader, await asker.reads.limits()))
+
+
 async def live(message: Message, asker: Asker, office: Office) -> None:
     """The pinned status of this chat: on, or off again. Each switching on is a new message."""
     if office.store.preference(asker.user.id, "live"):
@@ -73,6 +78,7 @@ def routes() -> Router:
     router.message.register(opportunities, Command("opps"), flags={"role": "viewer"})
     router.message.register(positions, Command("positions"), flags={"role": "viewer"})
     router.message.register(refusals, Command("why"), flags={"role": "viewer"})
+    router.message.register(limits, Command("limits"), flags={"role": "viewer"})
     router.message.register(audit, Command("audit"), flags={"role": "owner"})
     router.message.register(live, Command("live"), flags={"role": "viewer"})
     router.callback_query.register(nothing, F.data.in_({"n:noop", "n:strategies"}), flags={"role": "viewer"})

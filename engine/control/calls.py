@@ -45,6 +45,10 @@ class Reads:
     async def metrics(self) -> dict[str, Any]:
         return _record.validate_json(await self._wire.read("/metrics/live", self._actor, {}))
 
+    async def limits(self) -> list[m.LimitUse]:
+        """What orders are held to, and how much of it is used now."""
+        return TypeAdapter(list[m.LimitUse]).validate_python((await self.metrics()).get("limits", []))
+
     async def positions(self) -> list[m.TradeView]:
         """Trades that are not closed."""
         return await self._many(m.TradeView, "/positions")

@@ -254,6 +254,15 @@ class ResumeToken(Message):
     token: str
 
 
+class LimitUse(Message):
+    """One limit; `used` where there is something to count; `venue` empty: of all."""
+
+    name: str
+    limit: Decimal
+    used: Decimal | None = None
+    venue: str = ""
+
+
 class Health(Message):
     """`ok` only when the core steps, the audit can be written and the desk is reconciled."""
 

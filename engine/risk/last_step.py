@@ -52,6 +52,15 @@ class Breach(Struct, frozen=True, kw_only=True):
     level: int
 
 
+class LimitUse(Struct, frozen=True, kw_only=True):
+    """One limit and how much of it is used; `used` is None where there is nothing to count."""
+
+    name: str
+    limit: Decimal
+    used: Decimal | None = None
+    venue: str = ""  # "": of all
+
+
 class _Left(Struct, frozen=True):
     at_ns: int
     venue: str
@@ -185,3 +194,18 @@ class LastStep:
         """(orders, KRW) of the last minute by venue, and of all under ""."""
         self._forget(now_ns)
         return {name: (total.orders, total.krw) for name, total in self._sums.items()}
+
+    def shown(self, now_ns: int) -> list[LimitUse]:
+        """For people: what stands before each send now."""
+        rules, made = self.rules, []
+        for venue, (orders, krw) in sorted(self.used(now_ns).items()):
+            most, most_krw = (
+                (rules.venue_orders, rules.venue_notional_krw) if venue else (rules.orders, rules.notional_krw)
+            )
+            made.append(LimitUse(name="orders", venue=venue, used=Decimal(orders), limit=Decimal(most)))
+            made.append(LimitUse(name="notional_krw", venue=venue, used=krw, limit=most_krw))
+        most_repeated = Decimal(max(self._repeats.values(), default=0))
+        made.append(LimitUse(name="repeats", used=most_repeated, limit=Decimal(rules.repeats)))
+        made.append(LimitUse(name="collar", limit=rules.collar))
+        made.append(LimitUse(name="exit_collar", limit=rules.exit_collar))
+        return made

@@ -149,6 +149,7 @@ class TestDesk(MarketDesk):
         self.token_ttl_ms = 20_000
         self.checks_ok = True
         self.letters: list[TradeView] = []
+        self.limits: list[dict[str, object]] = []
         self.unknown: list[OrderView] = []
         self.retry_refusal = ""
         self.resume_token = ""
@@ -374,4 +375,4 @@ class TestDesk(MarketDesk):
         return []
 
     def metrics(self) -> dict[str, object]:
-        return {}
+        return {"limits": self.limits}

@@ -93,7 +93,7 @@ def test_every_text_is_used():
         " template order_state"
     )
     families = tuple(f"{name}." for name in named_by_value.split())
-    families += tuple(f"{name}." for name in "why book figure side kind source ring way warning rule".split())
+    families += tuple(f"{name}." for name in "limit why book figure side kind source ring way warning rule".split())
     families += (
         "button.order_",
         "premium.locked_",
