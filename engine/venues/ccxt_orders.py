@@ -171,7 +171,7 @@ class CcxtClient:
                 received_ms = wall_ms()
                 _check_here(response.status)
                 date = response.headers.get("Date", "")
-        except (TimeoutError, aiohttp.ClientError, NoVerdict) as error:
+        except (TimeoutError, aiohttp.ClientError, NoVerdict, RuntimeError) as error:  # RuntimeError: as in _request
             raise VenueUnavailable(f"{self.venue}: GET {path}: {type(error).__name__}") from error
         if not date:
             raise VenueUnavailable(f"{self.venue}: GET {path}: no Date header")
@@ -241,6 +241,9 @@ class CcxtClient:
             if isinstance(cause, socket.gaierror | aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
                 raise NotSent(reason) from error
             raise NoVerdict(reason) from error
+        except RuntimeError as error:
+            # uvloop takes a new socket for an old one after a connect that was cancelled (MagicStack/uvloop#653).
+            raise NoVerdict(f"{method} {path}: {error}") from error
 
     def _judge(self, answer: Answer, ccxt_opinion: Callable[[], None]) -> None:
         """Called for every answer, before ccxt's own reading of it. Raises what the answer means when it is a no."""

@@ -7,7 +7,9 @@ import json
 import os
 from decimal import Decimal as D
 from pathlib import Path
+from typing import NoReturn
 
+import aiohttp
 import pytest
 
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, RateLimited, VenueRefused, VenueUnavailable
@@ -307,3 +309,22 @@ def _bytes(part):
 
 def _json(part):
     return json.loads(_bytes(part))
+
+
+class Taken(aiohttp.TCPConnector):
+    """What uvloop says of a new socket, now and then, after a connect that was cancelled."""
+
+    async def connect(self, *_: object, **__: object) -> NoReturn:
+        raise RuntimeError("File descriptor 44 is used by transport <TCPTransport closed=False>")
+
+
+async def test_a_socket_that_uvloop_takes_for_another_is_a_venue_that_is_away(play, budgets):
+    """Found by killing engines on a busy machine: it ended the whole desk."""
+    orders = UpbitOrders(config(play.base), CREDENTIAL, budgets)
+    session = orders._client._open()
+    session._connector = Taken()
+    with pytest.raises(VenueUnavailable):
+        await orders.look_up("KRW-BTC", "cid")
+    with pytest.raises(VenueUnavailable):
+        await orders.server_time_ms()
+    await orders.close()
