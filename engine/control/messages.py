@@ -26,6 +26,7 @@ from engine.control.boards import (
     Threshold,
     VenueHealth,
 )
+from engine.control.order_bodies import OrderBody, PreviewBody
 from engine.control.views import (
     AlertView,
     BalanceView,
@@ -74,6 +75,7 @@ __all__ = [
     "LockView",
     "Message",
     "OpportunityView",
+    "OrderBody",
     "OrderReport",
     "OrderRequest",
     "OrderView",
@@ -82,6 +84,7 @@ __all__ = [
     "PnlView",
     "PremiumBoard",
     "PremiumView",
+    "PreviewBody",
     "Quiet",
     "Reading",
     "RefusalView",
@@ -164,28 +167,6 @@ class TokenBody(Message):
 
 class ConfirmBody(Message):
     token: Name
-    user_id: int
-    chat_id: int
-
-
-class OrderBody(Message):
-    """A person's order; the engine validates. `venue`: a venue or best; sizes in the coin, prices in its quote."""
-
-    template: Literal["sweep", "ioc", "fok", "limit", "ladder", "twap", "vwap", "iceberg", "buckets", "stop"]
-    side: Literal["buy", "sell"]
-    base: Name
-    qty: Decimal = Field(gt=0)
-    venue: Name
-    price: Decimal | None = Field(default=None, gt=0)
-    stop: Decimal | None = Field(default=None, gt=0)
-    band_bps: Decimal = Field(default=Decimal(30), ge=0, le=200)
-    over_ms: int = Field(default=0, ge=0, le=86_400_000)
-    parts: int = Field(default=0, ge=0, le=200)
-    shown: Decimal = Field(default=Decimal(0), ge=0)
-
-
-class PreviewBody(Message):
-    order: OrderBody
     user_id: int
     chat_id: int
 

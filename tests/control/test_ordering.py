@@ -42,3 +42,12 @@ async def test_somebody_elses_preview_is_not_confirmed(door: Door) -> None:
     planned = await door.commands(TRADER).preview_order(BODY, USER, USER)
     token = m.ParentQuote.model_validate(planned.body).token
     assert (await door.commands(OWNER).confirm_order(token, 3, 3)).rule == "not_yours"
+
+
+async def test_a_vwap_takes_its_curve_as_data(door: Door) -> None:
+    body = BODY.model_copy(update={"template": "vwap", "over_ms": 60_000})
+    assert (await door.commands(TRADER).preview_order(body, USER, USER)).rule == "no_curve"
+    flat = body.model_copy(update={"curve": (1.0,) * 24})
+    assert (await door.commands(TRADER).preview_order(flat, USER, USER)).ok
+    short = body.model_copy(update={"curve": (1.0,)})
+    assert (await door.commands(TRADER).preview_order(short, USER, USER)).rule == "bad_parameter"
