@@ -30,9 +30,6 @@ class OrderKind(StrEnum):
     STOP_LOSS = "stop_loss"  # rests at the venue until its last price reaches `stop_price`; then a limit at `price`
 
 
-ENDS_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)  # such an order never rests
-
-
 class OrderStatus(StrEnum):
     PLANNED = "planned"  # journaled, not yet handed to the socket
     SENT = "sent"  # bytes may have left
