@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from typing import Any
 
+import uvloop
 from aiohttp import WSMsgType, web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -292,3 +293,30 @@ async def test_tls_with_a_strangers_certificate_is_refused(tmp_path):
         await until(lambda: owner.lost)
         assert "certificate" in owner.lost[0].lower()
         assert owner.messages == []
+
+
+def test_a_socket_with_much_to_say_does_not_keep_the_loop_for_all_of_it():
+    """While this side is busy megabytes come in: a turn of the loop serves what the kernel may hold, not all of it."""
+    burst = 12_000  # frames of a kilobyte
+    turns: list[int] = []
+
+    async def serve(ws, request):
+        await ws.receive()
+        payload = b"\x82\x7e\x04\x00" + b"x" * 1_024
+        for _ in range(burst):
+            ws._writer.transport.write(payload)
+        await read_until_closed(ws)
+
+    async def play() -> None:
+        async with connected(serve) as (socket, owner):
+            before = 0
+            async with asyncio.timeout(60):
+                while len(owner.messages) < burst:
+                    await asyncio.sleep(0)  # one turn
+                    turns.append(len(owner.messages) - before)
+                    before = len(owner.messages)
+            assert (socket.connects, owner.lost) == (1, [])
+
+    uvloop.run(play())
+    assert sum(turns) == burst
+    assert max(turns) <= 1_500, max(turns)

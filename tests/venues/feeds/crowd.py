@@ -53,7 +53,7 @@ class Crowd:
         return ws
 
     async def drown(self, ws: web.WebSocketResponse, frame: bytes) -> None:
-        with suppress(ClientConnectionResetError):
+        with suppress(ConnectionError):
             await ws.send_bytes(frame)
 
     async def orderbook(self, request: web.Request) -> web.Response:
