@@ -14,7 +14,7 @@ from engine.domain.errors import JournalFailed
 from engine.domain.money import NS_PER_MS, NS_PER_S
 from engine.net.notify import notify
 from engine.storage.beat import BEAT_FILE, read_beat
-from engine.storage.latch import read_latch, write_latch
+from engine.storage.latch import hand_halted, read_latch, write_latch
 from engine.storage.own_orders import OwnOrders
 from engine.venues.protocol import Orders
 from engine.venues.settings import NEEDS_PASSPHRASE
@@ -53,6 +53,7 @@ class Watchdog:
         self._venues: Mapping[str, Orders] | None = None
         self._missing, self._back = asyncio.Event(), asyncio.Event()
         self._problems: dict[str, str] = {}
+        self._latched = False  # in this episode, by us
 
     async def run(self) -> None:
         """Until a signal."""
@@ -72,7 +73,8 @@ class Watchdog:
     async def _watch(self) -> None:
         said = Sight.UNARMED
         while True:
-            sight = self._vigil.look(read_beat(self._beat_path), self._mono_ns())
+            is_halted = hand_halted(self._latch_path)
+            sight = self._vigil.look(read_beat(self._beat_path), self._mono_ns(), is_halted)
             if sight is not said:
                 log.warning("heartbeat sight=%s before=%s", sight.value, said.value)
                 notify(f"STATUS=engine {sight.value}")
@@ -95,6 +97,7 @@ class Watchdog:
         """From the missing beat to the next one: latch first, then cancel until nothing of ours rests anywhere."""
         began_ns = self._mono_ns()
         self._problems.clear()
+        self._latched = False
         self._latch()
         self._tell("acting", {})
         venues = self._open_venues()
@@ -141,17 +144,21 @@ class Watchdog:
 
     def _latch(self) -> None:
         """Durable before the first cancel, so that the engine comes back halted whatever else goes wrong."""
-        if read_latch(self._latch_path).level >= 2:
+        level = read_latch(self._latch_path).level
+        # A HALT file counts as L2 only while it lies there: the latch of its own stays.
+        if level >= 2 and (self._latched or not hand_halted(self._latch_path)):
             self._problems.pop("latch", None)
             return
         silent_s = self._vigil.silent_s(self._mono_ns())
         reason = f"the engine gave no heartbeat for {silent_s} s"
         try:
-            write_latch(self._latch_path, LatchChanged(level=2, reason=reason, actor=_ACTOR, wall_ms=_wall_ms()))
+            change = LatchChanged(level=max(level, 2), reason=reason, actor=_ACTOR, wall_ms=_wall_ms())
+            write_latch(self._latch_path, change)
         except OSError as error:
             log.error("latch_unwritable error=%s", error)
             self._problems["latch"] = f"the latch cannot be written: {error.strerror}"
         else:
+            self._latched = True
             self._problems.pop("latch", None)
 
     def _read_journal(self) -> None:

@@ -10,7 +10,10 @@ import aiohttp
 import msgspec
 import pytest
 
-from engine.storage.latch import read_latch
+from engine.config import load
+from engine.storage.beat import BEAT_FILE, Heart
+from engine.storage.latch import HAND_HALT, read_latch
+from engine.watchdog.run import Watchdog
 from sandbox.soak.run import OVERLAY, Halted, Soak
 from sandbox.soak.storm import StormConfig
 from sandbox.stage import Stage, StageConfig
@@ -101,3 +104,22 @@ async def _silent_for(stage: Stage, seconds: int) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     await until(lambda: loop.time() > end, seconds + 30)
+
+
+async def test_a_halt_file_beside_a_dead_engine_becomes_a_latch_that_outlives_it(tmp_path: Path):
+    """No venue is needed for it: the engine died without a word, HALT was put there and is taken away again."""
+    heart = Heart(tmp_path / BEAT_FILE)
+    heart.beat(0)
+    heart.close()
+    (tmp_path / HAND_HALT).touch()
+    config = msgspec.structs.replace(load(Path(__file__).parents[2] / "configs"), data_dir=str(tmp_path))
+    watchdog = Watchdog(config, dict)
+    running = asyncio.create_task(watchdog.run())
+    try:
+        await until(lambda: (tmp_path / "latch.json").exists(), 40)
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+    (tmp_path / HAND_HALT).unlink()
+    latch = read_latch(tmp_path / "latch.json")
+    assert (latch.level, latch.actor) == (2, "watchdog")

@@ -41,6 +41,13 @@ def test_sight(why, looks, expected):
         assert Sight.MISSING not in sights
 
 
+def test_a_halt_file_that_the_engine_cannot_hear_is_acted_on_sooner():
+    vigil = Vigil(15 * NS_PER_S)
+    sights = [vigil.look(beat(1), at_s * NS_PER_S, is_halted_by_hand=True) for at_s in range(7)]
+    assert sights == [Sight.ALIVE] * 5 + [Sight.MISSING] * 2
+    assert vigil.look(beat(2), 7 * NS_PER_S, is_halted_by_hand=True) is Sight.ALIVE, "it hears by itself"
+
+
 def test_a_beat_is_read_as_it_was_written(tmp_path):
     path = tmp_path / "heartbeat"
     assert read_beat(path) is None
