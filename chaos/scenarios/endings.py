@@ -70,6 +70,7 @@ async def _shared_account(stage: Stage) -> None:
 async def _stopped_by_hand(stage: Stage) -> None:
     stage.world.later(stage.random.uniform(0.1, 1.5), lambda: setattr(stage.world.platter, "hand_halted", True))
     await stage.premium(seconds=3)
+    await stage.storm.rounds(6)  # an idle desk looks every 5 s here; a send looks at once
     shell = stage.world.shell
     if shell is None or shell.desk.level < 2:
         stage.breach("no send while latched", "the desk was not stopped by the file HALT")
