@@ -130,9 +130,7 @@ class Ledger:
         """Venue -> asset -> amount, zeros included, of every venue with opening balances."""
         return {venue: dict(assets) for venue, assets in self._held.items()}
 
-    def stand_at(
-        self, accounts: Iterable[tuple[str, str, Decimal]], held: Mapping[str, Mapping[str, Decimal]]
-    ) -> None:
+    def stand_at(self, accounts: Iterable[tuple[str, str, Decimal]], held: Mapping[str, Mapping[str, Decimal]]) -> None:
         """Take over all accounts of a former ledger; how much of each order is booked stays."""
         self._accounts = {(account, asset): amount for account, asset, amount in accounts}
         self._held = {venue: dict(assets) for venue, assets in held.items()}

@@ -1,6 +1,7 @@
 """What only a person can settle: a dead letter is tried again or closed by hand, an UNKNOWN order gets its evidence."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def retry(rig: Rig, trade: Trade):
     return rig.ask(RetryDeadLetter(trade_id=trade.plan.trade_id))
 
 
-def close(rig: Rig, trade: Trade, **more: object):
+def close(rig: Rig, trade: Trade, **more: Any):
     return rig.ask(CloseDeadLetter(trade_id=trade.plan.trade_id, evidence="sold in the app", **more))
 
 
@@ -114,7 +115,7 @@ def test_a_part_closed_by_hand_leaves_the_rest_in_the_queue_over_a_restart():
     assert again.state is TradeState.DEAD_LETTER and life.exposure(again) == naked - half
     assert "sold in the app" in again.reason and "95000000" in again.reason
     assert close(rig, again).ok
-    assert again.state is TradeState.CLOSED and life.exposure(again) == 0
+    assert rig.trade(trade.plan.trade_id).state is TradeState.CLOSED and life.exposure(again) == 0
     rig.run_for(100)  # what was said becomes durable
     rig.restart()
     assert life.exposure(rig.trade(trade.plan.trade_id)) == 0

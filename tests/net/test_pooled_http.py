@@ -4,6 +4,7 @@ import asyncio
 import time
 from contextlib import asynccontextmanager, suppress
 from random import Random
+from typing import Any
 
 import pytest
 import uvloop
@@ -49,7 +50,7 @@ async def pool(**over):
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
     base = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-    settings = {"timeout_s": 5.0, "clock_ns": time.monotonic_ns, "rng": Random(1)} | over
+    settings: dict[str, Any] = {"timeout_s": 5.0, "clock_ns": time.monotonic_ns, "rng": Random(1)} | over
     made = HttpPool(base, **settings)
     try:
         yield made, server

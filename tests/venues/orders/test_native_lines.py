@@ -1,6 +1,7 @@
 """Placements by lines of our own: that they take them, what a cut leaves behind, and every frame a socket may bring."""
 
 import asyncio
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -12,15 +13,16 @@ from engine.domain.order import Side, TimeInForce
 from engine.venues.binance.order_socket import BinanceOrderDialect
 from engine.venues.bybit.order_socket import BybitOrderDialect
 from engine.venues.okx.order_socket import OkxOrderDialect
+from engine.venues.protocol import Orders
 from engine.venues.registry import build_orders, lines_of
-from engine.venues.socket_line import LOGIN
+from engine.venues.socket_line import LOGIN, OrderDialect, SocketLine
 from sandbox.faults import Fault
 from sandbox.world import World, WorldConfig
 from tests.venues.orders.stage import CREDENTIAL, config
-from tests.venues.orders.test_against_sandbox import NATIVE, SOCKETS, D, Trader
+from tests.venues.orders.test_against_sandbox import NATIVE, SOCKETS, Trader
 
 SETTINGS = config("http://127.0.0.1:1")
-DIALECTS = {
+DIALECTS: dict[str, OrderDialect] = {
     "binance": BinanceOrderDialect(SETTINGS, CREDENTIAL, 400),
     "okx": OkxOrderDialect(SETTINGS, CREDENTIAL),
     "bybit": BybitOrderDialect(SETTINGS, CREDENTIAL, 400),
@@ -35,6 +37,12 @@ async def trader(request):
         await trader.close()
 
 
+def socket_line(orders: Orders) -> SocketLine:
+    [line] = lines_of([orders])
+    assert isinstance(line, SocketLine)
+    return line
+
+
 async def until(claim):
     for _ in range(1_000):
         if claim():
@@ -46,16 +54,16 @@ async def until(claim):
 @pytest.mark.parametrize("trader", NATIVE, indirect=True)
 async def test_native_placements_leave_by_the_line(trader):
     [line] = lines_of([trader.orders])
-    order = trader.wish(Side.SELL, TimeInForce.POST_ONLY, away=D("-0.05"))
+    order = trader.wish(Side.SELL, TimeInForce.POST_ONLY, away=Decimal("-0.05"))
     await trader.orders.place(order)
     assert line.sent == 1 and [report.cid for report in await trader.orders.open_orders()] == [order.cid]
 
 
 @pytest.mark.parametrize("trader", SOCKETS, indirect=True)
 async def test_a_cut_leaves_what_was_under_way_unknown_and_the_next_order_finds_a_way(trader):
-    [line] = lines_of([trader.orders])
+    line = socket_line(trader.orders)
     trader.floor.faults.arm(Fault(kind="delay_after", ms=30_000))
-    order = trader.wish(Side.BUY, TimeInForce.IOC, away=D("0.02"))
+    order = trader.wish(Side.BUY, TimeInForce.IOC, away=Decimal("0.02"))
     placing = asyncio.create_task(trader.orders.place(order))
     await until(lambda: trader.floor.faults.report()["shown"].get("delay_after"))
     trader.floor.faults.arm(Fault(kind="ws_disconnect"))
@@ -63,21 +71,21 @@ async def test_a_cut_leaves_what_was_under_way_unknown_and_the_next_order_finds_
         await placing
     assert (await trader.settled(order.cid)).filled_qty == order.qty
     line.is_open = False  # the moment before the socket stands again, held
-    second = trader.wish(Side.BUY, TimeInForce.IOC, away=D("0.02"))
+    second = trader.wish(Side.BUY, TimeInForce.IOC, away=Decimal("0.02"))
     await trader.orders.place(second)  # by REST
     assert line.sent == 1 and (await trader.settled(second.cid)).filled_qty == second.qty
     trader.floor.faults.arm(Fault(kind="ws_disconnect"))
     await trader.line_is_open()
-    third = trader.wish(Side.BUY, TimeInForce.IOC, away=D("0.02"))
+    third = trader.wish(Side.BUY, TimeInForce.IOC, away=Decimal("0.02"))
     await trader.orders.place(third)
     assert line.sent == 2
 
 
 @pytest.mark.parametrize("trader", SOCKETS, indirect=True)
 async def test_a_wrong_key_is_refused_whichever_way_it_goes(trader):
-    wrong = type("Key", (), {"key": "nobody", "secret": "nothing", "passphrase": "never"})
+    wrong = msgspec.structs.replace(CREDENTIAL, key="nobody", secret="nothing", passphrase="never")
     other = build_orders(trader.venue, trader.settings, wrong)
-    [line] = lines_of([other])
+    line = socket_line(other)
     running = asyncio.create_task(line.run())
     await until(lambda: line.is_open or line.refusals)
     assert line.is_open == (trader.venue == "binance")  # the others log in first
@@ -133,6 +141,7 @@ def test_frames(why, venue, frame, key, status, body):
     if key is None:
         assert heard is None
     else:
+        assert heard is not None
         assert (heard.key, heard.answer.status, heard.answer.body) == (key, status, body)
 
 
@@ -146,7 +155,7 @@ def test_binances_limits_are_those_of_its_rest_headers():
     frame = {"id": "1", "status": 429, "error": {"code": -1003, "msg": "!", "data": wait}, "rateLimits": limits}
     heard = DIALECTS["binance"].read(msgspec.json.encode(frame))
     said = {"x-mbx-used-weight-1m": "5900", "x-mbx-order-count-10s": "99", "retry-after": "3.5"}
-    assert heard.answer.headers == said
+    assert heard is not None and heard.answer.headers == said
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import os
 from base64 import b64decode
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
-import ccxt
+import ccxt  # type: ignore[import-untyped]
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -99,7 +100,7 @@ def test_okx_vector():
 @pytest.mark.parametrize("case", ["query_hash open orders", "query_hash cancel", "query_hash limit order"])
 def test_upbit_query_hashes(case):
     found = vector("upbit", case)
-    params = {}
+    params: dict[str, Any] = {}
     for key, value in pairs(found["string_to_sign"]):
         if key.endswith("[]"):
             params.setdefault(key.removesuffix("[]"), []).append(value)
