@@ -51,7 +51,8 @@ class Http:
         try:
             answer, body = await self._fetch(method, url)
             status, headers = answer.status, answer.headers
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError, RuntimeError) as error:
+            # RuntimeError: uvloop took a new socket for an old one, after a connect that was cancelled (uvloop#653).
             raise VenueUnavailable(f"{call}: {error or type(error).__name__}") from error
         finally:
             if self._limiter is not None and ticket is not None:

@@ -2,7 +2,9 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from typing import NoReturn
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -82,6 +84,21 @@ async def test_nobody_there_is_unavailable():
     with pytest.raises(VenueUnavailable):
         await http.get("http://127.0.0.1:9/")
     await http.close()
+
+
+class Taken(aiohttp.TCPConnector):
+    """What uvloop says of a new socket, now and then, after a connect that was cancelled."""
+
+    async def connect(self, *_: object, **__: object) -> NoReturn:
+        raise RuntimeError("File descriptor 44 is used by transport <TCPTransport closed=False>")
+
+
+async def test_a_socket_that_uvloop_takes_for_another_is_unavailable():
+    async with aiohttp.ClientSession(connector=Taken()) as session:
+        http = Http(1.0)
+        http._session = session
+        with pytest.raises(VenueUnavailable, match="File descriptor"):
+            await http.get("http://127.0.0.1:1/v1/orderbook")
 
 
 async def test_a_slow_answer_is_unavailable():
