@@ -84,8 +84,8 @@ check: $(DEV)
 	$(BIN)/ruff format --check . || status=1; \
 	$(BIN)/mypy $(PYTHON_CODE) || status=1; \
 	$(BIN)/python -m chaos --seeds 400 --hours 2 --jobs 2 --json || status=1; \
-	$(BIN)/python -m pytest -q -n 2 --ignore=tests/scene --ignore=tests/soak --ignore=tests/crash || status=$$?; \
-	$(BIN)/python -m pytest -q tests/scene $(wildcard tests/soak tests/crash) || status=$$?; \
+	$(BIN)/python -m pytest -q -n 2 --durations=12 --ignore=tests/scene --ignore=tests/soak --ignore=tests/crash || status=$$?; \
+	$(BIN)/python -m pytest -q --durations=12 tests/scene $(wildcard tests/soak tests/crash) || status=$$?; \
 	exit $$status
 
 bench: $(BENCH)
