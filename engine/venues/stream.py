@@ -32,6 +32,7 @@ _ASK_BURST = 10
 _ASKS_A_ROUND = 4
 _PATIENT_S = 30.0  # so long lost books may wait for what may be said on their connection
 _LEAVE_AGAIN_NS = 120 * NS_PER_S
+_SILENT_AGAIN_NS = 60 * NS_PER_S
 _LOOKS_PER_S = 1.0  # comparisons with REST
 
 
@@ -95,6 +96,7 @@ class Stream:
         self._refused: dict[str, int] = {}  # how often in a row REST gave no base
         self._lost_again_ns: dict[str, int] = {}
         self._suspects: dict[str, int] = {}
+        self._silent_ns: dict[str, int] = {}  # when a pair was found dead last
         self._wake = asyncio.Event()
         self._sample_ns = 0  # no sample is wanted before
         self._wall_less_mono_ms = time.time() * 1e3 - clock_ns() / NS_PER_MS
@@ -332,4 +334,8 @@ class Stream:
             del self._suspects[symbol]
             log.warning("feed_silent line=%s symbol=%s", self.name, symbol)
             self.decoder.drop(symbol, "silent", now_ns)
-            self._subscribe_anew(symbol)
+            was_ns, self._silent_ns[symbol] = self._silent_ns.get(symbol), now_ns
+            if was_ns is not None and now_ns - was_ns < _SILENT_AGAIN_NS:
+                self.socket.reconnect(f"{symbol} silent again")  # asking on this connection has not helped
+            else:
+                self._subscribe_anew(symbol)

@@ -22,7 +22,8 @@ VENUE = "binance"
 _MAX_WAITING = 1_000
 # So many diffs in a row older than the book: the venue's counter was reset, the book is the stale one.
 _MAX_LATE = 50
-_CHANNELS = ("depth@100ms", "trade", "miniTicker")
+_DEPTH = "depth@100ms"
+_CHANNELS = (_DEPTH, "trade", "miniTicker")
 _REST = msgspec.json.Decoder(wire.PartialBook[float], strict=False)
 _SYMBOL = re.compile(rb'"s":\s*"([^"\\]+)"')
 _TICKERS = frozenset({"bookTicker", "24hrTicker", "24hrMiniTicker", "1hTicker", "4hTicker", "1dTicker"})
@@ -224,7 +225,7 @@ class BinanceDialect:
     # The server pings every 20 s and is answered by the socket; 5 messages per second, pings counted, are allowed.
     heartbeat = Heartbeat(every_ms=20_000, idle_ms=250)
     # 1,024 streams are allowed; they are named in the address, which must stay short. Cut after 24 h.
-    limits = LineLimits(max_symbols=100, max_life_s=86_400)
+    limits = LineLimits(max_symbols=100, max_life_s=86_400, sends_per_second=2, send_burst=4)
     connects_per_second = 0.5  # 300 per 5 minutes and address: half of that is ours
     asks_per_minute = 60.0  # a book of 1,000 levels weighs 50 of 6,000 per minute
     first_book_ms = 2_000  # nothing changed for so long: take the snapshot without waiting for a diff
@@ -246,7 +247,10 @@ class BinanceDialect:
         return []
 
     def resubscribe(self, symbol: str) -> list[bytes]:
-        return []
+        """One pair's books alone: the other ninety-nine of the connection keep theirs."""
+        streams = [f"{symbol.lower()}@{_DEPTH}"]
+        verbs = ("UNSUBSCRIBE", "SUBSCRIBE")
+        return [msgspec.json.encode({"method": verb, "params": streams, "id": n}) for n, verb in enumerate(verbs, 1)]
 
     def book_url(self, symbol: str) -> str:
         return f"{self._rest_base}/api/v3/depth?symbol={symbol}&limit=1000"

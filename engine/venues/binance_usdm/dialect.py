@@ -13,7 +13,7 @@ from engine.venues.dialect import LineLimits
 _REST = msgspec.json.Decoder(wire.RestBook[float], strict=False)
 
 # 1,024 streams are allowed; they are named in the address, which must stay short. Cut after 24 h.
-LIMITS = LineLimits(max_symbols=100, max_life_s=86_400)
+LIMITS = LineLimits(max_symbols=100, max_life_s=86_400, sends_per_second=5, send_burst=10)
 
 
 class BinanceUsdmDialect:
@@ -35,7 +35,7 @@ class BinanceUsdmDialect:
         self._symbols = symbols
 
     def url(self) -> str:
-        streams = [f"{symbol.lower()}@depth@100ms" for symbol in self._symbols]
+        streams = [_stream(symbol) for symbol in self._symbols]
         return f"{self._ws_base}/public/stream?streams={'/'.join(streams)}"
 
     def subscribe(self) -> list[bytes]:
@@ -43,7 +43,9 @@ class BinanceUsdmDialect:
         return []
 
     def resubscribe(self, symbol: str) -> list[bytes]:
-        return []
+        """One pair's books alone: the other ninety-nine of the connection keep theirs."""
+        verbs, streams = ("UNSUBSCRIBE", "SUBSCRIBE"), [_stream(symbol)]
+        return [msgspec.json.encode({"method": verb, "params": streams, "id": n}) for n, verb in enumerate(verbs, 1)]
 
     def book_url(self, symbol: str) -> str:
         return f"{self._rest_base}/fapi/v1/depth?symbol={symbol}&limit=1000"
@@ -54,3 +56,7 @@ class BinanceUsdmDialect:
         except msgspec.MsgspecError as error:
             raise BadFrame(f"{VENUE} depth {symbol}: {error}") from error
         return max((row[0] for row in book.bids), default=0.0), min((row[0] for row in book.asks), default=0.0)
+
+
+def _stream(symbol: str) -> str:
+    return f"{symbol.lower()}@depth@100ms"

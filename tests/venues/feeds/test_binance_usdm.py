@@ -179,7 +179,11 @@ def test_what_is_asked_of_the_venue():
     rest = "https://fapi.binance.com"
     dialect = BinanceUsdmDialect("wss://fstream.binance.com", rest, ("BTCUSDT", "ETHUSDT"), Random(1))
     assert dialect.url() == "wss://fstream.binance.com/public/stream?streams=btcusdt@depth@100ms/ethusdt@depth@100ms"
-    assert (dialect.subscribe(), dialect.resubscribe("BTCUSDT")) == ([], [])
+    assert dialect.subscribe() == []
+    assert [json.loads(frame) for frame in dialect.resubscribe("BTCUSDT")] == [
+        {"method": "UNSUBSCRIBE", "params": ["btcusdt@depth@100ms"], "id": 1},
+        {"method": "SUBSCRIBE", "params": ["btcusdt@depth@100ms"], "id": 2},
+    ]
     assert dialect.book_url("BTCUSDT") == f"{rest}/fapi/v1/depth?symbol=BTCUSDT&limit=1000"
     assert dialect.top("BTCUSDT", spell(snapshot(1))) == (10.0, 11.0)
     with pytest.raises(BadFrame):

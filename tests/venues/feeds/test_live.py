@@ -105,7 +105,7 @@ async def test_a_cut_socket_comes_back_with_whole_books(venue):
 
 @pytest.mark.parametrize("venue", SYMBOLS)
 async def test_a_silent_pair_is_found_out_while_its_siblings_speak(venue):
-    async with desk(venue) as (world, _feed, listener):
+    async with desk(venue) as (world, feed, listener):
         symbol = SYMBOLS[venue][0]
         world.floors[venue].faults.arm(Fault(kind="ws_silence", symbol=symbol))
         await until(lambda: any(line.startswith(f"lost {symbol}") for line in listener.told), 20)
@@ -114,6 +114,15 @@ async def test_a_silent_pair_is_found_out_while_its_siblings_speak(venue):
         world.floors[venue].faults.clear("ws_silence")
         await until(lambda: listener.all_synced(SYMBOLS[venue]), 30)
         await until_equal_to_rest(world, venue, listener)
+        assert feed.counters()["reconnects"] == 0  # its siblings kept their books
+
+
+async def test_a_pair_that_stays_silent_costs_the_connection_in_the_end():
+    async with desk("binance") as (world, feed, listener):
+        symbol = SYMBOLS["binance"][0]
+        world.floors["binance"].faults.arm(Fault(kind="ws_silence", symbol=symbol))
+        await until(lambda: listener.told.count(f"lost {symbol} silent") == 2, 30)
+        await until(lambda: feed.counters()["reconnects"] == 1)
 
 
 @pytest.mark.parametrize("venue", SYMBOLS)
