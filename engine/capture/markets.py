@@ -46,7 +46,7 @@ class Markets:
         """`wall_of(mono_ns)` is our wall clock then, UTC ns; `top` levels of each side are written."""
         self._wall_of = wall_of
         self._books: dict[str, Book] = {}
-        self._lost: dict[str, str] = {}
+        self._lost: dict[str, tuple[str, int]] = {}  # why, and when
         self._changed: dict[str, None] = {}
         self._book_track = books
         self._trade_track = trades
@@ -64,9 +64,7 @@ class Markets:
                 book.change(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
                 self._check(event.symbol, book)
             case BookLost():
-                book = self._books.setdefault(event.symbol, Book())
-                book.seen_ns = event.seen_ns
-                self._lose(event.symbol, book, event.reason)
+                self._lose(event.symbol, self._books.setdefault(event.symbol, Book()), event.reason, event.seen_ns)
             case TradePrint():
                 self._trade(event)
             case _:
@@ -85,25 +83,26 @@ class Markets:
         changed, self._changed = self._changed, {}
         for symbol in changed:
             book = self._books[symbol]
+            reason, seen_ns = self._lost.get(symbol, ("", book.seen_ns))
             row = BookRow(
-                self._wall_of(book.seen_ns),
-                book.seen_ns,
+                self._wall_of(seen_ns),
+                seen_ns,
                 book.venue_ts_ms,
                 symbol,
                 list(islice(book.bids(), self._top)),
                 list(islice(book.asks(), self._top)),
-                self._lost.get(symbol, ""),
+                reason,
             )
-            self._book_track.add(_encode(row) + b"\n", book.seen_ns)
+            self._book_track.add(_encode(row) + b"\n", seen_ns)
 
     def _check(self, symbol: str, book: Book) -> None:
         if book.is_crossed:
-            self._lose(symbol, book, "crossed")
+            self._lose(symbol, book, "crossed", book.seen_ns)
         self._changed[symbol] = None
 
-    def _lose(self, symbol: str, book: Book, reason: str) -> None:
+    def _lose(self, symbol: str, book: Book, reason: str, seen_ns: int) -> None:
         book.drop()
-        self._lost[symbol] = reason
+        self._lost[symbol] = (reason, seen_ns)
         self._changed[symbol] = None
 
     def _trade(self, event: TradePrint) -> None:

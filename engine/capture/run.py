@@ -159,6 +159,7 @@ class Capture:
                 pass
             self._shift_ns = time.time_ns() - time.monotonic_ns()  # a step of the wall clock shows within a second
             await self._write(tracks)
+        await self._write(tracks)  # the end may have come while the round before was writing
 
     async def _write(self, tracks: list[Track]) -> None:
         for track in tracks:
