@@ -288,6 +288,9 @@ class OrderRequest(Message):
     qty: Decimal
     price: Decimal
     tif: str
+    kind: str = "limit"
+    stop_price: Decimal | None = None
+    reduce_only: bool = False
 
 
 class OrderReport(Message):

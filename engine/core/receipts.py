@@ -54,10 +54,11 @@ def trade_view(state: State, trade: Trade) -> TradeView:
 
 
 def _worth_krw(state: State, trade: Trade, naked: Decimal) -> Decimal:
+    """At today's price while somebody may act on it; a closed trade as planned, or each start would rewrite its row."""
     if not naked:
         return ZERO
     leg = trade.plan.legs[life.lagging(trade, naked)[1]]
-    quote = state.market.quote(leg.venue, leg.symbol)
+    quote = state.market.quote(leg.venue, leg.symbol) if trade.state is not TradeState.CLOSED else None
     price = exact((quote.bid + quote.ask) / 2) if quote is not None else leg.planned_vwap
     return abs(naked) * price * leg.quote_krw
 

@@ -13,6 +13,7 @@ from engine.execution.order_state import OrderState, move
 _RECHECK_MS = 700
 _DOUBTED_NS = 3_600 * NS_PER_S  # so long, and so many of the newest, a belief that nothing was placed is asked again
 _DOUBTED = 10
+_SWEEP_REST_MS = 20_000  # Binance: a quarter of a minute's weight, and its books come out of the same purse
 _IN_FLIGHT = (OrderStatus.PLANNED, OrderStatus.SENT, OrderStatus.OPEN)
 
 
@@ -42,7 +43,7 @@ def ask(state: State, held: VenueState) -> None:
     if not held.settings.trades:
         return
     if not held.swept or state.now_ns >= held.next_sweep_ns:
-        held.next_sweep_ns = held.next_check_ns
+        held.next_sweep_ns = max(held.next_check_ns, state.now_ns + _SWEEP_REST_MS * NS_PER_MS)
         state.emit(FetchOpenOrders(venue=held.name))
     state.emit(FetchBalances(venue=held.name))
 

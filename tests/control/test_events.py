@@ -194,5 +194,5 @@ def test_it_works_on_the_engines_own_loop(tmp_path, desk):
 
 
 def test_only_what_may_be_lost_is_live():
-    assert {"opportunity", "refusal"} == LIVE_KINDS
+    assert {"opportunity", "parent", "refusal"} == LIVE_KINDS
     assert Notice(kind="alert", key="", severity=Severity.INFO, wall_ms=0, body=b"").kind not in LIVE_KINDS

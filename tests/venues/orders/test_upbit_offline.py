@@ -275,7 +275,7 @@ async def test_instruments_take_the_accounts_fees_and_the_venues_tick(play, orde
     play.says("GET /v1/orderbook", Say([{"market": "KRW-USDT", "orderbook_units": [{"ask_price": 1452.5}]}]))
     [found] = await orders.instruments(["KRW-USDT"])
     assert (found.base, found.quote, found.min_notional) == ("USDT", "KRW", D(5000))
-    assert (found.taker_fee_bps, found.maker_fee_bps, found.source) == (D(5), D(3), "venue")
+    assert (found.taker_fee_bps, found.maker_fee_bps, found.source) == (D(5), D(3), "account")
     assert [(band.from_price, band.tick) for band in found.ticks] == [(D(0), D(1)), (D(1000), D("0.5"))]
 
 
