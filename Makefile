@@ -75,8 +75,9 @@ test: $(DEV)
 	$(COMPILE)
 	@$(BIN)/python -m pytest $(ARGS)
 
-# Every part runs, whatever the one before it found: 1,000 virtual hours of faults too. The tests come last, so their closing line ends the log. Whole
-# desks (scene, soak) run one at a time: each is five processes' worth of work on two cores.
+# Every part runs, whatever the one before it found: 1,000 virtual hours of faults too. The tests come last, so their
+# closing line ends the log. Half of a test's time is waiting: three share two cores. Whole desks (scene, soak, crash) run
+# one at a time: each is five processes' worth of work.
 check: $(DEV)
 	$(COMPILE)
 	@status=0; \
@@ -84,7 +85,7 @@ check: $(DEV)
 	$(BIN)/ruff format --check . || status=1; \
 	$(BIN)/mypy $(PYTHON_CODE) || status=1; \
 	$(BIN)/python -m chaos --seeds 400 --hours 2 --jobs 2 --json || status=1; \
-	$(BIN)/python -m pytest -q -n 2 --durations=12 --ignore=tests/scene --ignore=tests/soak --ignore=tests/crash || status=$$?; \
+	$(BIN)/python -m pytest -q -n 3 --durations=12 --ignore=tests/scene --ignore=tests/soak --ignore=tests/crash || status=$$?; \
 	$(BIN)/python -m pytest -q --durations=12 tests/scene $(wildcard tests/soak tests/crash) || status=$$?; \
 	exit $$status
 
