@@ -72,6 +72,7 @@ class Binance:
         self._order_socket = OrderSocket(self, sockets)
         self._feed = feed
         self._weight = Window(6000, 60_000)
+        self._wallet_weight = Window(12_000, 60_000)  # of each /sapi path for itself
         self._orders = Window(100, 10_000)
         self._orders_day = Window(200_000, 86_400_000)
         self._ban = Ban(patience=20, first_ms=120_000, longest_ms=259_200_000)
@@ -108,7 +109,19 @@ class Binance:
         return request.method == "POST" and request.path == "/api/v3/order"
 
     def admit(self, request: web.Request) -> dict[str, str]:
+        if request.path.startswith("/sapi/"):
+            return self._count_wallet(request.path, _weight(request))
         return self.count(_weight(request), is_order=self.is_placement(request))
+
+    def _count_wallet(self, path: str, weight: int) -> dict[str, str]:
+        """Raises Limited. None of it counts against what spot may be asked."""
+        now_ms = self.floor.clock()
+        if self._ban.left_ms(now_ms):
+            raise Limited(banned=True, retry_after_ms=self._ban.left_ms(now_ms))
+        if not self._wallet_weight.take(path, now_ms, weight):
+            self._ban.refused(now_ms)
+            raise Limited(retry_after_ms=60_000 - now_ms % 60_000)
+        return {"X-SAPI-USED-IP-WEIGHT-1M": str(self._wallet_weight.used(path, now_ms))}
 
     def count(self, weight: int, *, is_order: bool) -> dict[str, str]:
         """Sockets and REST share what an address and an account may do. Raises Limited."""
