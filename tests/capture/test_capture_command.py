@@ -115,12 +115,13 @@ async def test_a_kill_costs_the_last_moment_and_the_next_life_goes_on(tmp_path, 
 
 async def test_a_file_system_that_takes_no_more_is_one_line_and_exit_1(tmp_path):
     def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000))  # of any one file: EFBIG in the middle of a block
+        # Of any one file: EFBIG in the middle of a block, and several blocks later than the first.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
     async with World(WorldConfig(seed=11, episodes=False)) as world:
         process = await start(world, tmp_path, venues=["upbit"], before=limit)
         said: list[bytes] = []
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not any(b"out/upbit/raw error=File too large" in line for line in said):
                 said.append(await process.stderr.readline())
         process.send_signal(signal.SIGTERM)
