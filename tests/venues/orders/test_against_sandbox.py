@@ -311,7 +311,7 @@ async def appears(trader, cid):
 async def test_where_requests_do_not_expire_a_late_one_is_found(trader):
     if trader.venue in EXPIRING:
         pytest.skip(f"{trader.venue} drops late requests")
-    trader.floor.faults.arm(Fault(kind="delay_before", ms=trader.settings.order_timeout_ms + 100))
+    trader.floor.faults.arm(Fault(kind="delay_before", ms=trader.settings.order_timeout_ms + 1_000))
     order = trader.wish(Side.BUY, TimeInForce.IOC, away=D("0.02"))
     with pytest.raises(OutcomeUnknown):
         await trader.orders.place(order)
