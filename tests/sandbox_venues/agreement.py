@@ -137,19 +137,30 @@ async def watching(
 
 
 def notebook(kind: type, method: str = "handle_order_book") -> type:
-    """ccxt's own class that writes down each book after its own handler has taken a message."""
+    """ccxt's own class that writes down each book after its own handler has taken a message.
+
+    Only what is later than the book's first sight counts: KuCoin's futures apply changes that are older than the
+    snapshot to it (ccxt compares their time with its sequence), so until its time is reached again the book is none.
+    """
 
     def handler(self: Any, *message: Any) -> Any:
+        for symbol, book in self.orderbooks.items():
+            if book.get("timestamp") and book["bids"] and book["asks"]:
+                self.born.setdefault(symbol, book["timestamp"])
         answer = getattr(kind, method)(self, *message)
         for symbol, book in self.orderbooks.items():
             stamp = book.get("timestamp")
-            if stamp and book["bids"] and book["asks"]:
+            if stamp and symbol in self.born and stamp > self.born[symbol] and book["bids"] and book["asks"]:
                 bids = [(float(row[0]), float(row[1])) for row in book["bids"]]
                 asks = [(float(row[0]), float(row[1])) for row in book["asks"]]
                 self.pages[self.markets[symbol]["base"], stamp] = (bids, asks)
         return answer
 
-    return type(f"Noting{kind.__name__}", (kind,), {method: handler, "pages": None})
+    def begin(self: Any, *args: Any) -> None:
+        super(type(self), self).__init__(*args)
+        self.pages, self.born = {}, {}
+
+    return type(f"Noting{kind.__name__}", (kind,), {method: handler, "__init__": begin})
 
 
 def agreement(

@@ -54,7 +54,7 @@ async def test_checksums_prove_every_book_and_a_wrong_one_condemns_it(name):
     async with watching(case.house, case.venue, case.symbols, speed=4.0, checksums=True) as pair:
         truth = truth_of(pair, case.places, case.depth)
         client = notebook(case.kind, case.method)({"enableRateLimit": False, "options": case.options})
-        client.pages, client.timeout_on_exit = {}, 0
+        client.timeout_on_exit = 0
         case.point(client, pair.rest, pair.rest.replace("http", "ws"))
         try:
             await client.load_markets()

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from sandbox.venues.auth import Denied
 from sandbox.venues.coinone.orders import Desk, denial, refusal
-from sandbox.venues.coinone.socket import Frames, Talk, book_id, day_of, rows
+from sandbox.venues.coinone.socket import Frames, Talk, day_of, rows
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
 from sandbox.venues.limits import Window
@@ -159,7 +159,7 @@ class Coinone(Public):
         return self._say(
             {
                 "timestamp": shown.at_ms,
-                "id": book_id(shown.at_ms, shown.last_id),
+                "id": self._frames.book_id(market.symbol, shown.at_ms, shown.last_id),
                 "quote_currency": market.quote,
                 "target_currency": market.base,
                 "order_book_unit": "0.0",

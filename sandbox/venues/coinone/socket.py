@@ -29,11 +29,6 @@ class _Request(Struct):
     format: str = "DEFAULT"
 
 
-def book_id(at_ms: int, last_id: int) -> str:
-    """Milliseconds and a counter of three digits; rising, never consecutive."""
-    return f"{at_ms}{last_id % 1000:03d}"
-
-
 def rows(levels: Levels) -> list[dict[str, str]]:
     return [{"price": plain(price), "qty": plain(qty)} for price, qty in levels[:LEVELS]]
 
@@ -45,9 +40,18 @@ class Frames:
 
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
+        self._ids: dict[str, tuple[int, int]] = {}  # symbol -> the stream's last id, and how its book is numbered
 
     def topics(self, symbol: str) -> Iterable[str]:
         return (f"ORDERBOOK {symbol}",)
+
+    def book_id(self, symbol: str, at_ms: int, last_id: int) -> str:
+        """Milliseconds and a counter of three digits; rising, unless the clock is set back."""
+        known, number = self._ids.get(symbol, (-1, 0))
+        if last_id != known:
+            number = number + 1 if 0 <= number - at_ms * 1_000 < 1_000_000 else at_ms * 1_000
+            self._ids[symbol] = (last_id, number)
+        return str(number)
 
     def book(self, update: Update) -> Iterable[Frame]:
         yield f"ORDERBOOK {update.symbol}", self.whole(update.symbol, update.book, update.at_ms, update.last_id)
@@ -61,7 +65,7 @@ class Frames:
                 "quote_currency": quote,
                 "target_currency": base,
                 "timestamp": at_ms - lag_ms,
-                "id": book_id(at_ms, last_id),
+                "id": self.book_id(symbol, at_ms, last_id),
                 "asks": rows(book[1])[::-1],
                 "bids": rows(book[0]),
             },
