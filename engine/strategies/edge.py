@@ -107,8 +107,9 @@ def _at(
 def whole_steps(qty: float, buy: Seat, sell: Seat) -> float:
     """`qty` rounded down to the coarser lot step of the two venues."""
     step = float(max(buy.instrument.qty_step, sell.instrument.qty_step))
-    # The float of 0.3 / 0.1 is just below 3: a billionth of a step is rounding, not quantity.
-    return int(qty / step + 1e-9) * step
+    # The float of 0.3 / 0.1 is just below 3: a billionth of a step is rounding, not quantity. And 820 * 0.001 is just
+    # above 0.82: what a level holds to the last step would not be there.
+    return min(qty, int(qty / step + 1e-9) * step)
 
 
 def _clears_minimums(buy: Seat, sell: Seat, bought: Walk, sold: Walk) -> bool:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.domain.order import Side
@@ -61,6 +61,13 @@ def check(intent, sought, params, available, rates):
 
 
 @given(two_books(1e8, 1e8), funds, funds, st.sampled_from([0.4, 1.0]), st.sampled_from([0.0, 0.0025]))
+@example(
+    books=[([(99_995_000.0, 1.0)], [(100_005_000.0, 1.0)]), ([(98_432_578.125, 1.0)], [(98_442_421.875, 0.82)])],
+    coins=1.0,
+    cash=1.0,
+    share=1.0,
+    min_net=0.0,
+)
 def test_spatial(books, coins, cash, share, min_net):
     params = spatial.Params(
         coins=("BTC",),

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from decimal import Decimal as D
 
 import pytest
 from msgspec.structs import replace
 
 from engine.config import Credential, TickConfig
-from engine.domain.errors import OrderNotFound, OutcomeUnknown, RateLimited, VenueRefused
+from engine.domain.errors import OrderNotFound, OutcomeUnknown, RateLimited, VenueRefused, VenueUnavailable
 from engine.domain.market import FeeSide
 from engine.domain.money import ceil_price, floor_price, floor_to
 from engine.domain.order import LegRole, OrderKind, OrderRequest, OrderStatus, Side, TimeInForce
@@ -68,6 +69,13 @@ class Trader:
         await asyncio.gather(*self._lines, return_exceptions=True)
         await self.orders.close()
 
+    async def _warm(self):
+        """As the engine does: again, where the first calls of a busy machine outlast the half second of a request."""
+        for _ in range(10):
+            with suppress(VenueUnavailable):
+                return await self.orders.warm()
+        raise TimeoutError(f"{self.venue} does not answer")
+
     async def line_is_open(self):
         for line in lines_of([self.orders]):
             for _ in range(500):
@@ -77,7 +85,7 @@ class Trader:
             assert getattr(line, "is_open", True)
 
     async def start(self):
-        await self.orders.warm()
+        await self._warm()
         await self.line_is_open()
         [self.rules] = await self.orders.instruments([self.symbol])
         return self
