@@ -80,7 +80,8 @@ test: $(DEV)
 # two cores. What fails in the crowd is said, and asked once more alone: only what fails twice fails the check.
 CROWD := --ignore=tests/scene --ignore=tests/soak --ignore=tests/crash
 DESKS := tests/scene $(wildcard tests/soak tests/crash)
-AGAIN := echo 'failed above; once more, alone:'; $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none
+PYTEST := $(BIN)/python -m pytest -q --hypothesis-profile=check
+AGAIN := echo 'failed above; once more, alone:'; $(PYTEST) --last-failed --last-failed-no-failures none
 check: $(DEV)
 	$(COMPILE)
 	@status=0; \
@@ -88,8 +89,8 @@ check: $(DEV)
 	$(BIN)/ruff format --check . || status=1; \
 	$(BIN)/mypy $(PYTHON_CODE) || status=1; \
 	$(BIN)/python -m chaos --seeds 400 --hours 2 --jobs 2 --json || status=1; \
-	$(BIN)/python -m pytest -q -n 2 --durations=12 $(CROWD) || { $(AGAIN) $(CROWD); } || status=$$?; \
-	$(BIN)/python -m pytest -q --durations=12 $(DESKS) || { $(AGAIN) $(DESKS); } || status=$$?; \
+	$(PYTEST) -n 2 --durations=12 $(CROWD) || { $(AGAIN) $(CROWD); } || status=$$?; \
+	$(PYTEST) --durations=12 $(DESKS) || { $(AGAIN) $(DESKS); } || status=$$?; \
 	exit $$status
 
 bench: $(BENCH)
