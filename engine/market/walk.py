@@ -75,7 +75,7 @@ def best_size(
     ask_left = ask[1] * usable if ask else 0.0
     while bid and ask and total < max_qty and bid[0] * sell_keep > ask[0] * buy_cost:
         take = min(bid_left, ask_left, max_qty - total)
-        total += take
+        total = min(total + take, max_qty)  # the sum of its parts may round to more than the whole
         bid_left -= take
         ask_left -= take
         if bid_left <= 0.0:

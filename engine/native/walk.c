@@ -130,7 +130,7 @@ static double best_size_of(Source *sells, Source *buys, const double *limits)
     double ask_left = has_ask > 0 ? ask.size * limits[3] : 0.0;
     while (has_bid > 0 && has_ask > 0 && total < limits[2] && bid.price * limits[0] > ask.price * limits[1]) {
         double take = least(least(bid_left, ask_left), limits[2] - total);
-        total += take;
+        total = least(total + take, limits[2]); /* the sum of its parts may round to more than the whole */
         bid_left -= take;
         ask_left -= take;
         if (bid_left <= 0.0) {

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.market.walk import best_size, median, walk
@@ -74,6 +74,7 @@ def boundaries(bids, asks, cap, usable):
 
 
 @given(falling, rising, st.floats(0.01, 200), shares, st.floats(0.99, 1.0), st.floats(1.0, 1.01))
+@example([(3.0, 1.445946606344048), (2.0, 33.0)], [(1.0, 34.0)], 16.93993462591965, 0.5, 1.0, 1.0)
 def test_no_boundary_earns_more_than_the_best_size(bids, asks, cap, usable, keep, cost):
     """domain.md §3: the optimum stands at a level boundary of one of the books; here all of them are tried."""
     best = best_size(bids, asks, keep, cost, cap, usable)
