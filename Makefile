@@ -76,8 +76,9 @@ test: $(DEV)
 	@$(BIN)/python -m pytest $(ARGS)
 
 # Every part runs, whatever the one before it found: 1,000 virtual hours of faults too. The tests come last, so their
-# closing line ends the log. Whole desks (scene, soak, crash) run one at a time: each is five processes' worth of work on
-# two cores. What fails in the crowd is said, and asked once more alone: only what fails twice fails the check.
+# closing line ends the log. Most of a test is waiting for a socket: three at a time fill two cores. Whole desks (scene,
+# soak, crash) are five processes each: two at a time. What fails in the crowd is said, and asked once more alone: only
+# what fails twice fails the check.
 CROWD := --ignore=tests/scene --ignore=tests/soak --ignore=tests/crash
 DESKS := tests/scene $(wildcard tests/soak tests/crash)
 PYTEST := $(BIN)/python -m pytest -q --hypothesis-profile=check
@@ -89,8 +90,8 @@ check: $(DEV)
 	$(BIN)/ruff format --check . || status=1; \
 	$(BIN)/mypy $(PYTHON_CODE) || status=1; \
 	$(BIN)/python -m chaos --seeds 400 --hours 2 --jobs 2 --json || status=1; \
-	$(PYTEST) -n 2 --durations=12 $(CROWD) || { $(AGAIN) $(CROWD); } || status=$$?; \
-	$(PYTEST) --durations=12 $(DESKS) || { $(AGAIN) $(DESKS); } || status=$$?; \
+	$(PYTEST) -n 3 --durations=12 $(CROWD) || { $(AGAIN) $(CROWD); } || status=$$?; \
+	$(PYTEST) -n 2 --durations=12 $(DESKS) || { $(AGAIN) $(DESKS); } || status=$$?; \
 	exit $$status
 
 bench: $(BENCH)
