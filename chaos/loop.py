@@ -23,10 +23,10 @@ class _Jump(selectors.BaseSelector):
         self._loop = loop
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        raise NotImplementedError("no sockets in a simulation")
+        raise RuntimeError("no sockets in a simulation")
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        raise NotImplementedError("no sockets in a simulation")
+        raise RuntimeError("no sockets in a simulation")
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
         return {}

@@ -1,5 +1,6 @@
 """What the rig's desk sees of the world: ticks, FX, market data, instruments."""
 
+from abc import abstractmethod
 from decimal import Decimal
 from typing import Any
 
@@ -21,8 +22,9 @@ class Markets(Timeline):
         self.books: dict[tuple[str, str], tuple[list[tuple[float, float]], list[tuple[float, float]]]] = {}
         self.state: State
 
+    @abstractmethod
     def handle(self, event: Any) -> None:
-        raise NotImplementedError
+        """Give an event to the desk."""
 
     def _tick(self) -> None:
         self.later(100 * NS_PER_MS, self._tick)

@@ -1,5 +1,6 @@
 """Virtual time, and the places where a process may die."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from heapq import heappop, heappush
 
@@ -12,7 +13,7 @@ class Crash(BaseException):
     """The process is gone, at this very line."""
 
 
-class Timeline:
+class Timeline(ABC):
     """What happens when. The world goes on while the desk's process is dead; the desk's own work dies with it."""
 
     def __init__(self) -> None:
@@ -25,8 +26,9 @@ class Timeline:
         self._tasks: list[tuple[int, int, int, Callable[[], object]]] = []  # (when, order, run or 0 = world's, work)
         self._order = 0
 
+    @abstractmethod
     def restart(self, down_ms: int = 3_000) -> None:
-        raise NotImplementedError
+        """A new life of the desk, after its process was down for so long."""
 
     @property
     def now_ns(self) -> int:

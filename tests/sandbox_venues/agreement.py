@@ -156,11 +156,8 @@ def notebook(kind: type, method: str = "handle_order_book") -> type:
                 self.pages[self.markets[symbol]["base"], stamp] = (bids, asks)
         return answer
 
-    def begin(self: Any, *args: Any) -> None:
-        super(type(self), self).__init__(*args)
-        self.pages, self.born = {}, {}
-
-    return type(f"Noting{kind.__name__}", (kind,), {method: handler, "__init__": begin})
+    # One class for one client: what it notes stands beside its handler.
+    return type(f"Noting{kind.__name__}", (kind,), {method: handler, "pages": {}, "born": {}})
 
 
 def agreement(

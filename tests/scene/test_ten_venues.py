@@ -22,20 +22,18 @@ async def test_ten_venues_stand_in_one_engine(tmp_path):
         await stage.engine.start()
         door = Door(stage.control_socket, f"telegram:{OWNER.id}")
         seen: dict[str, Any] = {}
-        stood: set[str] = set()  # a busy machine lets one book in forty-two be late at any instant: each venue in turn
 
         async def whole():
             with suppress(aiohttp.ClientError, SceneFailed, TimeoutError):
                 venues = await door.get("/v1/venues")
                 seen["venues"] = {venue["venue"]: venue for venue in venues}
-                stood.update(
-                    venue["venue"]
+                return all(
+                    venue["connected"] and venue["books_usable"] == venue["books"] and venue["rules"]["markets"]
                     for venue in venues
-                    if venue["books_usable"] == venue["books"] and venue["rules"]["markets"]
                 )
-                return stood == set(seen["venues"]) and all(venue["connected"] for venue in venues)
 
-        await until(whole, 90.0)
+        # A busy machine lets one book in forty-two be late at many an instant; one at which none is shows them all.
+        await until(whole, 180.0)
         assert len(seen["venues"]) == 14
         assert {name for name, venue in seen["venues"].items() if venue["trades"]} == {
             "upbit",
@@ -54,15 +52,15 @@ async def test_ten_venues_stand_in_one_engine(tmp_path):
         assert {row["coin"] for row in seen["funding"]} == COINS
         hours = {(row["venue"], row["coin"]): row["interval_ms"] // 3_600_000 for row in seen["funding"]}
         assert all(found == (4 if coin == "XRP" else 8) for (_, coin), found in hours.items())
-        bases: set[tuple[str, str]] = set()
 
         async def both_sides():
-            rows = (await door.get("/v1/premiums"))["rows"]
-            bases.update((row["korean"], row["coin"]) for row in rows)
-            return {korean for korean, _ in bases} >= {"upbit", "bithumb", "coinone"}
+            seen["board"] = (await door.get("/v1/premiums"))["rows"]
+            return (
+                len({row["korean"] for row in seen["board"]}) == 3 and len({row["coin"] for row in seen["board"]}) == 3
+            )
 
         await until(both_sides, 60.0)
-        assert {korean for korean, _ in bases} == {"upbit", "bithumb", "coinone"}
-        assert {coin for _, coin in bases} == COINS
+        assert {row["coin"] for row in seen["board"]} == COINS
+        assert {row["korean"] for row in seen["board"]} == {"upbit", "bithumb", "coinone"}
         metrics = await door.get("/metrics/live")
         assert metrics["rss_mb"] < 300

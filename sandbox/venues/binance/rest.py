@@ -110,30 +110,26 @@ class Binance:
 
     def admit(self, request: web.Request) -> dict[str, str]:
         if request.path.startswith("/sapi/"):
-            return self._count_wallet(request.path, _weight(request))
+            # Each for itself: none of it counts against what spot may be asked.
+            return {"X-SAPI-USED-IP-WEIGHT-1M": self._weigh(self._wallet_weight, request.path, _weight(request))}
         return self.count(_weight(request), is_order=self.is_placement(request))
 
-    def _count_wallet(self, path: str, weight: int) -> dict[str, str]:
-        """Raises Limited. None of it counts against what spot may be asked."""
+    def _weigh(self, window: Window, who: str, weight: int) -> str:
+        """What `who` has used of it, this call included. Raises Limited, once too often with a ban."""
         now_ms = self.floor.clock()
         if self._ban.left_ms(now_ms):
             raise Limited(banned=True, retry_after_ms=self._ban.left_ms(now_ms))
-        if not self._wallet_weight.take(path, now_ms, weight):
+        if not window.take(who, now_ms, weight):
             self._ban.refused(now_ms)
             raise Limited(retry_after_ms=60_000 - now_ms % 60_000)
-        return {"X-SAPI-USED-IP-WEIGHT-1M": str(self._wallet_weight.used(path, now_ms))}
+        return str(window.used(who, now_ms))
 
     def count(self, weight: int, *, is_order: bool) -> dict[str, str]:
         """Sockets and REST share what an address and an account may do. Raises Limited."""
-        now_ms = self.floor.clock()
-        if self._ban.left_ms(now_ms):
-            raise Limited(banned=True, retry_after_ms=self._ban.left_ms(now_ms))
-        if not self._weight.take("ip", now_ms, weight):
-            self._ban.refused(now_ms)
-            raise Limited(retry_after_ms=60_000 - now_ms % 60_000)
-        headers = {"X-MBX-USED-WEIGHT": str(self._weight.used("ip", now_ms))}
-        headers["X-MBX-USED-WEIGHT-1M"] = headers["X-MBX-USED-WEIGHT"]
+        used = self._weigh(self._weight, "ip", weight)
+        headers = {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
         if is_order:
+            now_ms = self.floor.clock()
             if not self._orders.take("account", now_ms) or not self._orders_day.take("account", now_ms):
                 raise Limited(retry_after_ms=10_000 - now_ms % 10_000)
             headers["X-MBX-ORDER-COUNT-10S"] = str(self._orders.used("account", now_ms))
