@@ -27,7 +27,7 @@ import uvloop
 from bench.desk_load import LoadedDesk
 from bench.tapes import VENUES
 from bench.venue_load import serve
-from engine.garbage import sweep
+from engine.garbage import resident_mb, sweep
 
 _HELD_SHARE, _HELD_LATE_MS = 0.985, 250
 _STEADY_RATE = 5_000
@@ -114,18 +114,13 @@ async def _run_at(desk: LoadedDesk, pipe: Connection, pauses: Pauses, rate: int,
         "cpu_us_per_frame": round(used / books * 1e6, 2),
         "cpu_share": round(used / lasted, 3),
         "longest_pause_ms": pauses.told(),
-        "rss_mb": _rss_mb(),
+        "rss_mb": resident_mb(),
     }
-
-
-def _rss_mb() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1_048_576
 
 
 async def measure(pipe: Connection, symbols: int, rates: list[int], step_s: float, seconds: float) -> dict[str, Any]:
     ports, rest_port = pipe.recv()
-    before_mb = _rss_mb()
+    before_mb = resident_mb()
     desk = LoadedDesk(symbols, ports, rest_port)
     pauses = Pauses(desk)
     tasks = [asyncio.ensure_future(feed.run()) for feed in desk.feeds]

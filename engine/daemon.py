@@ -21,7 +21,7 @@ from engine.desk import EventLog
 from engine.domain.effect import Record, StoreSetting
 from engine.domain.errors import ConfigError, InvariantBroken
 from engine.domain.money import NS_PER_MS
-from engine.garbage import sweep
+from engine.garbage import resident_mb, sweep
 from engine.identity import Identity, load_identity
 from engine.markets import Markets
 from engine.net.notify import notify
@@ -198,7 +198,7 @@ class Daemon:
         return {
             **latencies,
             "loop_lag_us": self._shell.worst_lag_ns // 1_000,
-            "rss_mb": usage.ru_maxrss // 1024,
+            "rss_mb": resident_mb(),
             "cpu_s": round(usage.ru_utime + usage.ru_stime, 1),
             "clock_skew_ms": dict(self._markets.skew_ms),
             "steps": self.desk.state.steps,

@@ -121,6 +121,7 @@ async def test_a_viewer_mutes_and_rests_alone(house: House):
 async def test_an_alert_is_muted_for_its_coin_alone_and_heard_again(house: House):
     phone, desk = house.phone, house.desk
     async with house.engine(), house.bot():
+        await phone.finds(VIEWER, "have started")  # it listens
         numbers = {"value": "0.021", "level": "0.02", "side": "above"}
         view = AlertView(rule="k_usdt", venue="upbit", symbol="XRP", coin="XRP", kind="premium", numbers=numbers)
         desk.tell("alert", "k_usdt:upbitXRP", view, Severity.WARN)
@@ -145,6 +146,7 @@ async def test_an_owner_lets_a_market_out_by_the_button_on_its_alert(house: Hous
     phone, desk = house.phone, house.desk
     rig = desk.rig
     async with house.engine(), house.bot():
+        await phone.finds(VIEWER, "have started")
         rig.set_book("okx", "BTC-USDT", 130_000)
         rig.run_for(2_000)
         numbers = {"off": "0.3000"}
@@ -175,6 +177,7 @@ async def test_who_is_at_peace_hears_nothing_and_the_next_message_counts(house: 
         desk.tell("alert", f"venue_down:{venue}", view, severity)
 
     async with house.engine(), house.bot():
+        await phone.finds(VIEWER, "have started")
         away("upbit", {"desk": 0, "telegram:2": -1})
         away("okx", {"telegram:3": 0}, only="telegram:3")
         away("binance", {"desk": 0, "telegram:2": 2}, severity=Severity.CRIT)
