@@ -6,8 +6,9 @@ venues x 200 symbols. Left out: journal, SQL and the control door, for no order 
 
 A rate is held when as many frames were handled as sent, and the slowest hundredth of the last ones was on its way for
 less than 250 ms. The machine may be shared: `cpu_us_per_frame`, by the process's own CPU clock, is disturbed less, and
-pauses are told in parts: the longest time between two signs of life (frames handled, or beats of 1 ms), the longest
-turn of the loop, and by the CPU clock the longest tick and the longest garbage collection.
+pauses are told in parts: the longest time between two signs of life (frames handled, or beats of 1 ms), the same
+without the times in which the machine itself stood still (`bench.witness`; null where the kernel lets nobody be first),
+the longest turn of the loop, and by the CPU clock the longest tick and the longest garbage collection.
 """
 
 import argparse
@@ -27,6 +28,7 @@ import uvloop
 from bench.desk_load import LoadedDesk
 from bench.tapes import VENUES
 from bench.venue_load import serve
+from bench.witness import Witness, longest_own_ns
 from engine.garbage import resident_mb, sweep
 
 _HELD_SHARE, _HELD_LATE_MS = 0.985, 250
@@ -38,8 +40,8 @@ _START_S = 300
 class Pauses:
     """How long the loop was away. A beat asks to be called every millisecond; handled frames are signs of life too."""
 
-    def __init__(self, desk: LoadedDesk) -> None:
-        self._desk = desk
+    def __init__(self, desk: LoadedDesk, witness: Witness) -> None:
+        self._desk, self._witness = desk, witness
         self.turn_ms = self.tick_ms = self.gc_ms = 0.0
         self._collecting = 0.0
         gc.callbacks.append(self._on_gc)
@@ -68,11 +70,17 @@ class Pauses:
 
     def reset(self) -> None:
         self._desk.longest_ns = 0
+        self._desk.pauses = []
+        self._witness.spans()
         self.turn_ms = self.tick_ms = self.gc_ms = 0.0
 
-    def told(self) -> dict[str, float]:
+    def told(self) -> dict[str, float | None]:
+        stood = self._witness.spans()
+        own_ns = longest_own_ns(self._desk.pauses, stood)
         return {
             "wall": round(self._desk.longest_ns / 1e6, 1),
+            "own": round(own_ns / 1e6, 1) if self._witness.is_alone else None,
+            "machine": round(max((until - since for since, until in stood), default=0) / 1e6, 1),
             "turn_wall": round(self.turn_ms, 1),
             "tick_cpu": round(self.tick_ms, 2),
             "gc_cpu": round(self.gc_ms, 2),
@@ -118,11 +126,13 @@ async def _run_at(desk: LoadedDesk, pipe: Connection, pauses: Pauses, rate: int,
     }
 
 
-async def measure(pipe: Connection, symbols: int, rates: list[int], step_s: float, seconds: float) -> dict[str, Any]:
+async def measure(
+    pipe: Connection, witness: Witness, symbols: int, rates: list[int], step_s: float, seconds: float
+) -> dict[str, Any]:
     ports, rest_port = pipe.recv()
     before_mb = resident_mb()
     desk = LoadedDesk(symbols, ports, rest_port)
-    pauses = Pauses(desk)
+    pauses = Pauses(desk, witness)
     tasks = [asyncio.ensure_future(feed.run()) for feed in desk.feeds]
     tasks += [asyncio.ensure_future(pauses.tick()), asyncio.ensure_future(pauses.watch())]
     pipe.send(2_000)
@@ -172,10 +182,14 @@ def main() -> None:
     ours, theirs = context.Pipe()
     load = context.Process(target=serve, args=(theirs, options.symbols, (options.core + 1) % (os.cpu_count() or 1)))
     load.start()
+    witness = Witness(options.core)
     os.sched_setaffinity(0, {options.core})
     try:
-        result = uvloop.run(measure(ours, options.symbols, options.rates, options.step_seconds, options.seconds))
+        result = uvloop.run(
+            measure(ours, witness, options.symbols, options.rates, options.step_seconds, options.seconds)
+        )
     finally:
+        witness.close()
         load.terminate()
         load.join()
     print(json.dumps(result))

@@ -29,6 +29,7 @@ _CONFIGS = Path(__file__).parent.parent / "configs"
 _GLOBAL = tuple(venue for venue in VENUES if venue not in KOREAN and venue != "binance_usdm")
 _USD_KRW = Decimal("1390")
 _SAMPLES = 100_000  # enough for a p99, too few to weigh in the memory figure
+_WORTH_NS = 2_000_000
 
 
 class _Unlimited(Limiters):
@@ -73,6 +74,7 @@ class LoadedDesk:
         self.effects = 0
         self.desk.wire(dict.fromkeys(get_args(effect.Effect), self._carry))
         self.books = self.longest_ns = 0
+        self.pauses: list[tuple[int, int]] = []  # those worth asking a witness about
         self._sign_ns = time.monotonic_ns()
         self.spent_ns: list[int] = []
         self.late_ms: list[float] = []
@@ -124,7 +126,10 @@ class LoadedDesk:
 
     def sign(self, now_ns: int) -> None:
         """The loop lives: how long was it away since the last sign?"""
-        self.longest_ns, self._sign_ns = max(self.longest_ns, now_ns - self._sign_ns), now_ns
+        away_ns = now_ns - self._sign_ns
+        if away_ns > _WORTH_NS:
+            self.pauses.append((self._sign_ns, now_ns))
+        self.longest_ns, self._sign_ns = max(self.longest_ns, away_ns), now_ns
 
     def tick(self) -> None:
         wall_ms = time.time_ns() // NS_PER_MS
