@@ -18,6 +18,7 @@ from engine.domain.event import (
 )
 from engine.domain.market import Balance, Instrument, Loan, MarketWarning, Wallet
 from engine.domain.order import Abilities, OrderReport, OrderRequest
+from engine.domain.position import FundingPaid, Position
 from engine.net.clock import ClockOffset
 
 FeedEvent = BookSnapshot | BookDelta | BookLost | TradePrint | PerpState | DayTicker | FeedAlive | FeedState
@@ -116,6 +117,28 @@ class Lender(Protocol):
 
     async def loans(self, assets: Sequence[str]) -> Sequence[Loan]:
         """What borrowing these coins costs; those that are not lent are left out. The venue's own spelling."""
+        ...
+
+
+@runtime_checkable
+class Margined(Protocol):
+    """An account of perpetuals in one asset: `balances` tells its wallet (total: without unrealised results).
+
+    May raise what `Orders` may. Sizes of orders, reports and positions are in base; contracts stay behind this line.
+    """
+
+    venue: str
+
+    async def prepare(self, symbols: Sequence[str], leverage: int) -> None:
+        """One-way mode and this leverage on these symbols. Raises VenueRefused where open positions forbid it."""
+        ...
+
+    async def positions(self) -> Sequence[Position]:
+        """Every position that is not zero, of whatever symbol."""
+        ...
+
+    async def funding_since(self, at_ms: int) -> Sequence[FundingPaid]:
+        """Payments from that time on, oldest first."""
         ...
 
 
