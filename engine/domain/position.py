@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Position(Struct, frozen=True, kw_only=True):
-    """One linear perpetual, netted (one-way mode). Sizes in base, prices in quote per 1 base, whatever a contract is."""
+    """One linear perpetual, netted (one-way mode). Sizes in base, prices per 1 base, whatever a contract is."""
 
     symbol: str
     qty: Decimal  # signed: a short is negative
