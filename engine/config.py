@@ -34,6 +34,7 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     rest_base: str = ""  # may be empty with kind ccxt only: ccxt knows the addresses
     ws_base: str = ""
     order_path: str = "ccxt"  # native | ccxt: how placements leave; the figures are in docs/performance.md
+    countdown_s: int = 30  # of the venue's own dead-man timer, where it has one and orders rest there; 0: off
     order_ws_base: str = ""  # of the socket for native orders; empty: it follows from ws_base
     symbols: tuple[str, ...]  # the venue's own spelling; ccxt's BTC/USDT with kind ccxt
     also_watch: tuple[str, ...] = ()  # perpetuals of a venue that is traded in spot: shown, never traded
@@ -49,6 +50,7 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     reads_per_second: Decimal
     ticks: tuple[TickConfig, ...] = ()
     min_notional: Decimal = Decimal(0)
+    leverage: int = 0  # of a venue of perpetuals, cross margin; 0: it has none
     dust: dict[str, Decimal] = {}  # per asset: a ledger difference below it is rounding, default one qty_step
 
     def __post_init__(self) -> None:
@@ -56,8 +58,12 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise ValueError("taker_fee_bps must lie in [-10, 100): 10 means 0.10 %")
         if self.enabled and not self.symbols:
             raise ValueError("symbols must not be empty for an enabled venue")
+        if not 0 <= self.leverage <= 20:
+            raise ValueError("leverage must lie in [1, 20] for a venue of perpetuals; 0 or left out elsewhere")
         if self.max_book_age_ms <= 0 or self.order_timeout_ms <= 0:
             raise ValueError("max_book_age_ms and order_timeout_ms must be positive")
+        if self.countdown_s and not 5 <= self.countdown_s <= 120:
+            raise ValueError("countdown_s must lie in [5, 120], or be 0: no dead-man timer at the venue")
         if self.kind not in ("native", "ccxt"):
             raise ValueError("kind must be native or ccxt")
         if self.order_path not in ("native", "ccxt"):
