@@ -6,9 +6,10 @@ venues x 200 symbols. Left out: journal, SQL and the control door, for no order 
 
 A rate is held when as many frames were handled as sent, and the slowest hundredth of the last ones was on its way for
 less than 250 ms. The machine may be shared: `cpu_us_per_frame`, by the process's own CPU clock, is disturbed less, and
-pauses are told in parts: the longest time between two signs of life (frames handled, or beats of 1 ms), the same
-without the times in which the machine itself stood still (`bench.witness`; null where the kernel lets nobody be first),
-the longest turn of the loop, and by the CPU clock the longest tick and the longest garbage collection.
+pauses are told in parts: the longest time between two signs of life (frames handled, or beats of 1 ms), the same in
+the `peace_s` seconds in which the machine itself did not stand still (`bench.witness`; null where the kernel lets
+nobody be first), the longest stand-still, the most that the process worked between two signs (`cpu`), the longest turn
+of the loop, and by the CPU clock the longest tick and garbage collection.
 """
 
 import argparse
@@ -28,7 +29,7 @@ import uvloop
 from bench.desk_load import LoadedDesk
 from bench.tapes import VENUES
 from bench.venue_load import serve
-from bench.witness import Witness, longest_own_ns
+from bench.witness import Witness, longest_in_peace, peace_s
 from engine.garbage import resident_mb, sweep
 
 _HELD_SHARE, _HELD_LATE_MS = 0.985, 250
@@ -44,6 +45,7 @@ class Pauses:
         self._desk, self._witness = desk, witness
         self.turn_ms = self.tick_ms = self.gc_ms = 0.0
         self._collecting = 0.0
+        self._began_ns = 0
         gc.callbacks.append(self._on_gc)
 
     async def watch(self) -> None:
@@ -69,18 +71,21 @@ class Pauses:
         self._collecting = now
 
     def reset(self) -> None:
-        self._desk.longest_ns = 0
+        self._desk.longest_ns = self._desk.longest_cpu_ns = 0
         self._desk.pauses = []
         self._witness.spans()
+        self._began_ns = time.monotonic_ns()
         self.turn_ms = self.tick_ms = self.gc_ms = 0.0
 
     def told(self) -> dict[str, float | None]:
         stood = self._witness.spans()
-        own_ns = longest_own_ns(self._desk.pauses, stood)
+        is_told = self._witness.is_alone
         return {
             "wall": round(self._desk.longest_ns / 1e6, 1),
-            "own": round(own_ns / 1e6, 1) if self._witness.is_alone else None,
+            "in_peace": round(longest_in_peace(self._desk.pauses, stood) / 1e6, 1) if is_told else None,
+            "peace_s": round(peace_s(self._began_ns, time.monotonic_ns(), stood)) if is_told else None,
             "machine": round(max((until - since for since, until in stood), default=0) / 1e6, 1),
+            "cpu": round(self._desk.longest_cpu_ns / 1e6, 1),
             "turn_wall": round(self.turn_ms, 1),
             "tick_cpu": round(self.tick_ms, 2),
             "gc_cpu": round(self.gc_ms, 2),

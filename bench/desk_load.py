@@ -75,7 +75,8 @@ class LoadedDesk:
         self.desk.wire(dict.fromkeys(get_args(effect.Effect), self._carry))
         self.books = self.longest_ns = 0
         self.pauses: list[tuple[int, int]] = []  # those worth asking a witness about
-        self._sign_ns = time.monotonic_ns()
+        self._sign_ns, self._sign_cpu_ns = time.monotonic_ns(), time.thread_time_ns()
+        self.longest_cpu_ns = 0
         self.spent_ns: list[int] = []
         self.late_ms: list[float] = []
         self._start(config, symbols)
@@ -125,8 +126,9 @@ class LoadedDesk:
                 self.late_ms.append(time.time_ns() / 1e6 - event.venue_ts_ms)
 
     def sign(self, now_ns: int) -> None:
-        """The loop lives: how long was it away since the last sign?"""
-        away_ns = now_ns - self._sign_ns
+        """The loop lives: how long was it away since the last sign, and how long did it work meanwhile?"""
+        away_ns, cpu_ns = now_ns - self._sign_ns, time.thread_time_ns()
+        self.longest_cpu_ns, self._sign_cpu_ns = max(self.longest_cpu_ns, cpu_ns - self._sign_cpu_ns), cpu_ns
         if away_ns > _WORTH_NS:
             self.pauses.append((self._sign_ns, now_ns))
         self.longest_ns, self._sign_ns = max(self.longest_ns, away_ns), now_ns

@@ -63,6 +63,9 @@ class NoJournal:
         done.set_result(0)
         return done
 
+    def note(self, entry: Entry) -> None:
+        """Nobody waits for it."""
+
 
 def _instrument(venue: str, symbol: str, base: str, quote: str) -> Instrument:
     return Instrument(

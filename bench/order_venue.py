@@ -67,12 +67,14 @@ class Caller:
             asyncio.get_running_loop().remove_reader(self._sock)
             self._sock.close()
             return
+        now_ns = _arrival(ancillary)
         if not self._buffer:
-            self._first_ns = _arrival(ancillary)
+            self._first_ns = now_ns
         self._buffer += data
         answers = b""
         while (answer := self._next_frame() if self._is_socket else self._next_request()) is not None:
             answers += answer
+            self._first_ns = now_ns  # only the first of them may have begun earlier
         if answers:
             self._sock.sendall(answers)
 

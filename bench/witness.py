@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from multiprocessing.connection import Connection
 
 _BEAT_S, _LATE_NS = 0.001, 500_000
+_STOOD_NS, _AROUND_NS = 2_000_000, 1_000_000_000
 Span = tuple[int, int]  # from, to; ns of the monotonic clock, which all processes of a machine share
 
 
@@ -37,20 +38,27 @@ class Witness:
         self._process.join()
 
 
-def own_ns(pause: Span, stood: Iterable[Span]) -> int:
-    """What is left of a pause without the times in which the machine stood; `stood` sorted, apart from each other."""
-    begin, end = pause
-    return end - begin - sum(max(0, min(end, until) - max(begin, since)) for since, until in stood)
+def in_peace(at: Span, stood: list[Span], ends: list[int]) -> bool:
+    """The machine did not stand within a second before and after; `stood` sorted, `ends` its second halves."""
+    first = bisect_left(ends, at[0] - _AROUND_NS)
+    return first == len(stood) or stood[first][0] > at[1] + _AROUND_NS
 
 
-def longest_own_ns(pauses: Iterable[Span], stood: list[Span]) -> int:
-    ends = [until for _, until in stood]
-    longest = 0
-    for begin, end in pauses:
-        first = bisect_left(ends, begin)
-        near = [span for span in stood[first : first + 1_000] if span[0] < end]
-        longest = max(longest, own_ns((begin, end), near))
-    return longest
+def longest_in_peace(pauses: Iterable[Span], stood: Iterable[Span]) -> int:
+    """ns. After a stand-still the loop has a heap of frames before it: that, too, is not its own pause."""
+    told = [span for span in stood if span[1] - span[0] > _STOOD_NS]
+    ends = [until for _, until in told]
+    return max((end - begin for begin, end in pauses if in_peace((begin, end), told, ends)), default=0)
+
+
+def peace_s(begin: int, end: int, stood: Iterable[Span]) -> float:
+    """Seconds between the two without a stand-still a second before or after."""
+    peace, at = 0, begin
+    for since, until in stood:
+        if until - since > _STOOD_NS:
+            peace += max(0, since - _AROUND_NS - at)
+            at = max(at, until + _AROUND_NS)
+    return (peace + max(0, end - at)) / 1e9
 
 
 def _watch(pipe: Connection, core: int) -> None:
