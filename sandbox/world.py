@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 _COINS = {"BTC": Decimal("0.4"), "ETH": Decimal(6), "XRP": Decimal(20_000)}
 _KOREAN_FUNDS = {"KRW": Decimal(30_000_000), **_COINS, "USDT": Decimal(10_000)}
 _GLOBAL_FUNDS = {"USDT": Decimal(30_000), **_COINS}
+_MARGIN_FUNDS = {"USDT": Decimal(30_000)}
 
 
 class WorldConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,10 +115,14 @@ class World:
             self.floors[venue], self.sockets[venue] = floor, sockets
         self._dialects[name] = house.open(floors, sockets)
         if house.trades:
-            credential = _credential(name, self.config, house)
-            default = _KOREAN_FUNDS if "KRW" in house.money else _GLOBAL_FUNDS
-            floors[0].open_account(credential, self.config.funds.get(name, default))
-            self.credentials[name] = credential
+            self._open_account(name, house, _KOREAN_FUNDS if "KRW" in house.money else _GLOBAL_FUNDS)
+        for venue in house.margined:
+            self._open_account(venue, house, _MARGIN_FUNDS)
+
+    def _open_account(self, venue: str, house: House, default: dict[str, Decimal]) -> None:
+        credential = _credential(venue, self.config, house)
+        self.floors[venue].open_account(credential, self.config.funds.get(venue, default))
+        self.credentials[venue] = credential
 
     def _taste(self) -> Taste:
         more = UPBIT_CODES if self.config.tape == "upbit-20210405" else ()

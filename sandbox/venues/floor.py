@@ -15,6 +15,7 @@ from sandbox.venues.liquidity import Levels
 from sandbox.venues.loans import Loans
 from sandbox.venues.matching import Exchange
 from sandbox.venues.orders import Order, OrderRequest, Print, Reason, Refused
+from sandbox.venues.positions import Mark
 from sandbox.venues.rules import VenueRules
 from sandbox.venues.wallets import Wallets
 
@@ -99,6 +100,7 @@ class Floor:
         self.recorded: set[str] = set()  # symbols whose frames come from a recording: not rendered again
         self.perps: dict[str, PerpState] = {}  # newest of every perpetual
         self.on_placed: Callable[[Order], None] = lambda _: None  # before the answer leaves
+        self.on_orders: list[Callable[[], None]] = []  # after whatever may have changed an order
         self._listeners: list[Listener] = []
         self._perp_listeners: list[PerpListener] = []
 
@@ -119,6 +121,14 @@ class Floor:
         if off_ms := self.faults.offset_ms():
             state = replace(state, at_ms=state.at_ms + off_ms)
         self.perps[state.symbol] = state
+        mark = Mark(
+            price=state.mark,
+            settled_rate=state.settled_rate,
+            interval_ms=state.interval_ms,
+            next_ms=state.next_ms,
+        )
+        self.exchange.show_mark(state.symbol, mark, self.clock())
+        self._publish_prints()
         for listener in self._perp_listeners:
             listener.perp(state)
 
@@ -126,6 +136,7 @@ class Floor:
         at_ms += self.faults.offset_ms()
         self.exchange.show_book(symbol, bids, asks, at_ms)
         self._publish_prints()
+        self._publish_orders()
         for listener in self._listeners:
             listener.book(symbol, at_ms)
 
@@ -133,6 +144,7 @@ class Floor:
         if off_ms := self.faults.offset_ms():
             trade = replace(trade, at_ms=trade.at_ms + off_ms)
         self.exchange.show_print(trade)
+        self._publish_orders()
         for listener in self._listeners:
             listener.trade(trade)
 
@@ -180,7 +192,9 @@ class Floor:
 
     def cancel(self, order: Order) -> Order:
         """Raises Refused."""
-        return self.exchange.cancel(order, self.clock())
+        cancelled = self.exchange.cancel(order, self.clock())
+        self._publish_orders()
+        return cancelled
 
     def find(self, account: str, *, order_id: int | None = None, client_id: str = "") -> Order:
         """Raises Refused where there is none, or none that the venue shows yet."""
@@ -201,6 +215,7 @@ class Floor:
         order = self.exchange.place(request, self.clock())
         self.on_placed(order)
         self._publish_prints()
+        self._publish_orders()
         return order
 
     def _execute_unseen(self, request: OrderRequest) -> None:
@@ -208,6 +223,10 @@ class Floor:
             self._execute(request)
         except Refused:
             return  # refused or done, the caller hears neither
+
+    def _publish_orders(self) -> None:
+        for publish in self.on_orders:
+            publish()
 
     def _publish_prints(self) -> None:
         prints, self.exchange.prints = self.exchange.prints, []
@@ -228,5 +247,6 @@ def _partly(request: OrderRequest, fault: Fault) -> OrderRequest:
         budget=request.budget,
         client_id=request.client_id,
         stp=request.stp,
+        reduce_only=request.reduce_only,
         take_ratio=fault.ratio,
     )

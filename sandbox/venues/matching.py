@@ -5,13 +5,18 @@ At one price the tape's liquidity trades before a resting order of ours: it was 
 """
 
 from bisect import insort
-from collections import defaultdict
 from decimal import ROUND_DOWN, Decimal
+from itertools import count
 
+from sandbox.venues.clearing import Clearing
+from sandbox.venues.client_ids import KnownIds
+from sandbox.venues.filters import check_numbers
 from sandbox.venues.ledger import ZERO, Ledger
 from sandbox.venues.liquidity import Levels, Liquidity
 from sandbox.venues.orders import End, Kind, Order, OrderRequest, Print, Reason, Refused, Side, State, Tif
-from sandbox.venues.rules import ClientIds, MarketRules, Stp, VenueRules
+from sandbox.venues.positions import Liquidation, Mark
+from sandbox.venues.priority import crosses, is_ahead, limit_of, priority
+from sandbox.venues.rules import Stp, VenueRules
 from sandbox.venues.settlement import Settlement
 
 
@@ -23,20 +28,23 @@ class Exchange:
         self.ledger = ledger
         self.orders: dict[int, Order] = {}
         self.prints: list[Print] = []  # public trades made by our accounts; the floor takes them away
-        self._settlement = Settlement(rules, ledger)
+        self.liquidations: list[Liquidation] = []
+        fill_ids = count(1)
+        self.clearing = Clearing(rules, ledger, fill_ids, self.open_orders)
+        self._settlement = Settlement(rules, ledger, fill_ids)
         self._liquidity = {symbol: Liquidity() for symbol in rules.markets}
         self._resting: dict[str, dict[Side, list[Order]]] = {
             symbol: {Side.BUY: [], Side.SELL: []} for symbol in rules.markets
         }
-        self._by_client_id: dict[tuple[str, str], list[Order]] = defaultdict(list)
-        self._burnt: set[tuple[str, str]] = set()
+        self._ids = KnownIds(rules.client_ids)
         self._next_id = 1
+        self._next_rank = 1
 
     # the dialects call
 
     def place(self, request: OrderRequest, now_ms: int) -> Order:
         """Raises Refused. The answer holds the fills made at once."""
-        first = self._first_of(request)
+        first = self._ids.first_of(request)
         if first is not None:
             return first
         self.check(request)
@@ -55,13 +63,15 @@ class Exchange:
     def check(self, request: OrderRequest) -> None:
         """Validate without placing. Raises Refused."""
         rules = self.rules.markets.get(request.symbol)
-        if rules is None or rules.perp is not None:  # a perpetual is watched here, not traded
+        if rules is None or (rules.perp is not None and not self.rules.margined):
             raise Refused(Reason.UNKNOWN_MARKET, request.symbol)
+        if request.reduce_only and rules.perp is None:
+            raise Refused(Reason.REDUCE_ONLY, f"{request.symbol} has no positions", side=request.side)
         best = self._liquidity[request.symbol].best(request.side.opposite.value)
         reference = request.price if request.price is not None else (best[0] if best else None)
         if reference is None:
             raise Refused(Reason.NO_LIQUIDITY, request.symbol, side=request.side)
-        _check_numbers(request, rules, reference)
+        check_numbers(request, rules, reference)
 
     def cancel(self, order: Order, now_ms: int) -> Order:
         """Raises Refused where nothing is left to cancel."""
@@ -70,14 +80,53 @@ class Exchange:
         self._close(order, End.USER, now_ms)
         return order
 
+    def amend(self, order: Order, qty: Decimal, price: Decimal, now_ms: int) -> Order:
+        """Of a perpetual: another size (what is filled included) or price. Only a smaller size keeps its place.
+
+        Raises Refused, and leaves the order as it was.
+        """
+        if order.state is not State.OPEN:
+            raise Refused(Reason.ALREADY_CLOSED, f"order {order.id} is {order.state.value}")
+        rules, before = self.rules.markets[order.symbol], (order.qty, order.price)
+        if rules.perp is None:
+            raise Refused(Reason.UNKNOWN_MARKET, f"{order.symbol} is no perpetual")
+        request = OrderRequest(
+            account=order.account,
+            symbol=order.symbol,
+            side=order.side,
+            kind=order.kind,
+            price=price,
+            qty=qty,
+            reduce_only=order.reduce_only,
+        )
+        check_numbers(request, rules, price)
+        if qty <= order.filled:
+            self._close(order, End.USER, now_ms)
+            return order
+        self._resting[order.symbol][order.side].remove(order)
+        order.qty, order.price = qty, price
+        try:
+            self.clearing.hold(order, ())
+            if order.tif is Tif.POST_ONLY and self._would_take(order):
+                raise Refused(Reason.WOULD_TAKE, "the order would take", side=order.side)
+        except Refused:
+            order.qty, order.price = before
+            insort(self._resting[order.symbol][order.side], order, key=priority)
+            raise
+        if (qty, price) != (min(qty, before[0] or qty), before[1]):
+            order.rank = self._take_rank()
+        order.updated_ms = now_ms
+        self._take(order, Decimal(1), now_ms)
+        return order
+
     def find(self, account: str, *, order_id: int | None = None, client_id: str = "") -> Order:
         """The account's order, the newest where a client id came twice. Raises Refused."""
         if order_id is not None:
             order = self.orders.get(order_id)
             if order is not None and order.account == account:
                 return order
-        elif found := self._by_client_id.get((account, client_id)):
-            return found[-1]
+        elif found := self._ids.newest(account, client_id):
+            return found
         raise Refused(Reason.UNKNOWN_ORDER, client_id or str(order_id))
 
     def open_orders(self, account: str, symbol: str | None = None) -> list[Order]:
@@ -97,9 +146,9 @@ class Exchange:
             for order in tuple(resting):
                 while order.state is State.OPEN:
                     best = liquidity.best(against)
-                    if best is None or not _crosses(order, best[0]):
+                    if best is None or not crosses(order, best[0]):
                         break
-                    qty = min(order.open_qty, best[1])
+                    qty = min(self._fillable(order), best[1])
                     liquidity.eat(against, best[0], qty)
                     self._fill_maker(order, qty, now_ms)
 
@@ -108,11 +157,44 @@ class Exchange:
         side = trade.aggressor.opposite
         left = trade.qty
         for order in tuple(self._resting[trade.symbol][side]):
-            if left <= 0 or not _ahead(_limit(order), trade.price, side):
+            if left <= 0 or not is_ahead(limit_of(order), trade.price, side):
                 return
-            qty = min(order.open_qty, left)
+            if order.state is not State.OPEN:  # a fill before this one left it nothing to reduce
+                continue
+            qty = min(self._fillable(order), left)
             left -= qty
             self._fill_maker(order, qty, trade.at_ms)
+
+    def show_mark(self, symbol: str, mark: Mark, now_ms: int) -> None:
+        """What counts for margin now: funding is charged, and accounts that it broke are liquidated."""
+        for account in self.clearing.show_mark(symbol, mark):
+            self._liquidate(account, now_ms)
+
+    def _liquidate(self, account: str, now_ms: int) -> None:
+        for order in self.open_orders(account):
+            if self.rules.markets[order.symbol].perp is not None:
+                self._close(order, End.LIQUIDATION, now_ms)
+        positions = self.clearing.positions(account)
+        for held in positions:
+            request = OrderRequest(
+                account=account,
+                symbol=held.symbol,
+                side=Side.SELL if held.qty > 0 else Side.BUY,
+                kind=Kind.MARKET,
+                tif=Tif.IOC,
+                qty=abs(held.qty),
+                client_id=f"autoclose-{now_ms}-{len(self.liquidations)}",
+                reduce_only=True,
+            )
+            order = self._open(request, now_ms)
+            self._take(order, Decimal(1), now_ms)
+            if order.open_qty > 0:  # the tape is thinner than the position: the venue takes the rest at the mark
+                self.clearing.fill(order, held.mark, order.open_qty, now_ms, maker=False)
+                self.clearing.close(order, State.FILLED, None, now_ms)
+            closed = Liquidation(account, held.symbol, held.qty, order.average, order.id, now_ms)
+            self.liquidations.append(closed)
+        for held in positions:
+            self.clearing.cover(account, held.symbol, now_ms)
 
     # the public sees
 
@@ -127,33 +209,17 @@ class Exchange:
             return levels
         merged = dict(levels)
         for order in resting:
-            merged[_limit(order)] = merged.get(_limit(order), ZERO) + order.open_qty
+            merged[limit_of(order)] = merged.get(limit_of(order), ZERO) + self._fillable(order)
         return tuple(sorted(merged.items(), reverse=side is Side.BUY))
 
     # placing
 
-    def _first_of(self, request: OrderRequest) -> Order | None:
-        """The venue's rule for a client id seen before. Raises Refused."""
-        key = (request.account, request.client_id)
-        if not request.client_id:
-            return None
-        known = self._by_client_id.get(key, [])
-        match self.rules.client_ids:
-            case ClientIds.RETURNS_FIRST:
-                return known[0] if known else None
-            case ClientIds.UNIQUE_AMONG_OPEN:
-                taken = any(order.state is State.OPEN for order in known)
-            case ClientIds.REFUSED:
-                taken = bool(known)
-            case ClientIds.BURNT_FOR_EVER:
-                taken = key in self._burnt
-        if taken:
-            raise Refused(Reason.DUPLICATE_CLIENT_ID, request.client_id, side=request.side)
-        self._burnt.add(key)
-        return None
-
     def _open(self, request: OrderRequest, now_ms: int) -> Order:
-        hold_asset, fee_asset = self._settlement.assets(request.symbol, request.side)
+        money = self._money(request.symbol)
+        hold_asset, fee_asset = money.assets(request.symbol, request.side)
+        perp, qty = self.rules.markets[request.symbol].perp, request.qty
+        if request.reduce_only and qty is not None and self.rules.cuts_reduce_only:
+            qty = min(qty, self.clearing.reducible(request.account, request.symbol, request.side)) or qty
         order = Order(
             id=self._next_id,
             account=request.account,
@@ -162,7 +228,7 @@ class Exchange:
             kind=request.kind,
             tif=request.tif,
             price=request.price,
-            qty=request.qty,
+            qty=qty,
             budget=request.budget,
             client_id=request.client_id,
             stp=request.stp or self.rules.stp,
@@ -170,26 +236,40 @@ class Exchange:
             updated_ms=now_ms,
             fee_asset=fee_asset,
             hold_asset=hold_asset,
+            reduce_only=request.reduce_only,
+            contract=perp.contract if perp is not None else Decimal(1),
+            rank=self._take_rank(),
         )
-        self._settlement.hold(order, self._visible(order.symbol, order.side.opposite))
+        money.hold(order, self._visible(order.symbol, order.side.opposite))
         self._next_id += 1
         self.orders[order.id] = order
-        if order.client_id:
-            self._by_client_id[order.account, order.client_id].append(order)
+        self._ids.add(order)
         return order
 
     def _forget(self, order: Order, now_ms: int) -> None:
         """Undo `_open`: the venue refused after all."""
-        self._settlement.close(order, State.CANCELLED, End.TIF, now_ms)
+        self._money(order.symbol).close(order, State.CANCELLED, End.TIF, now_ms)
         del self.orders[order.id]
-        if order.client_id:
-            self._by_client_id[order.account, order.client_id].remove(order)
+        self._ids.forget(order)
 
     def _close(self, order: Order, end: End, now_ms: int) -> None:
         resting = self._resting[order.symbol][order.side]
         if order in resting:
             resting.remove(order)
-        self._settlement.close(order, State.CANCELLED, end, now_ms)
+        self._money(order.symbol).close(order, State.CANCELLED, end, now_ms)
+
+    def _money(self, symbol: str) -> Settlement | Clearing:
+        return self._settlement if self.rules.markets[symbol].perp is None else self.clearing
+
+    def _take_rank(self) -> int:
+        self._next_rank += 1
+        return self._next_rank
+
+    def _fillable(self, order: Order) -> Decimal:
+        """What it may still trade; of a reduce-only one no more than the position."""
+        if not order.reduce_only:
+            return order.open_qty
+        return min(order.open_qty, self.clearing.reducible(order.account, order.symbol, order.side))
 
     # taking
 
@@ -198,7 +278,7 @@ class Exchange:
         levels = self._visible(order.symbol, order.side.opposite)
         if order.kind is Kind.BEST and self.rules.best_is_first_level:
             return levels[:1]
-        return tuple(level for level in levels if _crosses(order, level[0]))
+        return tuple(level for level in levels if crosses(order, level[0]))
 
     def _would_take(self, order: Order) -> bool:
         return bool(self._against(order))
@@ -206,14 +286,14 @@ class Exchange:
     def _fills_whole(self, order: Order) -> bool:
         if order.budget is not None:
             return sum((price * qty for price, qty in self._against(order)), ZERO) >= order.budget
-        return sum((qty for _, qty in self._against(order)), ZERO) >= order.open_qty
+        return sum((qty for _, qty in self._against(order)), ZERO) >= self._fillable(order)
 
     def _take(self, order: Order, ratio: Decimal, now_ms: int) -> None:
         passed: set[int] = set()  # resting orders of the same account that were stepped over
         ceiling = [price for price, _ in self._against(order)]
         while order.state is State.OPEN and (target := self._next_target(order, passed)):
             price, size, maker = target
-            if not ceiling or _ahead(ceiling[-1], price, order.side.opposite):
+            if not ceiling or is_ahead(ceiling[-1], price, order.side.opposite):
                 break
             qty = min(size, self._wanted(order, price, ratio))
             if qty <= 0:
@@ -231,21 +311,21 @@ class Exchange:
         if order.budget is not None:
             return ((order.budget * ratio - order.funds) / price).quantize(lot, ROUND_DOWN)
         if order.qty is None or ratio >= 1:
-            return order.open_qty
-        return (order.qty * ratio).quantize(lot, ROUND_DOWN) - order.filled
+            return self._fillable(order)
+        return min(self._fillable(order), (order.qty * ratio).quantize(lot, ROUND_DOWN) - order.filled)
 
     def _next_target(self, order: Order, passed: set[int]) -> tuple[Decimal, Decimal, Order | None] | None:
         """Best price against the order, its quantity, and whose it is: None means the tape's."""
         side = order.side.opposite
         tape = self._liquidity[order.symbol].best(side.value)
         resting = next((o for o in self._resting[order.symbol][side] if o.id not in passed), None)
-        if resting is not None and (tape is None or _ahead(_limit(resting), tape[0], side)):
-            found: tuple[Decimal, Decimal, Order | None] = (_limit(resting), resting.open_qty, resting)
+        if resting is not None and (tape is None or is_ahead(limit_of(resting), tape[0], side)):
+            found: tuple[Decimal, Decimal, Order | None] = (limit_of(resting), self._fillable(resting), resting)
         elif tape is not None:
             found = (tape[0], tape[1], None)
         else:
             return None
-        return found if _crosses(order, found[0]) else None
+        return found if crosses(order, found[0]) else None
 
     def _prevent(self, order: Order, maker: Order, qty: Decimal, now_ms: int) -> None:
         if order.stp in (Stp.CANCEL_MAKER, Stp.CANCEL_BOTH):
@@ -268,62 +348,37 @@ class Exchange:
             self._liquidity[taker.symbol].eat(taker.side.opposite.value, price, qty)
         else:
             self._fill_maker(maker, qty, now_ms)
-        self._settlement.fill(taker, price, qty, now_ms, maker=False)
+        self._money(taker.symbol).fill(taker, price, qty, now_ms, maker=False)
         if taker.qty is not None and taker.open_qty <= 0:
-            self._settlement.close(taker, State.FILLED, None, now_ms)
+            self._money(taker.symbol).close(taker, State.FILLED, None, now_ms)
+        self._end_reducers(taker, now_ms)
 
     def _fill_maker(self, order: Order, qty: Decimal, now_ms: int) -> None:
-        self._settlement.fill(order, _limit(order), qty, now_ms, maker=True)
+        money = self._money(order.symbol)
+        money.fill(order, limit_of(order), qty, now_ms, maker=True)
         if order.open_qty <= 0:
             self._resting[order.symbol][order.side].remove(order)
-            self._settlement.close(order, State.FILLED, None, now_ms)
+            money.close(order, State.FILLED, None, now_ms)
         else:
-            self._settlement.trim(order)
+            money.trim(order)
+        self._end_reducers(order, now_ms)
+
+    def _end_reducers(self, filled: Order, now_ms: int) -> None:
+        """Reduce-only orders of the account that this fill left nothing to reduce, itself among them."""
+        if self.rules.markets[filled.symbol].perp is None:
+            return
+        resting = (o for side in self._resting[filled.symbol].values() for o in side if o.account == filled.account)
+        for order in (*resting, filled):
+            if order.reduce_only and order.state is State.OPEN and not self._fillable(order):
+                self._close(order, End.REDUCE_ONLY, now_ms)
 
     def _rest_or_close(self, order: Order, now_ms: int, *, crossed: bool) -> None:
         if order.budget is not None and order.filled > 0:
-            self._settlement.close(order, State.FILLED, None, now_ms)
+            self._money(order.symbol).close(order, State.FILLED, None, now_ms)
         elif crossed:  # resting here would cross our own order that was stepped over
             self._close(order, End.SELF_TRADE, now_ms)
         elif order.kind is Kind.LIMIT and order.tif in (Tif.GTC, Tif.POST_ONLY):
-            self._settlement.trim(order)
-            insort(self._resting[order.symbol][order.side], order, key=_priority)
+            self._money(order.symbol).trim(order)
+            insort(self._resting[order.symbol][order.side], order, key=priority)
         else:
             self._close(order, End.TIF, now_ms)
-
-
-def _limit(order: Order) -> Decimal:
-    """A resting order always has a price."""
-    assert order.price is not None
-    return order.price
-
-
-def _priority(order: Order) -> tuple[Decimal, int]:
-    return (-_limit(order) if order.side is Side.BUY else _limit(order)), order.id
-
-
-def _ahead(price: Decimal, other: Decimal, side: Side) -> bool:
-    """True where `price` is strictly better than `other` for a maker on this side."""
-    return price > other if side is Side.BUY else price < other
-
-
-def _crosses(order: Order, price: Decimal) -> bool:
-    if order.price is None or order.kind is not Kind.LIMIT:
-        return True
-    return price <= order.price if order.side is Side.BUY else price >= order.price
-
-
-def _check_numbers(request: OrderRequest, rules: MarketRules, reference: Decimal) -> None:
-    """Tick, lot, minimum and maximum. Raises Refused."""
-    side = request.side
-    if request.price is not None and (request.price <= 0 or request.price % rules.tick_at(request.price)):
-        raise Refused(Reason.BAD_TICK, f"{request.price} is no multiple of {rules.tick_at(request.price)}", side=side)
-    if request.qty is not None and request.qty % rules.lot:
-        raise Refused(Reason.BAD_LOT, f"{request.qty} is no multiple of {rules.lot}", side=side)
-    if request.qty is not None and request.qty < rules.min_qty:
-        raise Refused(Reason.BELOW_MIN_QTY, f"{request.qty} is below {rules.min_qty}", side=side)
-    notional = request.budget if request.budget is not None else (request.qty or ZERO) * reference
-    if notional < rules.min_notional:
-        raise Refused(Reason.BELOW_MIN_NOTIONAL, f"{notional} is below {rules.min_notional}", side=side)
-    if notional > rules.max_notional:
-        raise Refused(Reason.ABOVE_MAX_NOTIONAL, f"{notional} is above {rules.max_notional}", side=side)

@@ -45,7 +45,8 @@ class House(Struct, frozen=True, kw_only=True):
     rules: Callable[[Taste], Sequence[VenueRules]]
     open: Callable[[Sequence[Floor], Sockets], Dialect]
     paths: Mapping[str, Mapping[str, str]]  # venue -> name of a socket -> its path; "ws" is the public one
-    trades: bool = False  # it serves orders, too: the world opens an account
+    trades: bool = False  # it serves orders, too: the world opens an account with its first venue
+    margined: tuple[str, ...] = ()  # venues of perpetuals that take orders, each with an account and a key of its own
     needs_passphrase: bool = False
     money: tuple[str, ...] = ("USDT",)
 

@@ -44,6 +44,8 @@ class End(Enum):
     USER = "user"
     TIF = "tif"  # IOC remainder, FOK that could not, post-only that would have taken
     SELF_TRADE = "self_trade"
+    REDUCE_ONLY = "reduce_only"  # nothing is left to reduce
+    LIQUIDATION = "liquidation"
 
 
 class Reason(Enum):
@@ -61,6 +63,8 @@ class Reason(Enum):
     NO_LIQUIDITY = "no_liquidity"
     UNKNOWN_ORDER = "unknown_order"
     ALREADY_CLOSED = "already_closed"
+    REDUCE_ONLY = "reduce_only"  # it would open, or make larger
+    BAD_LEVERAGE = "bad_leverage"
     ON_REQUEST = "on_request"  # a fault asked for by the test
 
 
@@ -82,10 +86,11 @@ class OrderRequest(Struct, frozen=True, kw_only=True):
     kind: Kind
     tif: Tif = Tif.GTC
     price: Decimal | None = None
-    qty: Decimal | None = None
+    qty: Decimal | None = None  # base asset, or contracts of a perpetual
     budget: Decimal | None = None  # quote asset, without the fee
     client_id: str = ""
     stp: Stp | None = None  # None: the venue's default
+    reduce_only: bool = False  # of a perpetual
     take_ratio: Decimal = Decimal(1)  # a fault: only this share may trade at once
 
 
@@ -98,6 +103,7 @@ class Fill(Struct, frozen=True, kw_only=True):
     fee_asset: str
     maker: bool
     at_ms: int
+    realised: Decimal = ZERO  # of a perpetual: the result of what this closed, before the fee
 
 
 class Order(Struct, kw_only=True):
@@ -123,16 +129,27 @@ class Order(Struct, kw_only=True):
     held: Decimal = ZERO
     hold_asset: str = ""
     prevented: Decimal = ZERO  # quantity taken away by self-trade prevention
+    reduce_only: bool = False
+    rank: int = 0  # its place among orders at its price
+    contract: Decimal = Decimal(1)  # base per unit of quantity
     fills: list[Fill] = field(default_factory=list)
 
     @property
     def open_qty(self) -> Decimal:
-        """Base asset still wanted; zero for an order by budget, which counts money instead."""
+        """Quantity still wanted; zero for an order by budget, which counts money instead."""
         return ZERO if self.qty is None else self.qty - self.filled - self.prevented
 
     @property
     def average(self) -> Decimal:
-        return self.funds / self.filled if self.filled else ZERO
+        return self.funds / (self.filled * self.contract) if self.filled else ZERO
+
+    def add(self, fill: Fill, funds: Decimal) -> None:
+        """`funds` is the fill's quote value."""
+        self.filled += fill.qty
+        self.funds += funds
+        self.fee += fill.fee
+        self.updated_ms = fill.at_ms
+        self.fills.append(fill)
 
 
 class Print(Struct, frozen=True):

@@ -45,6 +45,9 @@ class Perp(Struct, frozen=True, kw_only=True):
 
     contract: Decimal = Decimal(1)  # base per contract
     interval_ms: int = 28_800_000  # of funding
+    leverage: int = 20  # before the account chooses
+    max_leverage: int = 100
+    maintenance: Decimal = Decimal("0.005")  # of the notional at the mark
 
 
 class MarketRules(Struct, frozen=True, kw_only=True):
@@ -75,6 +78,8 @@ class VenueRules(Struct, frozen=True, kw_only=True):
     refuses_taking_post_only: bool  # True: an error; False: accepted, then cancelled
     best_is_first_level: bool  # `best` orders never walk beyond the first level
     markets: dict[str, MarketRules]
+    margined: bool = False  # its perpetuals are traded on margin; else they are only watched
+    cuts_reduce_only: bool = False  # a reduce-only order shrinks to the position when it comes; else when it trades
 
 
 def bands(text: str) -> tuple[Band, ...]:

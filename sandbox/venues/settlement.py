@@ -1,5 +1,6 @@
 """Money of an order: what it holds while it lives, what a fill moves, what comes back at its end."""
 
+from collections.abc import Iterator
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 
 from sandbox.venues.ledger import FEES, MARKET, ZERO, Ledger, ShortOfFunds
@@ -13,10 +14,10 @@ _MONEY = Decimal("0.00000001")
 class Settlement:
     """Every fill is settled against the market account, which nets to zero between two of our accounts."""
 
-    def __init__(self, rules: VenueRules, ledger: Ledger) -> None:
+    def __init__(self, rules: VenueRules, ledger: Ledger, fill_ids: Iterator[int]) -> None:
         self._rules = rules
         self._ledger = ledger
-        self._next_fill = 1
+        self._fill_ids = fill_ids
 
     def assets(self, symbol: str, side: Side) -> tuple[str, str]:
         """The asset that an order holds, and the one that pays its fee."""
@@ -48,23 +49,17 @@ class Settlement:
             order.held -= fee
         else:
             self._ledger.pay_free(order.account, order.fee_asset, fee, FEES)
-        order.filled += qty
-        order.funds += funds
-        order.fee += fee
-        order.updated_ms = now_ms
-        order.fills.append(
-            Fill(
-                id=self._next_fill,
-                order_id=order.id,
-                price=price,
-                qty=qty,
-                fee=fee,
-                fee_asset=order.fee_asset,
-                maker=maker,
-                at_ms=now_ms,
-            )
+        fill = Fill(
+            id=next(self._fill_ids),
+            order_id=order.id,
+            price=price,
+            qty=qty,
+            fee=fee,
+            fee_asset=order.fee_asset,
+            maker=maker,
+            at_ms=now_ms,
         )
-        self._next_fill += 1
+        order.add(fill, funds)
 
     def trim(self, order: Order) -> None:
         """Give back what a resting limit order no longer needs after a fill at a better price."""
