@@ -20,12 +20,16 @@ _ORDERS = {
     "bitget": "BitgetOrders",
     "bithumb": "BithumbOrders",
     "bybit": "BybitOrders",
+    "bybit_linear": "BybitLinearOrders",
     "coinone": "CoinoneOrders",
     "gate": "GateOrders",
     "kucoin": "KucoinOrders",
     "okx": "OkxOrders",
+    "okx_swap": "OkxSwapOrders",
     "upbit": "UpbitOrders",
 }
+# Whose code stands in the folder of the same venue's spot market.
+_MODULES = {"bybit_linear": "bybit.linear", "okx_swap": "okx.swap_orders"}
 
 _URGENT_SHARE = 0.3  # of every budget: what is left for cancels and look-ups when new orders have used the rest
 
@@ -37,7 +41,7 @@ def build_orders(
     if name not in _ORDERS:
         raise ConfigError(f"venues.{name}: no such venue, expected one of {', '.join(sorted(_ORDERS))}")
     budgets = Budgets(_bucket(config.orders_per_second, clock_ns), _bucket(config.reads_per_second, clock_ns))
-    module = importlib.import_module(f"engine.venues.{name}.orders")
+    module = importlib.import_module(f"engine.venues.{_MODULES.get(name, f'{name}.orders')}")
     make: Callable[[OrderSettings, Key, Budgets], Orders] = getattr(module, _ORDERS[name])
     return make(config, credential, budgets)
 

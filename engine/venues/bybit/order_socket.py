@@ -32,11 +32,11 @@ _frame = msgspec.json.Decoder(_Frame)
 
 
 class BybitOrderDialect:
-    venue = "bybit"
     path = "v5/order/create"
     heartbeat = Heartbeat(every_ms=10_000, idle_ms=2_000, text=b'{"op":"ping"}', pong=b'"pong"')
 
-    def __init__(self, config: OrderSettings, credential: Key, recv_window_ms: int) -> None:
+    def __init__(self, config: OrderSettings, credential: Key, recv_window_ms: int, venue: str = "bybit") -> None:
+        self.venue = venue
         self._base = config.order_ws_base or config.ws_base
         self._key = credential.key
         self._secret = credential.secret.encode()
@@ -61,7 +61,7 @@ class BybitOrderDialect:
         try:
             wire = _frame.decode(frame)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise BadFrame(f"bybit order socket: {error}") from error
+            raise BadFrame(f"{self.venue} order socket: {error}") from error
         text = frame.decode("utf-8", "replace")
         if wire.op == "auth":
             return Heard(LOGIN, Answer(200 if wire.retCode == 0 else 401, {}, None, text))

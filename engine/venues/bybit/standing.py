@@ -92,20 +92,20 @@ async def loans(client: CcxtClient, assets: Sequence[str]) -> list[Loan]:
     ]
 
 
-async def warnings(client: CcxtClient, symbols: Sequence[str]) -> list[MarketWarning]:
+async def warnings(client: CcxtClient, symbols: Sequence[str], category: str) -> list[MarketWarning]:
     """Markets that are not trading, or not listed any more."""
     found = []
     for symbol in symbols:
-        told = await market(client, symbol, _Markets)
+        told = await market(client, symbol, _Markets, category)
         state = told.result.list[0].status if told is not None and told.result.list else "not listed any more"
         if state != "Trading":
             found.append(MarketWarning(symbol=symbol, kind="suspended", text=state))
     return found
 
 
-async def market(client: CcxtClient, symbol: str, shape: type[T]) -> T | None:
-    """The rules of one spot market; None where the venue does not know it."""
-    asked = {"category": "spot", "symbol": symbol}
+async def market(client: CcxtClient, symbol: str, shape: type[T], category: str) -> T | None:
+    """The rules of one market; None where the venue does not know it."""
+    asked = {"category": category, "symbol": symbol}
     try:
         return await client.ask(Purpose.READ, "GET", "v5/market/instruments-info", asked, shape, "public")
     except VenueRefused as error:
