@@ -41,6 +41,7 @@ _CCXT = {
     "bithumb": ("bithumb", "spot"),
     "binance": ("binance", "spot"),
     "okx": ("okx", "spot"),
+    "okx_swap": ("okx", "swap"),
 }
 _PUBLIC_WALLETS = ("coinone", "kucoin", "gate", "bitget")  # the others tell them to a key only
 # Who tells anybody what a loan costs, and what ccxt must be asked with; the others tell it to a key only.

@@ -59,6 +59,7 @@ _BYBIT_TIME = TimeCall("/v5/market/time", ("time",))
 _BITGET_TIME = TimeCall("/api/v2/public/time", ("data", "serverTime"))
 _GATE_TIME = TimeCall("/api/v4/spot/time", ("server_time",))
 _KUCOIN_TIME = TimeCall("/api/v1/timestamp", ("data",))
+_OKX_TIME = TimeCall("/api/v5/public/time", ("data", 0, "ts"))
 _NATIVE = {
     "upbit": Native(decoder=UpbitDecoder, dialect=UpbitDialect, time=TimeCall("/v1/orderbook?markets=KRW-BTC&count=1")),
     "bithumb": Native(decoder=BithumbDecoder, dialect=BithumbDialect, time=TimeCall("/v1/orderbook?markets=KRW-BTC")),
@@ -128,7 +129,10 @@ _NATIVE = {
         bases=_KUCOIN_BASES,
         time=_KUCOIN_TIME,
     ),
-    "okx": Native(decoder=OkxDecoder, dialect=OkxDialect, time=TimeCall("/api/v5/public/time", ("data", 0, "ts"))),
+    "okx": Native(decoder=OkxDecoder, dialect=OkxDialect, time=_OKX_TIME),
+    "okx_swap": Native(
+        decoder=partial(OkxDecoder, venue="okx_swap"), dialect=partial(OkxDialect, venue="okx_swap"), time=_OKX_TIME
+    ),
 }
 VENUES = tuple(_NATIVE)
 

@@ -19,7 +19,13 @@ _BY_HOST: Mapping[str, Limits] = {
     limits.host: limits for limits in (BINANCE, BINANCE_USDM, BITGET, BITHUMB, BYBIT, COINONE, GATE, KUCOIN, OKX, UPBIT)
 }
 # Products of one host that are venues of their own here.
-_HOST = {"bitget_futures": "bitget", "bybit_linear": "bybit", "gate_futures": "gate", "kucoin_futures": "kucoin"}
+_HOST = {
+    "bitget_futures": "bitget",
+    "bybit_linear": "bybit",
+    "gate_futures": "gate",
+    "kucoin_futures": "kucoin",
+    "okx_swap": "okx",
+}
 
 
 class Limiters:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from engine.domain.market import FeeSide
 
-NEEDS_PASSPHRASE = frozenset({"bitget", "kucoin", "okx"})  # venues whose key has a third part
+NEEDS_PASSPHRASE = frozenset({"bitget", "kucoin", "okx", "okx_swap"})  # venues whose key has a third part
 
 
 class Key(Protocol):

@@ -19,7 +19,6 @@ _BYTES = 60_000
 class OkxDialect:
     """Spot and swaps on one socket: their symbols differ (BTC-USDT, BTC-USDT-SWAP)."""
 
-    venue = VENUE
     # A socket silent for 30 s is closed; the text `ping` is answered by the text `pong`.
     heartbeat = Heartbeat(every_ms=20_000, idle_ms=250, text=b"ping", pong=b"pong")
     # 64 KB per frame and 480 subscribes per hour are allowed; 250 books ran on one connection.
@@ -30,7 +29,8 @@ class OkxDialect:
     joins_from_rest = False
     resubscribes_all = False
 
-    def __init__(self, ws_base: str, rest_base: str, symbols: tuple[str, ...], rng: Random) -> None:
+    def __init__(self, ws_base: str, rest_base: str, symbols: tuple[str, ...], rng: Random, venue: str = VENUE) -> None:
+        self.venue = venue
         self._ws_base = ws_base
         self._rest_base = rest_base
         self._symbols = symbols

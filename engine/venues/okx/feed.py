@@ -28,8 +28,11 @@ _UPGRADE = "64008"
 class OkxDecoder:
     """Frames of one connection -> events. `ask` is called when a symbol must be subscribed anew."""
 
-    def __init__(self, sink: Sink, ask: Ask, number: Number = Figure, verify_checksum: bool = True) -> None:
+    def __init__(
+        self, sink: Sink, ask: Ask, number: Number = Figure, verify_checksum: bool = True, venue: str = VENUE
+    ) -> None:
         self.counts = Counts()
+        self._venue = venue
         self._sink = sink
         self._ask = ask
         self._verify = verify_checksum
@@ -55,7 +58,7 @@ class OkxDecoder:
         found = _SYMBOL.search(data)
         symbol = found.group(1).decode("utf-8", "replace") if found else ""
         self.drop(symbol if symbol in self._chains else "", "bad_frame", seen_ns)
-        raise BadFrame(f"okx: {error}") from error
+        raise BadFrame(f"{self._venue}: {error}") from error
 
     def _on_books(self, frame: wire.Books[wire.Row[float]], data: bytes, seen_ns: int) -> None:
         symbol = frame.arg.symbol
@@ -75,7 +78,7 @@ class OkxDecoder:
             self._on_snapshot(symbol, chain, frame, data, seen_ns)
         elif chain is None:  # books5 by itself; beside a chained channel that one is the book
             for book in frame.data:
-                self._sink(_snapshot(symbol, book, seen_ns))
+                self._sink(_snapshot(self._venue, symbol, book, seen_ns))
 
     def _on_snapshot(
         self, symbol: str, chain: Chain, frame: wire.Books[wire.Row[float]], data: bytes, seen_ns: int
@@ -90,7 +93,7 @@ class OkxDecoder:
                 return
         self.counts.resyncs += chain.was_lost
         chain.was_lost = False
-        self._sink(_snapshot(symbol, book, seen_ns))
+        self._sink(_snapshot(self._venue, symbol, book, seen_ns))
 
     def _on_update(self, symbol: str, chain: Chain, book: wire.BookData[wire.Row[float]], seen_ns: int) -> None:
         guard = chain.guard
@@ -103,7 +106,7 @@ class OkxDecoder:
         # Equal ids with empty sides are the venue's heartbeat of a quiet pair: proof that the book still stands.
         self._sink(
             BookDelta(
-                venue=VENUE,
+                venue=self._venue,
                 symbol=symbol,
                 bids=_levels(book.bids),
                 asks=_levels(book.asks),
@@ -139,7 +142,7 @@ class OkxDecoder:
         if chain.guard is not None:
             chain.guard, chain.texts, chain.was_lost = None, None, True
             self.counts.gaps += reason in ("gap", "crossed")
-            self._sink(BookLost(venue=VENUE, symbol=symbol, reason=reason, seen_ns=seen_ns))
+            self._sink(BookLost(venue=self._venue, symbol=symbol, reason=reason, seen_ns=seen_ns))
         self._ask(symbol, reason)
 
     def drop(self, symbol: str, reason: str, seen_ns: int) -> None:
@@ -156,14 +159,14 @@ class OkxDecoder:
 
     def on_rest_book(self, symbol: str, body: bytes, seen_ns: int) -> None:
         """Never a base for updates: this venue's snapshot comes with the subscription. Kept for the interface."""
-        raise BadFrame(f"okx {symbol}: books are not joined from REST")
+        raise BadFrame(f"{self._venue} {symbol}: books are not joined from REST")
 
     def _on_trades(self, frame: wire.Trades[float], seen_ns: int) -> None:
         for trade in frame.data:
             self.counts.trade += 1
             self._sink(
                 TradePrint(
-                    venue=VENUE,
+                    venue=self._venue,
                     symbol=trade.symbol,
                     price=trade.price,
                     qty=trade.qty,
@@ -197,7 +200,7 @@ class OkxDecoder:
         elif channel in ("tickers", "bbo-tbt", "mark-price", "funding-rate", said.INDEX):
             counts.funding += channel == "funding-rate"
             counts.ticker += channel != "funding-rate"
-            said.tell(self._tickers, VENUE, channel, data, seen_ns)
+            said.tell(self._tickers, self._venue, channel, data, seen_ns)
         else:
             counts.ignored += 1
 
@@ -210,9 +213,9 @@ class OkxDecoder:
             self._ask("", "server_shutdown")
 
 
-def _snapshot(symbol: str, book: wire.BookData[wire.Row[float]], seen_ns: int) -> BookSnapshot:
+def _snapshot(venue: str, symbol: str, book: wire.BookData[wire.Row[float]], seen_ns: int) -> BookSnapshot:
     bids, asks = best_first(_levels(book.bids), True), best_first(_levels(book.asks), False)
-    return BookSnapshot(venue=VENUE, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=book.ts_ms, seen_ns=seen_ns)
+    return BookSnapshot(venue=venue, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=book.ts_ms, seen_ns=seen_ns)
 
 
 def _levels(rows: Sequence[wire.Row[float]] | Levels) -> Levels:

@@ -33,11 +33,11 @@ _frame = msgspec.json.Decoder(_Frame)
 class OkxOrderDialect:
     """`codes` are the markets that the venue has numbered for us; another one's placements go by REST."""
 
-    venue = "okx"
     path = "trade/order"
     heartbeat = Heartbeat(every_ms=10_000, idle_ms=2_000, text=b"ping", pong=_PONG)
 
-    def __init__(self, config: OrderSettings, credential: Key) -> None:
+    def __init__(self, config: OrderSettings, credential: Key, venue: str = "okx") -> None:
+        self.venue = venue
         self.codes: dict[str, int] = {}
         self._base = config.order_ws_base or config.ws_base
         self._key = credential.key

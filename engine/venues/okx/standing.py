@@ -80,11 +80,11 @@ async def loans(client: CcxtClient, assets: Sequence[str]) -> list[Loan]:
     ]
 
 
-async def warnings(client: CcxtClient, symbols: Sequence[str]) -> list[MarketWarning]:
+async def warnings(client: CcxtClient, symbols: Sequence[str], kind: str = "SPOT") -> list[MarketWarning]:
     """Markets that are suspended or gone, and those whose end has a date."""
     found: list[MarketWarning] = []
     for symbol in symbols:
-        told = await instrument(client, symbol, _States)
+        told = await instrument(client, symbol, _States, kind)
         row = told.data[0] if told is not None and told.data else None
         if row is None or row.state != "live":
             text = "not listed any more" if row is None else row.state
@@ -94,9 +94,9 @@ async def warnings(client: CcxtClient, symbols: Sequence[str]) -> list[MarketWar
     return found
 
 
-async def instrument(client: CcxtClient, symbol: str, shape: type[T]) -> T | None:
-    """The rules of one spot market; None where the venue does not list it."""
-    asked = {"instType": "SPOT", "instId": symbol}
+async def instrument(client: CcxtClient, symbol: str, shape: type[T], kind: str = "SPOT") -> T | None:
+    """The rules of one market of this instType; None where the venue does not list it."""
+    asked = {"instType": kind, "instId": symbol}
     try:
         return await client.ask(Purpose.READ, "GET", "public/instruments", asked, shape, "public")
     except VenueRefused as error:
