@@ -196,6 +196,12 @@ class Floor:
         self._publish_orders()
         return cancelled
 
+    def amend(self, order: Order, qty: Decimal, price: Decimal) -> Order:
+        """A perpetual's order, to this size (fills included) and price. Raises Refused."""
+        self.exchange.amend(order, qty, price, self.clock())
+        self._publish_prints()
+        return order
+
     def find(self, account: str, *, order_id: int | None = None, client_id: str = "") -> Order:
         """Raises Refused where there is none, or none that the venue shows yet."""
         order = self.exchange.find(account, order_id=order_id, client_id=client_id)
