@@ -21,6 +21,7 @@ class Why(Enum):
     BAD_TIMESTAMP = "bad_timestamp"
     EXPIRED = "expired"
     AHEAD = "ahead"
+    NOT_ALLOWED = "not_allowed"  # a good key of another account: it opens no door here
 
 
 class Denied(Exception):

@@ -31,6 +31,8 @@ def venue(
     stp: Stp = Stp.NONE,
     refuses_taking_post_only: bool = False,
     fee_quantum: str = "0.00000001",
+    margined: bool = False,
+    cuts_reduce_only: bool = False,
 ) -> VenueRules:
     """What is not named is never asked of a venue that is only watched."""
     return VenueRules(
@@ -44,6 +46,8 @@ def venue(
         refuses_taking_post_only=refuses_taking_post_only,
         best_is_first_level=False,
         markets={market.symbol: market for market in markets},
+        margined=margined,
+        cuts_reduce_only=cuts_reduce_only,
     )
 
 
@@ -65,7 +69,10 @@ def spot(spell: Callable[[str], str]) -> list[MarketRules]:
 
 
 def perps(
-    spell: Callable[[str], str], contracts: dict[str, str], lots: dict[str, str] | None = None
+    spell: Callable[[str], str],
+    contracts: dict[str, str],
+    lots: dict[str, str] | None = None,
+    min_notional: str = "0",
 ) -> list[MarketRules]:
     """Linear perpetuals; `contracts` is the base per contract, `lots` the step of their number (whole ones: 1)."""
     return [
@@ -76,7 +83,7 @@ def perps(
             bands=bands(f"0:{_TICKS[base]}"),
             lot=Decimal((lots or {}).get(base, "1")),
             min_qty=Decimal((lots or {}).get(base, "1")),
-            min_notional=Decimal(0),
+            min_notional=Decimal(min_notional),
             max_notional=Decimal(9_000_000),
             perp=Perp(contract=Decimal(contract), interval_ms=INTERVALS_MS[base]),
         )

@@ -98,8 +98,12 @@ HOUSES: dict[str, House] = {
         venues=("bybit", "bybit_linear"),
         rules=lambda _: bybit.rules(),
         open=lambda floors, sockets: bybit.Bybit(floors[0], floors[1], sockets),
-        paths={"bybit": {"ws": "/v5/public/spot", "orders": "/v5/trade"}, "bybit_linear": {"ws": "/v5/public/linear"}},
+        paths={
+            "bybit": {"ws": "/v5/public/spot", "orders": "/v5/trade"},
+            "bybit_linear": {"ws": "/v5/public/linear", "orders": "/v5/trade"},
+        },
         trades=True,
+        margined=("bybit_linear",),
     ),
     "gate": House(
         venues=("gate", "gate_futures"),

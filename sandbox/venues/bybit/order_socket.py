@@ -5,8 +5,8 @@ from aiohttp import web
 from msgspec import Struct
 
 from sandbox.venues import auth
-from sandbox.venues.auth import Denied, Why
-from sandbox.venues.bybit.orders import Desk
+from sandbox.venues.auth import Credential, Denied, Why
+from sandbox.venues.bybit.private import Private
 from sandbox.venues.door import Dialect
 from sandbox.venues.floor import Limited
 from sandbox.venues.limits import Window
@@ -25,11 +25,11 @@ class _Request(Struct):
 
 
 class OrderSocket:
-    def __init__(self, rest: Dialect, desk: Desk, sockets: Sockets) -> None:
+    def __init__(self, rest: Dialect, private: Private, sockets: Sockets) -> None:
         self._rest = rest
-        self._desk = desk
+        self._private = private
         self._sockets = sockets
-        self._accounts: dict[Socket, str] = {}
+        self._accounts: dict[Socket, Credential] = {}
         self._window = Window(_PER_SECOND, 1_000)
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
@@ -66,23 +66,24 @@ class OrderSocket:
             return
         say(socket, {"retCode": 0, "retMsg": "OK", "op": "auth", "connId": "c1"})
 
-    def _authorised(self, args: list[object]) -> str:
+    def _authorised(self, args: list[object]) -> Credential:
         """Raises Denied."""
         if len(args) != 3:
             raise Denied(Why.NO_KEY)
         key, expires, signature = (str(arg) for arg in args)
         if not expires.isdigit() or int(expires) <= self._rest.floor.clock():
             raise Denied(Why.EXPIRED)
-        return auth.bybit_socket(key, expires, signature, self._rest.floor.keys).account
+        return auth.bybit_socket(key, expires, signature, self._private.keys())
 
     async def _place(self, socket: Socket, asked: _Request) -> None:
         body = asked.args[0] if len(asked.args) == 1 and isinstance(asked.args[0], dict) else {}
 
         async def work() -> web.Response:
-            if not self._window.take("account", self._rest.floor.clock()):
+            credential = self._accounts[socket]
+            if not self._window.take(credential.key, self._rest.floor.clock()):
                 raise Limited
-            self._desk.check_window(asked.header)
-            return await self._desk.placed(self._accounts[socket], body, asked.header)
+            self._private.check_window(asked.header)
+            return await self._private.placed(credential, body, asked.header)
 
         response = await answered(socket, self._rest, work())
         if response is not None:

@@ -1,4 +1,4 @@
-"""Bybit's v5 REST: one host, the category names the product; spot is traded, too."""
+"""Bybit's v5 REST: one host, the category names the product."""
 
 from typing import Any
 
@@ -7,7 +7,10 @@ from aiohttp import web
 from sandbox.venues.auth import Denied
 from sandbox.venues.bybit.history import History
 from sandbox.venues.bybit.order_socket import OrderSocket
-from sandbox.venues.bybit.orders import Desk, denial, refusal
+from sandbox.venues.bybit.orders import Desk
+from sandbox.venues.bybit.positions import Positions
+from sandbox.venues.bybit.private import Private
+from sandbox.venues.bybit.rows import SPOT, denial, refusal
 from sandbox.venues.bybit.socket import DEPTHS, Frames, Talk, contract_of, day_of, rows
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
@@ -28,8 +31,9 @@ def rules() -> tuple[VenueRules, VenueRules]:
     markets = spot(lambda base: f"{base}USDT")
     spots = venue("bybit", "0.001", "0.001", FeeFrom.RECEIVED, markets, client_ids=ClientIds.REFUSED, stp=Stp.NONE)
     lots = {"BTC": "0.001", "ETH": "0.01", "XRP": "1"}
-    contracts = perps(lambda base: f"{base}USDT", dict.fromkeys(lots, "1"), lots)
-    return spots, venue("bybit_linear", "0.0002", "0.00055", FeeFrom.QUOTE, contracts)
+    contracts = perps(lambda base: f"{base}USDT", dict.fromkeys(lots, "1"), lots, min_notional="5")
+    linear = venue("bybit_linear", "0.0002", "0.00055", FeeFrom.QUOTE, contracts, margined=True, cuts_reduce_only=True)
+    return spots, linear
 
 
 class Product:
@@ -49,8 +53,9 @@ class Bybit(Public):
     def __init__(self, spots: Floor, linear: Floor, sockets: Sockets) -> None:
         super().__init__(spots, sockets, Window(_PER_WINDOW, _WINDOW_MS))
         self._products = {"spot": Product(spots, 100_000), "linear": Product(linear, 900_000)}
-        self._desk = Desk(spots, self._yes)
-        self._order_socket = OrderSocket(self, self._desk, sockets)
+        desks = {name: Desk(each.floor, name, self._yes, self._no) for name, each in self._products.items()}
+        self._private = Private(desks, Positions(self._yes, self._no), self._yes)
+        self._order_socket = OrderSocket(self, self._private, sockets)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -64,7 +69,7 @@ class Bybit(Public):
             web.get("/v5/market/kline", self._candles),
             web.get("/v5/market/funding/history", self._funding),
             web.get("/v5/spot-margin-trade/data", self._loans),
-            *self._desk.routes(),
+            *self._private.routes(),
         ]
 
     def is_placement(self, request: web.Request) -> bool:
@@ -75,7 +80,7 @@ class Bybit(Public):
         return {"X-Bapi-Limit": str(_PER_WINDOW), "X-Bapi-Limit-Status": str(left)}
 
     def refused(self, error: Refused) -> web.Response:
-        return self._no(*refusal(error))
+        return self._no(*refusal(error, SPOT))
 
     def denied(self, error: Denied) -> web.Response:
         return self._no(*denial(error))
@@ -248,7 +253,7 @@ def _linear(market: MarketRules) -> dict[str, Any]:
             "maxOrderQty": "1190.000",
             "minOrderQty": plain(market.min_qty),
             "qtyStep": plain(market.lot),
-            "minNotionalValue": "5",
+            "minNotionalValue": plain(market.min_notional),
         },
         "unifiedMarginTrade": True,
         "fundingInterval": interval_ms // 60_000,
