@@ -129,6 +129,7 @@ class Floor:
         )
         self.exchange.show_mark(state.symbol, mark, self.clock())
         self._publish_prints()
+        self._publish_orders()
         for listener in self._perp_listeners:
             listener.perp(state)
 
@@ -200,6 +201,7 @@ class Floor:
         """A perpetual's order, to this size (fills included) and price. Raises Refused."""
         self.exchange.amend(order, qty, price, self.clock())
         self._publish_prints()
+        self._publish_orders()
         return order
 
     def find(self, account: str, *, order_id: int | None = None, client_id: str = "") -> Order:
