@@ -1,12 +1,15 @@
 """Public rules and wallets of watched venues through ccxt, in a process of its own: megabytes of JSON leave with it.
 
-`python -m engine.catalogue` reads a list of `Asked` from standard input and writes one `Told` per line.
+`python -m engine.catalogue` reads a line with a list of `Asked` from standard input and writes one `Told` per line. It
+leaves when standard input ends.
 """
 
 import asyncio
 import importlib
 import logging
+import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Self
@@ -115,8 +118,7 @@ async def ask_process(asked: Sequence[Asked]) -> AsyncIterator[Told]:
     owed = {each.venue for each in asked}
     try:
         if process.stdin is not None and process.stdout is not None:
-            process.stdin.write(_encode(list(asked)))
-            process.stdin.close()
+            process.stdin.write(_encode(list(asked)) + b"\n")  # and stays open: its end tells that we are gone
             async with asyncio.timeout(2 * _LIMIT_S):
                 async for line in process.stdout:
                     told = _told.decode(line)
@@ -132,8 +134,15 @@ async def ask_process(asked: Sequence[Asked]) -> AsyncIterator[Told]:
         yield Told(venue=venue, error="no answer")
 
 
+def _leave_with_starter() -> None:
+    """A killed engine cannot end us: its end of the pipe closes instead."""
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
 async def _main() -> None:
-    asked = msgspec.json.decode(sys.stdin.buffer.read(), type=list[Asked])
+    asked = msgspec.json.decode(sys.stdin.buffer.readline(), type=list[Asked])
+    threading.Thread(target=_leave_with_starter, daemon=True).start()
     answers = [asyncio.create_task(_ask(each)) for each in asked]
     for answer in asyncio.as_completed(answers):
         sys.stdout.buffer.write(_encode(await answer) + b"\n")

@@ -1,7 +1,10 @@
 """What a loan costs, by each venue that tells: over the sandbox's sockets, by adapter and by the catalogue."""
 
+import asyncio
+import sys
 from decimal import Decimal as D
 
+import msgspec
 import pytest
 
 from engine.catalogue import Asked, ask_process
@@ -13,6 +16,8 @@ from engine.venues.registry import build_orders
 from sandbox.world import World, WorldConfig
 from tests.venues.orders.stage import config
 from tests.venues.orders.test_standing import say
+
+_FALLBACK = Fallback(maker_fee_bps=D(10), taker_fee_bps=D(10), fee_side=FeeSide.RECEIVED)
 
 
 @pytest.mark.parametrize("venue", ["binance", "okx", "bybit", "upbit"])
@@ -48,7 +53,7 @@ async def test_the_catalogue_reads_what_a_loan_costs_where_it_is_public():
                 symbols=("BTCUSDT", "ETHUSDT"),
                 with_rules=False,
                 with_loans=True,
-                fallback=Fallback(maker_fee_bps=D(10), taker_fee_bps=D(10), fee_side=FeeSide.RECEIVED),
+                fallback=_FALLBACK,
             )
             for venue in houses
         ]
@@ -57,3 +62,33 @@ async def test_the_catalogue_reads_what_a_loan_costs_where_it_is_public():
     found = {venue: {loan.asset: loan.hourly for loan in answer.loans or ()} for venue, answer in told.items()}
     assert found["bybit"] == {"BTC": D("0.0000014"), "ETH": D("0.00000185"), "USDT": D("0.0000046")}
     assert found["bitget"] == {"BTC": D("0.0000014"), "USDT": D("0.0000046")}, "what is not lent is left out"
+
+
+async def test_the_catalogue_leaves_with_the_engine_that_asked_it():
+    asked_of = asyncio.Event()
+
+    async def never(reader, writer):
+        asked_of.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(never, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "engine.catalogue"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        asked = Asked(
+            venue="gate",
+            ccxt_id="gate",
+            kind="spot",
+            rest_base=f"http://127.0.0.1:{port}",
+            symbols=("BTC_USDT",),
+            with_rules=True,
+            fallback=_FALLBACK,
+        )
+        child.stdin.write(msgspec.json.encode([asked]) + b"\n")
+        await asyncio.wait_for(asked_of.wait(), 90)  # it waits for the venue now
+        child.stdin.close()  # what the kernel does with a killed engine's
+        assert await asyncio.wait_for(child.wait(), 30) == 1
