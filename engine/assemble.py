@@ -100,6 +100,7 @@ def _venue(venue: VenueConfig) -> VenueSettings:
         late_acceptance_ms=venue.late_acceptance_ms + venue.settle_margin_ms + venue.order_timeout_ms,
         trades=venue.trade,
     )
+        countdown_s=venue.countdown_s,
 
 
 def _plugged(config: Config) -> dict[str, Strategy]:

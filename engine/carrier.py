@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
 from engine.desk import Desk
+from engine.domain.account_event import CountdownSet
 from engine.domain.command import Halt
-from engine.domain.effect import Cancel, FetchBalances, FetchOpenOrders, LookUp, OpenLedger, Remember, Submit
+from engine.domain.effect import Arm, Cancel, FetchBalances, FetchOpenOrders, LookUp, OpenLedger, Remember, Submit
 from engine.domain.errors import JournalFailed, OrderNotFound, OutcomeUnknown, VenueRefused, VenueUnavailable
 from engine.domain.event import (
     BalancesReported,
@@ -28,12 +29,13 @@ from engine.risk.last_step import LastStep, Reference
 from engine.risk.latch import allows
 from engine.storage.journal import Entry, Journal
 from engine.storage.latch import LatchStore
-from engine.venues.protocol import Orders
+from engine.venues.protocol import DeadMan, Margined, Orders
 
 log = logging.getLogger(__name__)
 
 _ENDS_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
 
+_STUCK_NS = 5_000 * NS_PER_MS  # a durable write takes milliseconds
 
 class Latencies:
     """The newest samples of each stage, in µs."""
@@ -87,6 +89,7 @@ class Carrier:
             FetchBalances: lambda effect: self._spawn(self._balances(effect.venue)),
             FetchOpenOrders: lambda effect: self._spawn(self._open_orders(effect.venue)),
             Remember: lambda effect: self._keep(effect.event),
+            Arm: lambda effect: self._spawn(self._arm(effect)),
             OpenLedger: self._keep,
         }
 
@@ -255,6 +258,44 @@ async def _outcome(
 ) -> OrderReported | OrderRefused | OrderNotSent | OrderLost:
     """Send once; every way it can end is one event. Anything that is not a clear word means UNKNOWN."""
     try:
+    async def _arm(self, effect: Arm) -> None:
+        """The risk heartbeat's way to a venue: a desk that cannot write what it does must not keep its orders alive."""
+        client, asked_ns, why = self._orders[effect.venue], self._mono_ns(), ""
+        if self._leaving or not isinstance(client, DeadMan):
+            why = "the desk is stopping" if self._leaving else "its client has no timer"
+        elif effect.timeout_s and self._journal.stuck_ns() > _STUCK_NS:
+            why = "the journal's disk hangs"
+        else:
+            try:
+                await client.arm(effect.timeout_s)
+            except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
+                why = str(error)
+                log.warning("countdown_not_set venue=%s seconds=%d error=%s", effect.venue, effect.timeout_s, error)
+        self._desk.handle(
+            CountdownSet(
+                venue=effect.venue,
+                timeout_s=effect.timeout_s,
+                asked_ns=asked_ns,
+                seen_ns=self._mono_ns(),
+                reason=why,
+            )
+        )
+
+    async def disarm(self) -> None:
+        """After a clean stop nothing of ours rests: no timer may strike what others place later."""
+        running = [name for name, held in sorted(self._desk.state.venues.items()) if held.countdown.armed_s]
+        async with asyncio.TaskGroup() as asking:
+            for name in running:
+                asking.create_task(self._disarm(name))
+
+    async def _disarm(self, venue: str) -> None:
+        client = self._orders[venue]
+        if isinstance(client, DeadMan):
+            try:
+                await client.arm(0)
+            except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
+                log.warning("countdown_not_disarmed venue=%s error=%s", venue, error)
+
         return OrderReported(report=await venue.place(order), seen_ns=mono_ns())
     except VenueRefused as error:
         return OrderRefused(

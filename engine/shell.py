@@ -179,6 +179,8 @@ class Shell:
             async with asyncio.timeout(_LEAVE_S):
                 if self.carrier is not None:
                     is_clean = await self.carrier.cancel_resting()
+                    if is_clean:
+                        await self.carrier.disarm()
                 await flush()
         except TimeoutError:
             log.warning("stopping_late seconds=%d", _LEAVE_S)

@@ -69,7 +69,7 @@ def table(venues: Sequence[VenueHealth], wall_ms: int) -> Table:
     made.add_column("state")
     for name in (
         *("books", "age ms", "frames/s", "reconn", "gaps", "p50 ms", "p99 ms", "ping ms"),
-        *("clock ms", "budget", "rules", "fees bp"),
+        *("clock ms", "budget", "timer", "rules", "fees bp"),
     ):
         made.add_column(name, justify="right", no_wrap=True)
     for venue in venues:
@@ -86,6 +86,7 @@ def table(venues: Sequence[VenueHealth], wall_ms: int) -> Table:
             _figure(venue.ping_rtt_ms, 1),
             _clock(venue),
             f"{max(use.used for use in venue.rate_use):.0%}" if venue.rate_use else "–",
+            _timer(venue),
             _rules(venue, wall_ms),
             _fees(venue),
         )
@@ -135,6 +136,16 @@ def _clock(venue: VenueHealth) -> str:
         return "–"
     around = "" if venue.clock_uncertainty_ms is None else f" ±{venue.clock_uncertainty_ms:.1f}"
     return f"{venue.clock_offset_ms:+.1f}".replace("-", _MINUS) + around
+
+
+def _timer(venue: VenueHealth) -> str:
+    """Of the venue's own dead-man timer what is left of it."""
+    found = venue.countdown
+    if found.why:
+        return "[yellow]off[/]"
+    if not found.offered:
+        return "–"
+    return f"{found.left_ms / 1000:.0f}/{found.armed_s} s" if found.armed_s else "idle"
 
 
 def _rules(venue: VenueHealth, wall_ms: int) -> str:

@@ -47,5 +47,12 @@ TEXTS: dict[str, str] = {
     "limit.trades_day": "trades today",
     "limit.daily_loss_krw": "loss today",
     "limit.total_loss_krw": "loss in all",
+    "alert.countdown_off": "Dead-man timer does not guard resting orders",
+    "alert.countdown_on": "Dead-man timer runs again",
+    "ring.countdown_on": "{seconds} s, renewed while the engine lives",
+    "venues.countdown": "⏳ Dead-man timer: strikes in {left} s of {seconds} unless the engine renews it",
+    "venues.countdown_idle": "⏳ Dead-man timer ready; nothing of ours rests there",
+    "venues.countdown_off": "⚠️ Dead-man timer does not run: {why}",
+    "venues.countdown_shared": "⚠️ Dead-man timer does not run: {count} open orders there are not ours, it would cancel them too",
     "menu.limits": "Limits and what is used of them",
 }

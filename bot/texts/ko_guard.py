@@ -47,5 +47,12 @@ TEXTS: dict[str, str] = {
     "limit.trades_day": "오늘 거래 건수",
     "limit.daily_loss_krw": "오늘 손실",
     "limit.total_loss_krw": "누적 손실",
+    "alert.countdown_off": "거래소 데드맨 타이머가 미체결 주문을 지키지 못함",
+    "alert.countdown_on": "거래소 데드맨 타이머 다시 작동",
+    "ring.countdown_on": "{seconds}초, 엔진이 살아 있는 동안 갱신합니다",
+    "venues.countdown": "⏳ 데드맨 타이머: 엔진이 갱신하지 않으면 {left}초 뒤 작동 (설정 {seconds}초)",
+    "venues.countdown_idle": "⏳ 데드맨 타이머 대기: 우리 미체결 주문이 없습니다",
+    "venues.countdown_off": "⚠️ 데드맨 타이머 꺼짐: {why}",
+    "venues.countdown_shared": "⚠️ 데드맨 타이머 꺼짐: 우리 것이 아닌 미체결 주문 {count}건까지 취소하기 때문입니다",
     "menu.limits": "한도와 사용량",
 }

@@ -58,6 +58,10 @@ def _said(reader: Reader, view: AlertView) -> str:
             return reader.plain(
                 "ring.market_warning", kind=reader.named("warning", numbers["kind"]), word=numbers["word"]
             )
+        case "countdown_off" if "foreign" in numbers:
+            return reader.plain("venues.countdown_shared", count=numbers["foreign"])
+        case "countdown_on":
+            return reader.plain("ring.countdown_on", **numbers)
         case "more_alerts" | "held_back":
             return reader.plain("ring.count", count=numbers["count"])
         case _:

@@ -6,7 +6,7 @@ from bot.views import money
 from bot.views.ages import age
 from bot.views.content import Button, Content, Markup
 from bot.views.reader import Reader
-from engine.control.messages import ConnectionView, VenueHealth
+from engine.control.messages import ConnectionView, CountdownView, VenueHealth
 
 _LINES_SHOWN = 12
 _BUTTONS_A_ROW = 3
@@ -72,6 +72,8 @@ def one(reader: Reader, view: VenueHealth, now_ms: int) -> Content:
         _rules(reader, view, now_ms),
     ]
     lines += [reader.say("venues.budget", name=use.name, used=money.percent(use.used, 0)) for use in view.rate_use]
+    if view.countdown.offered:
+        lines.append(_countdown(reader, view.countdown))
     lines.append("")
     lines += [line for found in view.connections[:_LINES_SHOWN] for line in _line(reader, found)]
     if not view.connections:
@@ -93,6 +95,16 @@ def _clock_line(reader: Reader, view: VenueHealth) -> Markup:
         offset=money.number(view.clock_offset_ms, 1),
         uncertainty=_number(view.clock_uncertainty_ms),
     )
+
+
+def _countdown(reader: Reader, found: CountdownView) -> Markup:
+    if found.foreign:
+        return reader.say("venues.countdown_shared", count=found.foreign)
+    if found.why:
+        return reader.say("venues.countdown_off", why=found.why)
+    if not found.armed_s:
+        return reader.say("venues.countdown_idle")
+    return reader.say("venues.countdown", left=found.left_ms // 1_000, seconds=found.armed_s)
 
 
 def _rules(reader: Reader, view: VenueHealth, now_ms: int) -> Markup:

@@ -169,6 +169,14 @@ class FeeView(Message):
     taker_bps: float | None
 
 
+class CountdownView(Message):
+    offered: bool = False
+    armed_s: int = 0
+    left_ms: int = 0
+    why: str = ""
+    foreign: int = 0
+
+
 class VenueHealth(Message):
     venue: str
     connected: bool
@@ -190,6 +198,7 @@ class VenueHealth(Message):
     rate_use: tuple[RateUse, ...]
     rules: FeeView
     connections: tuple[ConnectionView, ...]
+    countdown: CountdownView = CountdownView()
 
 
 class Threshold(Message):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from engine.core import countdowns
 from engine.core.state import State, VenueState
 from engine.core.watching import readings
 from engine.domain.alerting import AlertSettings, AlertsPreview, AlertsView
@@ -66,6 +67,7 @@ def venue(state: State, held: VenueState, wires: Wires) -> VenueHealth:
         rate_use=tuple(RateUse(name=rule, used=used) for rule, used in sorted(wires.rates.get(name, {}).items())),
         rules=_rules(state, name),
         connections=lines,
+        countdown=countdowns.view(state, held),
     )
 
 

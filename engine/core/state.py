@@ -29,6 +29,7 @@ from engine.portfolio.ledger import Ledger
 from engine.risk.breakers import Breakers
 from engine.risk.limits import Limits
 from engine.risk.reservations import Reservations
+from engine.risk.countdown import Countdown
 from engine.strategies.registry import REGISTRY
 from engine.strategies.sight import LastAction, Sight, Strategy
 
@@ -45,6 +46,8 @@ class VenueSettings(Struct, frozen=True, kw_only=True):
     trades: bool = True  # False: watched only; it has no account, and nothing waits for it
 
 
+    countdown_s: int = 0  # of its own dead-man timer; 0: not used
+    leverage: int = 0  # of an account of perpetuals; 0: it is none
 class CoreConfig(Struct, frozen=True, kw_only=True):
     venues: dict[str, VenueSettings]
     strategies: dict[str, tuple[Mode, Any]]  # name -> (mode, its Params)
@@ -148,6 +151,7 @@ class VenueState(Struct, kw_only=True):
     @property
     def ready(self) -> bool:
         if not self.settings.trades:
+    countdown: Countdown = field(default_factory=Countdown)
             return self.rules_known
         return self.rules_known and self.opened and self.swept and self.agreed and not self.blocked
 

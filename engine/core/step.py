@@ -6,6 +6,7 @@ from typing import Any
 from engine.core import (
     cards,
     commands,
+    countdowns,
     halt,
     identity,
     opportunities,
@@ -25,6 +26,7 @@ from engine.core.state import State
 from engine.domain import event as ev
 from engine.domain.effect import Effect
 from engine.domain.money import NS_PER_S
+from engine.domain.account_event import CountdownSet
 from engine.domain.order import TradeState
 from engine.execution import trade as life
 from engine.execution.trade import Trade
@@ -113,6 +115,7 @@ def _on_tick(state: State, event: ev.Tick) -> None:
 
 
 def _on_started(state: State, event: ev.Started) -> None:
+    countdowns.look(state)
     state.instance = event.instance
     state.utc_offset_ms = event.utc_offset_ms
     state.local_day = (event.wall_ms + event.utc_offset_ms) // placing.DAY_MS
@@ -210,6 +213,7 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.PastRecalled: past.on_recalled,
     ev.SettingStored: commands.on_setting,
     ev.Started: _on_started,
+    CountdownSet: countdowns.on_set,
     ev.Recovered: _on_recovered,
     ev.Commanded: commands.on_command,
 }

@@ -235,6 +235,16 @@ class FeeView(Struct, frozen=True, kw_only=True):
     taker_bps: float | None
 
 
+class CountdownView(Struct, frozen=True, kw_only=True):
+    """A venue's own dead-man timer."""
+
+    offered: bool = False  # the venue has one, and it is configured
+    armed_s: int = 0  # 0: not running
+    left_ms: int = 0  # until it strikes, unless it is set again
+    why: str = ""  # why it does not run although something of ours rests there
+    foreign: int = 0  # open orders of others, which keep it off
+
+
 class VenueHealth(Struct, frozen=True, kw_only=True):
     """One venue as its wires and its books are. What no connection told is None."""
 
@@ -258,3 +268,4 @@ class VenueHealth(Struct, frozen=True, kw_only=True):
     rate_use: tuple[RateUse, ...]
     rules: FeeView
     connections: tuple[ConnectionView, ...]
+    countdown: CountdownView = CountdownView()

@@ -51,6 +51,20 @@ class OpenLedger(Struct, frozen=True, kw_only=True, tag=True):
 
     venue: str
     balances: tuple[Balance, ...]
+class Arm(Struct, frozen=True, kw_only=True, tag=True):
+    """Set the venue's own timer, which cancels every order of the account when it runs out; 0 disarms."""
+
+    venue: str
+    timeout_s: int
+
+
+class RenewStream(Struct, frozen=True, kw_only=True, tag=True):
+    """A venue's private stream stands and does not tell: give its connection up and make another."""
+
+    venue: str
+    reason: str
+
+
 
 
 class StoreSetting(Struct, frozen=True, kw_only=True, tag=True):
@@ -140,3 +154,5 @@ Effect = (
     | Record
     | Reply
 )
+    | Arm
+    | RenewStream

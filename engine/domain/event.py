@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from engine.domain.account_event import CountdownSet
 from engine.domain.command import Command
 from engine.domain.market import Balance, Instrument, Levels, Loan, MarketWarning, Wallet
 from engine.domain.order import Abilities, OrderReport, OrderRequest, Side, TradePlan
@@ -376,3 +377,4 @@ Event = (
     | Recovered
     | Commanded
 )
+    | CountdownSet

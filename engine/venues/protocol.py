@@ -121,6 +121,18 @@ class Lender(Protocol):
 
 
 @runtime_checkable
+@runtime_checkable
+class DeadMan(Protocol):
+    """An account with a timer at the venue (`abilities.countdown`). May raise what `Orders` may."""
+
+    async def arm(self, timeout_s: int) -> None:
+        """Every open order of the account is cancelled unless this comes again in time; 0 disarms.
+
+        The venue's least and longest time win over what is asked for.
+        """
+        ...
+
+
 class Margined(Protocol):
     """An account of perpetuals in one asset: `balances` tells its wallet (total: without unrealised results).
 

@@ -19,8 +19,10 @@ from engine.config import Config, load
 from engine.core.state import Opportunity, State
 from engine.desk import Desk, EventLog
 from engine.domain import event as ev
+from engine.domain.account_event import CountdownSet
 from engine.domain.command import Command, Confirm, Halt, IssueToken
 from engine.domain.effect import (
+    Arm,
     Cancel,
     FetchBalances,
     FetchOpenOrders,
@@ -34,7 +36,7 @@ from engine.domain.effect import (
     StoreSetting,
     Submit,
 )
-from engine.domain.money import NS_PER_MS
+from engine.domain.money import NS_PER_MS, NS_PER_S
 from engine.domain.order import LegRole, OrderRequest, OrderStatus
 from engine.execution.order_state import OrderState
 from engine.execution.trade import Trade
@@ -73,6 +75,10 @@ class Rig(Markets):
         self.journal = MemoryJournal()
         self.loses_tail = True  # of the journal, at a crash
         self.loses_sweeps = False  # lists of open orders never come
+        self.timers: dict[str, int] = {}  # per venue how often its dead-man timer was set
+        self.timed: tuple[str, ...] = ()  # venues with such a timer
+        self.timers_refuse = ""  # why venues do not take one; "" while they do
+        self.struck: list[str] = []  # venues whose timer ran out
         self.journal_reason = ""  # why it cannot be written; "" while it can
         self.settings: dict[tuple[str, int], bytes] = {}
         self.latch = LatchChanged(level=0, reason="", actor="", wall_ms=0)
@@ -99,6 +105,7 @@ class Rig(Markets):
                 LookUp: self._look_up,
                 FetchBalances: self._balances,
                 FetchOpenOrders: self._open_orders,
+                Arm: self._arm,
                 StoreSetting: self._store,
                 LatchChanged: self._latch,
                 Record: self.effects.append,
@@ -109,6 +116,9 @@ class Rig(Markets):
         self.handle(
             ev.Started(instance="premia-1", seed=1, wall_ms=self.wall_ms, utc_offset_ms=SEOUL_MS, seen_ns=now_ns)
         )
+        for name in self.timed:
+            able = msgspec.structs.replace(self.state.venues[name].abilities, countdown=True)
+            self.handle(ev.VenueAble(venue=name, abilities=able, seen_ns=now_ns))
         for (name, version), value in sorted(self.settings.items()):
             self.handle(ev.SettingStored(name=name, version=version, value=value, seen_ns=now_ns))
         for entry in self.recall(now_ns):
@@ -294,6 +304,36 @@ class Rig(Markets):
             self.handle(ev.OpenOrdersReported(venue=venue, reports=reports, asked_ns=asked_ns, seen_ns=self.now_ns))
 
         self._there_and_back(lambda: self.venues[venue].open_orders(self.now_ns), back)
+
+    def _arm(self, effect: Arm) -> None:
+        """The venue's timer: it outlives the desk, and strikes whatever is open there."""
+        self.effects.append(effect)
+        asked_ns, why = self.now_ns, self.timers_refuse
+
+        def at() -> None:
+            if why:
+                return
+            self.timers[effect.venue] = turn = self.timers.get(effect.venue, 0) + 1
+            if effect.timeout_s:
+                self.later(effect.timeout_s * NS_PER_S, lambda: self._strike(effect.venue, turn), is_world=True)
+
+        def back(_: None) -> None:
+            self.handle(
+                CountdownSet(
+                    venue=effect.venue,
+                    timeout_s=effect.timeout_s,
+                    asked_ns=asked_ns,
+                    seen_ns=self.now_ns,
+                    reason=why,
+                )
+            )
+
+        self._there_and_back(at, back)
+
+    def _strike(self, venue: str, turn: int) -> None:
+        if self.timers[venue] == turn:
+            self.struck.append(venue)
+            self.venues[venue].cancel_all()
 
     def _store(self, effect: StoreSetting) -> None:
         self.effects.append(effect)

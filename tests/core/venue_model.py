@@ -127,6 +127,13 @@ class VenueModel:
             raise Refused("no open order")
         self._end(order)
 
+    def cancel_all(self) -> None:
+        """Whoever's they are."""
+        self.foreign.clear()
+        for order in self.orders.values():
+            if order.status is OrderStatus.OPEN:
+                self._end(order)
+
     def look_up(self, cid: str, now_ns: int) -> OrderReport | None:
         order = self.orders.get(cid)
         if order is None:

@@ -12,6 +12,7 @@ from sandbox.venues.auth import Credential, Denied, Why
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
 from sandbox.venues.limits import Window
+from sandbox.venues.okx.countdown import CancelAllAfter
 from sandbox.venues.okx.feed import OkxFeed
 from sandbox.venues.okx.order_socket import OrderSocket
 from sandbox.venues.okx.swaps import Swaps
@@ -99,6 +100,7 @@ class Okx:
             web.get(f"{v5}/public/instruments", self._instruments),
             web.get(f"{v5}/system/status", self._status),
             *Swaps(self.floor).routes(),
+            *CancelAllAfter(self.floor, self._account, _answer).routes(),
             web.get(f"{v5}/market/books", self._books),
             web.get(f"{v5}/market/ticker", self._ticker),
             web.get(f"{v5}/market/tickers", self._tickers),

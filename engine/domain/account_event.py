@@ -1,0 +1,13 @@
+"""What the shell tells of an account beside its orders and balances."""
+
+from msgspec import Struct
+
+
+class CountdownSet(Struct, frozen=True, kw_only=True, tag=True):
+    """The venue's own timer was asked to be set: all our orders there end unless it is set again in time."""
+
+    venue: str
+    timeout_s: int  # 0: disarmed
+    asked_ns: int
+    seen_ns: int
+    reason: str = ""  # why it could not be set; "" where the venue took it
