@@ -99,8 +99,8 @@ def _venue(venue: VenueConfig) -> VenueSettings:
         dust=venue.dust,
         late_acceptance_ms=venue.late_acceptance_ms + venue.settle_margin_ms + venue.order_timeout_ms,
         trades=venue.trade,
-    )
         countdown_s=venue.countdown_s,
+    )
 
 
 def _plugged(config: Config) -> dict[str, Strategy]:

@@ -34,8 +34,8 @@ from engine.venues.protocol import DeadMan, Margined, Orders
 log = logging.getLogger(__name__)
 
 _ENDS_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
-
 _STUCK_NS = 5_000 * NS_PER_MS  # a durable write takes milliseconds
+
 
 class Latencies:
     """The newest samples of each stage, in µs."""
@@ -88,8 +88,8 @@ class Carrier:
             LookUp: lambda effect: self._spawn(self._look_up(effect)),
             FetchBalances: lambda effect: self._spawn(self._balances(effect.venue)),
             FetchOpenOrders: lambda effect: self._spawn(self._open_orders(effect.venue)),
-            Remember: lambda effect: self._keep(effect.event),
             Arm: lambda effect: self._spawn(self._arm(effect)),
+            Remember: lambda effect: self._keep(effect.event),
             OpenLedger: self._keep,
         }
 
@@ -248,16 +248,6 @@ class Carrier:
                 OpenOrdersReported(venue=venue, reports=tuple(reports), asked_ns=asked_ns, seen_ns=self._mono_ns())
             )
 
-    def _failed(self, venue: str, call: str, error: Exception) -> None:
-        log.warning("venue_call_failed venue=%s call=%s error=%s", venue, call, error)
-        self._desk.handle(VenueFailed(venue=venue, call=call, reason=str(error), seen_ns=self._mono_ns()))
-
-
-async def _outcome(
-    venue: Orders, order: OrderRequest, mono_ns: Callable[[], int]
-) -> OrderReported | OrderRefused | OrderNotSent | OrderLost:
-    """Send once; every way it can end is one event. Anything that is not a clear word means UNKNOWN."""
-    try:
     async def _arm(self, effect: Arm) -> None:
         """The risk heartbeat's way to a venue: a desk that cannot write what it does must not keep its orders alive."""
         client, asked_ns, why = self._orders[effect.venue], self._mono_ns(), ""
@@ -296,6 +286,16 @@ async def _outcome(
             except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
                 log.warning("countdown_not_disarmed venue=%s error=%s", venue, error)
 
+    def _failed(self, venue: str, call: str, error: Exception) -> None:
+        log.warning("venue_call_failed venue=%s call=%s error=%s", venue, call, error)
+        self._desk.handle(VenueFailed(venue=venue, call=call, reason=str(error), seen_ns=self._mono_ns()))
+
+
+async def _outcome(
+    venue: Orders, order: OrderRequest, mono_ns: Callable[[], int]
+) -> OrderReported | OrderRefused | OrderNotSent | OrderLost:
+    """Send once; every way it can end is one event. Anything that is not a clear word means UNKNOWN."""
+    try:
         return OrderReported(report=await venue.place(order), seen_ns=mono_ns())
     except VenueRefused as error:
         return OrderRefused(

@@ -27,9 +27,9 @@ from engine.market.fx import FxRules
 from engine.market.view import Market, VenueRules
 from engine.portfolio.ledger import Ledger
 from engine.risk.breakers import Breakers
+from engine.risk.countdown import Countdown
 from engine.risk.limits import Limits
 from engine.risk.reservations import Reservations
-from engine.risk.countdown import Countdown
 from engine.strategies.registry import REGISTRY
 from engine.strategies.sight import LastAction, Sight, Strategy
 
@@ -43,11 +43,11 @@ class VenueSettings(Struct, frozen=True, kw_only=True):
     symbols: tuple[str, ...]
     dust: dict[str, Decimal]
     late_acceptance_ms: int  # after a restart: how long an order of before may still be accepted
+    countdown_s: int = 0  # of its own dead-man timer; 0: not used
+    leverage: int = 0  # of an account of perpetuals; 0: it is none
     trades: bool = True  # False: watched only; it has no account, and nothing waits for it
 
 
-    countdown_s: int = 0  # of its own dead-man timer; 0: not used
-    leverage: int = 0  # of an account of perpetuals; 0: it is none
 class CoreConfig(Struct, frozen=True, kw_only=True):
     venues: dict[str, VenueSettings]
     strategies: dict[str, tuple[Mode, Any]]  # name -> (mode, its Params)
@@ -147,11 +147,11 @@ class VenueState(Struct, kw_only=True):
     rests_until_ns: int = 0  # an order of ours could not leave for it: no new trade until then
     foreign: list[str] = field(default_factory=list)  # venue ids of open orders that are not ours
     failing: str = ""  # newest private call failure, "" after a success
+    countdown: Countdown = field(default_factory=Countdown)
 
     @property
     def ready(self) -> bool:
         if not self.settings.trades:
-    countdown: Countdown = field(default_factory=Countdown)
             return self.rules_known
         return self.rules_known and self.opened and self.swept and self.agreed and not self.blocked
 

@@ -24,9 +24,9 @@ from engine.core import (
 )
 from engine.core.state import State
 from engine.domain import event as ev
+from engine.domain.account_event import CountdownSet
 from engine.domain.effect import Effect
 from engine.domain.money import NS_PER_S
-from engine.domain.account_event import CountdownSet
 from engine.domain.order import TradeState
 from engine.execution import trade as life
 from engine.execution.trade import Trade
@@ -111,11 +111,11 @@ def _on_tick(state: State, event: ev.Tick) -> None:
     for venue in state.venues.values():
         if state.now_ns >= venue.next_check_ns:
             reconcile.ask(state, venue)
+    countdowns.look(state)
     watching.tick(state)
 
 
 def _on_started(state: State, event: ev.Started) -> None:
-    countdowns.look(state)
     state.instance = event.instance
     state.utc_offset_ms = event.utc_offset_ms
     state.local_day = (event.wall_ms + event.utc_offset_ms) // placing.DAY_MS
@@ -202,6 +202,7 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.OpenOrdersReported: orders.on_open_orders,
     ev.VenueFailed: reconcile.on_failed,
     ev.RateUsed: watching.on_rate_used,
+    CountdownSet: countdowns.on_set,
     ev.JournalState: halt.on_journal,
     ev.Tick: _on_tick,
     ev.IntentJournaled: _on_intent,
@@ -213,7 +214,6 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.PastRecalled: past.on_recalled,
     ev.SettingStored: commands.on_setting,
     ev.Started: _on_started,
-    CountdownSet: countdowns.on_set,
     ev.Recovered: _on_recovered,
     ev.Commanded: commands.on_command,
 }

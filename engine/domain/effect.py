@@ -46,11 +46,6 @@ class FetchOpenOrders(Struct, frozen=True, kw_only=True, tag=True):
     venue: str
 
 
-class OpenLedger(Struct, frozen=True, kw_only=True, tag=True):
-    """Journal the adopted opening balances of a venue."""
-
-    venue: str
-    balances: tuple[Balance, ...]
 class Arm(Struct, frozen=True, kw_only=True, tag=True):
     """Set the venue's own timer, which cancels every order of the account when it runs out; 0 disarms."""
 
@@ -65,6 +60,11 @@ class RenewStream(Struct, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
+class OpenLedger(Struct, frozen=True, kw_only=True, tag=True):
+    """Journal the adopted opening balances of a venue."""
+
+    venue: str
+    balances: tuple[Balance, ...]
 
 
 class StoreSetting(Struct, frozen=True, kw_only=True, tag=True):
@@ -147,6 +147,8 @@ Effect = (
     | LookUp
     | FetchBalances
     | FetchOpenOrders
+    | Arm
+    | RenewStream
     | OpenLedger
     | StoreSetting
     | LatchChanged
@@ -154,5 +156,3 @@ Effect = (
     | Record
     | Reply
 )
-    | Arm
-    | RenewStream

@@ -363,6 +363,7 @@ Event = (
     | OpenOrdersReported
     | VenueFailed
     | RateUsed
+    | CountdownSet
     | JournalState
     | Tick
     | IntentJournaled
@@ -377,4 +378,3 @@ Event = (
     | Recovered
     | Commanded
 )
-    | CountdownSet

@@ -121,7 +121,6 @@ class Lender(Protocol):
 
 
 @runtime_checkable
-@runtime_checkable
 class DeadMan(Protocol):
     """An account with a timer at the venue (`abilities.countdown`). May raise what `Orders` may."""
 
@@ -133,6 +132,7 @@ class DeadMan(Protocol):
         ...
 
 
+@runtime_checkable
 class Margined(Protocol):
     """An account of perpetuals in one asset: `balances` tells its wallet (total: without unrealised results).
 
