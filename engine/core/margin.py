@@ -1,0 +1,162 @@
+"""Accounts of perpetuals: what the venue says of positions and funding, held against the books; margin as it stands."""
+
+from decimal import Decimal
+
+from engine.core import collateral
+from engine.core.state import State, VenueState
+from engine.domain.effect import Remember, Severity
+from engine.domain.margin_event import FundingBooked, FundingReported, MarginAligned, PositionsReported
+from engine.domain.market import Balance
+from engine.domain.money import ZERO, tick_at
+from engine.domain.position import FundingPaid, Holding
+from engine.risk.margin import ASSET, Alarm
+
+_LOOK_BACK_MS = 6 * 3_600_000  # a venue may enter a payment late
+_FIRST_LOOK_MS = 24 * 3_600_000
+_DAY_MS = 86_400_000
+
+
+def on_positions(state: State, event: PositionsReported) -> None:
+    """Kept for the balances of the same asking, which come next."""
+    held = state.venues[event.venue]
+    held.account.positions = {each.symbol: each for each in event.positions}
+    held.account.asked_ns, held.account.seen_ns = event.asked_ns, state.now_ns
+
+
+def on_funding(state: State, event: FundingReported) -> None:
+    """Book what is new. Before the ledger is opened it is only known: its opening balances hold it already."""
+    held = state.venues[event.venue]
+    held.account.payments = event.payments
+    if held.opened:
+        for paid in event.payments:
+            if not state.ledger.is_funded(event.venue, paid.id):
+                _book(state, held, paid)
+
+
+def _book(state: State, held: VenueState, paid: FundingPaid) -> None:
+    krw = paid.amount * state.krw_rates.get(paid.asset, ZERO)
+    booked = FundingBooked(venue=held.name, paid=paid, krw=krw, wall_ms=state.wall_ms, seen_ns=state.now_ns)
+    state.emit(Remember(event=booked))
+    state.counts["funding_payments"] += 1
+    on_booked(state, booked)
+
+
+def on_booked(state: State, event: FundingBooked) -> None:
+    """Now, or read back from the journal: into the wallet and into the result of its day."""
+    if state.ledger.post_funding(event.venue, event.paid) is None:
+        return
+    if (event.wall_ms + state.utc_offset_ms) // _DAY_MS == state.local_day:
+        state.pnl_today_krw += event.krw
+    state.pnl_total_krw += event.krw
+    state.pnl_peak_krw = max(state.pnl_peak_krw, state.pnl_total_krw)
+    state.refresh_available(event.venue)
+
+
+def since_ms(state: State, held: VenueState) -> int:
+    """From when on funding is asked for, UTC; 0 where there is none to ask."""
+    if not held.settings.leverage:
+        return 0
+    newest = state.ledger.newest_funding_ms(held.name)
+    return newest - _LOOK_BACK_MS if newest else state.wall_ms - _FIRST_LOOK_MS
+
+
+def holdings(state: State, held: VenueState) -> tuple[Holding, ...]:
+    """The venue's positions as the ledger takes them over; of a market without rules its symbol is its base."""
+    made = []
+    for symbol, at in sorted(held.account.positions.items()):
+        rules = state.market.instruments.get((held.name, symbol))
+        base, quote = (rules.base, rules.quote) if rules is not None else (symbol, ASSET)
+        made.append(Holding(symbol=symbol, base=base, quote=quote, qty=at.qty, entry=at.entry))
+    return tuple(made)
+
+
+def compare(state: State, held: VenueState) -> dict[str, Decimal]:
+    """Venue minus ledger: each position under its symbol, and the wallet under its asset where it is more than dust.
+
+    How a wallet is split between results and the cost of what is open depends on the order of fills, which reports
+    do not tell: the two are compared together.
+    """
+    ours, theirs = state.ledger.positions(held.name), held.account.positions
+    out: dict[str, Decimal] = {}
+    for symbol in sorted({*ours, *theirs}):
+        told = theirs[symbol].qty if symbol in theirs else ZERO
+        known = ours[symbol].qty if symbol in ours else ZERO
+        if told != known:
+            out[symbol] = told - known
+    apart = _wallet(held) - state.ledger.balance(held.name, ASSET)
+    room = state.venues[held.name].settings.dust.get(ASSET, _DUST)
+    if not out:
+        for symbol, at in theirs.items():
+            apart -= at.qty * at.entry - ours[symbol].cost
+            rules = state.market.instruments.get((held.name, symbol))
+            # The average entry that a venue shows may be cut to its tick.
+            room += abs(at.qty) * tick_at(rules.ticks, at.entry) if rules is not None else ZERO
+    if abs(apart) > room:
+        out[ASSET] = apart
+    return out
+
+
+_DUST = Decimal("0.0001")
+
+
+def _wallet(held: VenueState) -> Decimal:
+    return held.balances.get(ASSET, Balance(ASSET, ZERO, ZERO)).total
+
+
+def align(state: State, held: VenueState) -> None:
+    """After a comparison that agreed: take the venue's own split over; its roundings get their name."""
+    wallet = _wallet(held) - state.ledger.balance(held.name, ASSET)
+    if not wallet:
+        return
+    ours = state.ledger.positions(held.name)
+    costs = {symbol: at.qty * at.entry - ours[symbol].cost for symbol, at in held.account.positions.items()}
+    event = MarginAligned(venue=held.name, asset=ASSET, wallet=wallet, costs=costs, seen_ns=state.now_ns)
+    state.emit(Remember(event=event))
+    on_aligned(state, event)
+
+
+def on_aligned(state: State, event: MarginAligned) -> None:
+    state.ledger.align(event.venue, event.asset, event.wallet, event.costs)
+    state.refresh_available(event.venue)
+
+
+def look(state: State) -> None:
+    """Once a second: how much of each account's equity its positions need, and who has to know of it."""
+    for _, held in sorted(state.venues.items()):
+        if held.settings.leverage and held.opened:
+            _look_at(state, held)
+
+
+def _look_at(state: State, held: VenueState) -> None:
+    used = collateral.usage(state.market, state.ledger, held.name, ASSET)
+    account = held.account
+    account.usage = used
+    alarm = Alarm.of(used, account.alarm, state.config.limits)
+    if alarm is account.alarm:
+        return
+    is_worse, account.alarm = alarm > account.alarm, alarm
+    shown = f"{used:.0%}" if used is not None else "more than all"
+    numbers = {"usage": shown, "liquidation": _nearest(held)}
+    if not is_worse:
+        text = f"{held.name}: {shown} of the equity is needed as margin"
+        state.alert("margin_eased", Severity.INFO, text, venue=held.name, numbers=numbers)
+        return
+    text, severity = {
+        Alarm.WARN: (f"{held.name}: {shown} of the equity is needed as margin", Severity.WARN),
+        Alarm.REDUCE: (f"{held.name}: {shown} of the equity is needed as margin; no new position there", Severity.CRIT),
+        Alarm.OVER: (f"{held.name}: {shown} of the equity is needed as margin: close a position now", Severity.CRIT),
+    }[alarm]
+    state.alert("margin_usage", severity, text, venue=held.name, numbers=numbers)
+
+
+def _nearest(held: VenueState) -> str:
+    """The liquidation price that is nearest to its mark, with its symbol."""
+    near = [
+        (abs(at.liquidation / at.mark - 1), symbol, at.liquidation)
+        for symbol, at in sorted(held.account.positions.items())
+        if at.liquidation is not None and at.mark
+    ]
+    if not near:
+        return ""
+    off, symbol, price = min(near)
+    return f"{symbol} {price:f} ({off:.1%})"
