@@ -23,6 +23,7 @@ from engine.domain.event import (
     OrderSent,
     VenueFailed,
 )
+from engine.domain.margin_event import FundingReported, PositionsReported
 from engine.domain.money import NS_PER_MS, ZERO, exact
 from engine.domain.order import OrderRequest, OrderStatus, TimeInForce
 from engine.risk.last_step import LastStep, Reference
@@ -86,7 +87,7 @@ class Carrier:
             Submit: self._submit,
             Cancel: lambda effect: self._spawn(self._cancel(effect)),
             LookUp: lambda effect: self._spawn(self._look_up(effect)),
-            FetchBalances: lambda effect: self._spawn(self._balances(effect.venue)),
+            FetchBalances: lambda effect: self._spawn(self._balances(effect)),
             FetchOpenOrders: lambda effect: self._spawn(self._open_orders(effect.venue)),
             Arm: lambda effect: self._spawn(self._arm(effect)),
             Remember: lambda effect: self._keep(effect.event),
@@ -98,7 +99,7 @@ class Carrier:
 
     def _keep(self, entry: Entry) -> None:
         """Journal without waiting: a restart asks the venue for whatever was not durable."""
-        self._journal.append(entry).add_done_callback(_heard)
+        self._journal.note(entry)
 
     def _tell(self, event: OrderEvent) -> None:
         self._keep(event)
@@ -226,13 +227,22 @@ class Carrier:
         else:
             self._tell(OrderReported(report=report, seen_ns=self._mono_ns()))
 
-    async def _balances(self, venue: str) -> None:
-        asked_ns = self._mono_ns()
+    async def _balances(self, effect: FetchBalances) -> None:
+        venue, asked_ns = effect.venue, self._mono_ns()
+        client = self._orders[venue]
+        told: list[FundingReported | PositionsReported] = []
         try:
-            balances = await self._orders[venue].balances()
+            if isinstance(client, Margined):
+                payments = tuple(await client.funding_since(effect.funding_since_ms))
+                told.append(FundingReported(venue=venue, payments=payments, seen_ns=self._mono_ns()))
+                found = tuple(await client.positions())
+                told.append(PositionsReported(venue=venue, positions=found, asked_ns=asked_ns, seen_ns=self._mono_ns()))
+            balances = await client.balances()
         except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
             self._failed(venue, "balances", error)
         else:
+            for event in told:
+                self._desk.handle(event)
             self._desk.handle(
                 BalancesReported(venue=venue, balances=tuple(balances), asked_ns=asked_ns, seen_ns=self._mono_ns())
             )
@@ -307,9 +317,3 @@ async def _outcome(
         # Counted from the failure, not from the hand-over: the request may have waited for its rate budget.
         final_after_ns = mono_ns() + venue.late_acceptance_ms * NS_PER_MS
         return OrderLost(cid=order.cid, reason=str(error), final_after_ns=final_after_ns, seen_ns=mono_ns())
-
-
-def _heard(done: "asyncio.Future[int]") -> None:
-    """A journal that fails says so itself through JournalState; here the future is only taken note of."""
-    if not done.cancelled():
-        done.exception()

@@ -39,6 +39,7 @@ from engine.domain.event import (
     Started,
     TradeSettled,
 )
+from engine.domain.margin_event import FundingBooked, MarginAligned
 from engine.domain.order import TradeState
 from engine.storage import checkpoint
 from engine.storage.checkpoint import Carried, Checkpoint
@@ -49,6 +50,7 @@ log = logging.getLogger(__name__)
 
 KEEP_MS = 2 * 3_600_000  # so long after its end a trade is read again: late evidence comes within minutes
 KEEP_TRADES = 200  # and so many of the newest, for the lists that people see and rows that a kill took
+_SUMMED = LedgerOpened | PastRecalled | FundingBooked | MarginAligned  # wholly in the sums of a checkpoint
 _FIRST_S = 120.0  # a start has better things to do
 _EVERY_S = 1_800.0
 _WORTH_ENTRIES = 2_000  # fewer new ones are read within a second
@@ -69,7 +71,7 @@ def fold(
         if isinstance(recalled, LatchChanged | Commanded):
             continue  # a start passes over them, too
         step(state, recalled)
-        if row is not None and not isinstance(recalled, LedgerOpened | PastRecalled):
+        if row is not None and not isinstance(recalled, _SUMMED):
             rows.append((row, _subject(state, recalled)))
     kept = set(_kept(state, wall_ms, keep_trades))
     carried = tuple(row for row, subject in rows if subject in kept)
@@ -91,7 +93,7 @@ def _subject(state: State, recalled: Recalled) -> str:
             return recalled.move.parent_id
         case OrderReported():
             return _owner(state, recalled.report.cid)
-        case LedgerOpened() | PastRecalled() | LatchChanged() | Commanded():
+        case LedgerOpened() | PastRecalled() | LatchChanged() | Commanded() | FundingBooked() | MarginAligned():
             return ""
         case OrderSent() | OrderNotSent() | OrderRefused() | OrderLost() | OrderMissing() | CancelRefused():
             return _owner(state, recalled.cid)

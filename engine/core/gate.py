@@ -5,9 +5,8 @@ from decimal import Decimal
 from engine.core import placing, rates
 from engine.core.state import Opportunity, State, VenueState
 from engine.domain.effect import Severity
-from engine.domain.market import FeeSide
-from engine.domain.money import BPS, NS_PER_MS, NS_PER_S, ZERO, exact
-from engine.domain.order import Intent, LegRole, OrderStatus, PlannedLeg, Side, TradeState
+from engine.domain.money import NS_PER_MS, NS_PER_S, ZERO, exact
+from engine.domain.order import Intent, LegRole, OrderStatus, PlannedLeg, TradeState
 from engine.domain.view import PnlView
 from engine.execution import trade as life
 from engine.execution.order_state import OrderState
@@ -173,21 +172,13 @@ def resting(state: State, venue: VenueState) -> str:
 
 
 def cost(state: State, leg: PlannedLeg) -> tuple[str, Decimal]:
-    """(asset, amount) that a leg takes from us at most: quote plus fee when buying, base when selling."""
-    if leg.side is Side.SELL:
-        return leg.base, leg.qty
-    rules = state.market.instruments[leg.venue, leg.symbol]
-    fee = leg.fee_bps if rules.fee_side is FeeSide.QUOTE else ZERO
-    return leg.quote, leg.qty * leg.limit_price * (1 + fee * BPS)
+    """(asset, amount) that a leg takes from us at most: quote plus fee, base when selling, margin of a perpetual."""
+    return placing.worst_of(state, leg, leg.side, leg.qty, leg.limit_price)
 
 
 def free(state: State, venue: str, asset: str) -> Decimal:
     """Ledger minus reservations minus what others' orders hold there."""
-    return (
-        state.ledger.balance(venue, asset)
-        - state.reservations.total(venue, asset)
-        - state.foreign_holds.get((venue, asset), ZERO)
-    )
+    return state.free(venue, asset)
 
 
 def unknown_at(state: State, leg: PlannedLeg) -> int:
@@ -196,7 +187,7 @@ def unknown_at(state: State, leg: PlannedLeg) -> int:
     count = 0
     for trade in state.live_trades.values():
         for order in trade.orders:
-            planned = trade.plan.legs[order.request.leg]
+            planned = trade.plan.leg(order.request.leg)
             if order.status is OrderStatus.UNKNOWN and planned.venue == leg.venue:
                 count += bool(assets & {planned.base, planned.quote})
     return count

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.core import gate, placing, trades
+from engine.core import gate, hearing, placing, trades
 from engine.core.state import State, VenueState
 from engine.domain.effect import Cancel, FetchBalances, FetchOpenOrders, Remember, Severity
 from engine.domain.event import (
@@ -15,7 +15,8 @@ from engine.domain.event import (
     OrderReported,
     OrderSent,
 )
-from engine.domain.money import NS_PER_MS, NS_PER_S, ZERO
+from engine.domain.market import Product
+from engine.domain.money import NS_PER_S, ZERO
 from engine.domain.order import OrderReport, OrderStatus, Side, TimeInForce, TradeState
 from engine.execution.order_state import OrderState, fold, move
 from engine.execution.trade import Trade
@@ -34,7 +35,15 @@ def on_sent(state: State, event: OrderSent) -> None:
 
 
 def on_reported(state: State, event: OrderReported) -> None:
+    found = state.orders.get(event.report.cid)
+    if found is None:
+        return
+    if event.by_stream:
+        hearing.note(state, found[1])
+    before = found[1].report
     take_report(state, event.report)
+    if not event.by_stream and found[1].report is not before:
+        hearing.compare(state, found[1])
 
 
 def take_report(state: State, report: OrderReport) -> None:
@@ -78,12 +87,14 @@ def post(state: State, trade: Trade, order: OrderState, before: OrderReport | No
     report = order.report
     if report is None:
         return
-    leg = trade.plan.legs[order.request.leg]
-    state.ledger.post_fill(before, report, leg.base, leg.quote)
+    leg = trade.plan.leg(order.request.leg)
+    state.ledger.post_fill(before, report, leg.base, leg.quote, leg.product)
     reserved = state.reservations
-    if report.side is Side.BUY:
-        spent = report.filled_quote - (before.filled_quote if before else ZERO)
-        fees = fees_in(report, leg.quote) - fees_in(before, leg.quote)
+    spent = report.filled_quote - (before.filled_quote if before else ZERO)
+    fees = fees_in(report, leg.quote) - fees_in(before, leg.quote)
+    if leg.product is Product.PERP:
+        reserved.consume(report.cid, max(ZERO, placing.margin_for(state, leg, spent) + fees))
+    elif report.side is Side.BUY:
         reserved.consume(report.cid, max(ZERO, spent + fees))
     else:
         reserved.consume(report.cid, report.filled_qty - (before.filled_qty if before else ZERO))
@@ -125,7 +136,7 @@ def after(state: State, trade: Trade, order: OrderState, was: OrderStatus) -> No
 def look_again(state: State, order: OrderState) -> None:
     """An acknowledged order without its end is looked up: an IOC ends at once, a resting one when it ends."""
     if order.status is OrderStatus.OPEN and order.next_look_ns <= state.now_ns:
-        order.next_look_ns = state.now_ns + (1 if order.looks == 0 else 500 * NS_PER_MS)
+        order.next_look_ns = state.now_ns + placing.first_look_ns(state, order)
         placing.look_up_due(state, order)
 
 
@@ -241,8 +252,8 @@ def conclude_missing(state: State, held: VenueState, asked_ns: int, changed: fro
         and (order.request.tif in _ENDS_AT_ONCE or held.swept_ns > order.final_after_ns)
     ]
     for trade, order in waiting:
-        leg = trade.plan.legs[order.request.leg]
-        if leg.base in changed or leg.quote in changed:
+        leg = trade.plan.leg(order.request.leg)
+        if leg.base in changed or leg.quote in changed or leg.symbol in changed:
             continue
         verdict = OrderNotSent(
             cid=order.request.cid,

@@ -37,13 +37,14 @@ def take(state: State) -> Past:
         submitted=tuple((wall_ms(at_ns), krw) for at_ns, krw in state.submitted),
         breakers=state.breakers.past(wall_ms),
         counts=dict(state.counts),
+        funding=state.ledger.funded(),
     )
 
 
 def on_recalled(state: State, event: PastRecalled) -> None:
     """Entries that a checkpoint carries have been read again: their trades stand, the sums are as they were then."""
     past = event.past
-    state.ledger.stand_at(past.accounts, past.held)
+    state.ledger.stand_at(past.accounts, past.held, past.funding)
     state.pnl_total_krw, state.pnl_peak_krw = past.pnl_total_krw, past.pnl_peak_krw
     is_today = past.local_day == state.local_day
     state.pnl_today_krw = past.pnl_today_krw if is_today else past.pnl_today_krw * 0

@@ -5,7 +5,7 @@ from decimal import Decimal
 from engine.core.state import State
 from engine.domain.effect import Cancel, LookUp, Submit
 from engine.domain.errors import InvariantBroken
-from engine.domain.market import FeeSide
+from engine.domain.market import FeeSide, Product
 from engine.domain.money import BPS, NS_PER_MS, ZERO
 from engine.domain.order import LegRole, OrderKind, OrderRequest, OrderStatus, PlannedLeg, Side, TimeInForce, TradePlan
 from engine.execution.cid import client_id
@@ -16,6 +16,8 @@ from engine.strategies.sight import LastAction
 DAY_MS = 86_400_000
 CLEAN_MISSES = 2  # look-ups after the last possible acceptance that must find nothing
 _LOOK_AFTER_MS = (0, 150, 400, 1_000, 2_000, 4_000)  # then every 5 s
+_LONGEST_LOOK_MS = 5_000
+_FIRST_LOOK_MS = 500  # of an acknowledged order, while the venue's private stream can be trusted
 
 
 def adopt(state: State, trade: Trade) -> None:
@@ -61,30 +63,40 @@ def count_trade(state: State, plan: TradePlan, at_ns: int) -> None:
 
 def count_order(state: State, trade: Trade, request: OrderRequest, at_ns: int) -> None:
     """What the limits per minute need."""
-    leg = trade.plan.legs[request.leg]
+    leg = trade.plan.leg(request.leg)
     state.submitted.append((at_ns, request.qty * request.price * leg.quote_krw))
 
 
 def make_order(
-    state: State, trade: Trade, leg: int, role: LegRole, side: Side, qty: Decimal, price: Decimal
+    state: State,
+    trade: Trade,
+    leg: int,
+    role: LegRole,
+    side: Side,
+    qty: Decimal,
+    price: Decimal,
+    *,
+    reduce_only: bool = False,
 ) -> OrderRequest:
     """The next order of a trade; its client id follows from instance, trade, leg and attempt."""
     plan = trade.plan
     attempt = len(trade.of_leg(leg))
-    stop_price = plan.legs[leg].stop_price if role is LegRole.ENTRY else None
+    at = plan.leg(leg)
+    stop_price = at.stop_price if role is LegRole.ENTRY else None
     return OrderRequest(
         cid=client_id(state.instance, plan.trade_id, leg, attempt),
         trade_id=plan.trade_id,
         leg=leg,
         role=role,
-        venue=plan.legs[leg].venue,
-        symbol=plan.legs[leg].symbol,
+        venue=at.venue,
+        symbol=at.symbol,
         side=side,
         qty=qty,
         price=price,
-        tif=able_tif(state, plan.legs[leg].venue, plan.tif if role is LegRole.ENTRY else TimeInForce.IOC),
+        tif=able_tif(state, at.venue, plan.tif if role is LegRole.ENTRY else TimeInForce.IOC),
         kind=OrderKind.LIMIT if stop_price is None else OrderKind.STOP_LOSS,
         stop_price=stop_price,
+        reduce_only=reduce_only or at.reduce_only,
     )
 
 
@@ -118,16 +130,27 @@ def wall_of(state: State, trade: Trade) -> int:
 
 def worst_case(state: State, request: OrderRequest) -> tuple[str, Decimal]:
     """(asset, amount) that the order can take from us at most: quote plus fee when buying, base when selling."""
-    leg = state.trades[request.trade_id].plan.legs[request.leg]
+    leg = state.trades[request.trade_id].plan.leg(request.leg)
+    if request.reduce_only:
+        return leg.quote, ZERO
     return worst_of(state, leg, request.side, request.qty, request.price)
 
 
 def worst_of(state: State, leg: PlannedLeg, side: Side, qty: Decimal, price: Decimal) -> tuple[str, Decimal]:
     rules = state.market.instruments.get((leg.venue, leg.symbol))
+    if leg.product is Product.PERP:
+        worth = qty * price
+        return leg.quote, ZERO if leg.reduce_only else margin_for(state, leg, worth) + worth * leg.fee_bps * BPS
     if side is Side.SELL:
         return leg.base, qty
     fee = leg.fee_bps if rules is None or rules.fee_side is FeeSide.QUOTE else ZERO
     return leg.quote, qty * price * (1 + fee * BPS)
+
+
+def margin_for(state: State, leg: PlannedLeg, worth: Decimal) -> Decimal:
+    """Initial margin of a perpetual's position worth so much quote."""
+    at = state.venues.get(leg.venue)
+    return worth / (at.settings.leverage or 1) if at is not None else worth
 
 
 def submit(state: State, trade: Trade, requests: list[OrderRequest], plan: TradePlan | None) -> None:
@@ -150,7 +173,19 @@ def ask_cancel(state: State, rest: CancelRest) -> None:
             venue_order_id=order.report.venue_order_id if order.report else "",
         )
     )
-    order.next_look_ns = state.now_ns + 200 * NS_PER_MS
+    order.next_look_ns = state.now_ns + (_FIRST_LOOK_MS if is_heard(state, order) else 200) * NS_PER_MS
+
+
+def is_heard(state: State, order: OrderState) -> bool:
+    """The private stream will tell what becomes of it: looking it up is a safeguard, and may take its time."""
+    return order.status is OrderStatus.OPEN and state.venues[order.request.venue].hearing.is_trusted
+
+
+def first_look_ns(state: State, order: OrderState) -> int:
+    """From an acknowledgement to the look-up that follows it: an IOC ends at once, a resting order when it ends."""
+    if order.looks or is_heard(state, order):
+        return _FIRST_LOOK_MS * NS_PER_MS
+    return 1
 
 
 def look_up_due(state: State, order: OrderState) -> None:
@@ -167,7 +202,9 @@ def look_up_due(state: State, order: OrderState) -> None:
     request = order.request
     state.emit(LookUp(cid=request.cid, venue=request.venue, symbol=request.symbol))
     order.looks += 1
-    wait_ms = _LOOK_AFTER_MS[order.looks] if order.looks < len(_LOOK_AFTER_MS) else 5_000
+    wait_ms = _LOOK_AFTER_MS[order.looks] if order.looks < len(_LOOK_AFTER_MS) else _LONGEST_LOOK_MS
+    if is_heard(state, order):
+        wait_ms *= 2
     order.next_look_ns = state.now_ns + wait_ms * NS_PER_MS
     if order.status is OrderStatus.UNKNOWN and order.final_after_ns and order.clean_misses < CLEAN_MISSES:
         # "Not found" becomes evidence at that moment: ask right after it, and once more.

@@ -2,8 +2,10 @@
 
 from decimal import Decimal
 
+from engine.core import collateral
 from engine.core.state import State
 from engine.domain.money import ZERO, exact
+from engine.risk.margin import ASSET
 
 
 def refresh(state: State) -> None:
@@ -42,4 +44,6 @@ def equity(state: State) -> Decimal | None:
             if amount and not rate and (asset in traded or asset == "USDT"):
                 return None
             total += amount * rate
+        if state.config.venues[venue].leverage:
+            total += collateral.unrealised(state.market, state.ledger, venue) * state.krw_rates.get(ASSET, ZERO)
     return total

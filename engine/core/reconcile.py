@@ -2,13 +2,14 @@
 
 from decimal import Decimal
 
-from engine.core import identity, opportunities, orders, placing, standing, trades
+from engine.core import identity, margin, opportunities, orders, placing, standing, trades
 from engine.core.state import State, VenueState
 from engine.domain.effect import FetchBalances, FetchOpenOrders, LookUp, OpenLedger, Severity
 from engine.domain.event import BalancesReported, InstrumentsLoaded, LedgerOpened, VenueFailed
 from engine.domain.money import NS_PER_MS, NS_PER_S, ZERO
 from engine.domain.order import OrderStatus
 from engine.execution.order_state import OrderState, move
+from engine.risk.margin import ASSET
 
 _RECHECK_MS = 700
 _DOUBTED_NS = 3_600 * NS_PER_S  # so long, and so many of the newest, a belief that nothing was placed is asked again
@@ -30,7 +31,8 @@ def on_instruments(state: State, event: InstrumentsLoaded) -> None:
 
 def on_opened(state: State, event: LedgerOpened) -> None:
     """Balances adopted: at a first start, by recovery, or because a person accepted them."""
-    state.ledger.open(event.venue, {balance.asset: balance.total for balance in event.balances})
+    balances = {balance.asset: balance.total for balance in event.balances}
+    state.ledger.open(event.venue, balances, event.holdings, event.paid, event.asked_ms)
     held = state.venues.get(event.venue)
     if held is not None:
         held.opened = True
@@ -45,7 +47,7 @@ def ask(state: State, held: VenueState) -> None:
     if not held.swept or state.now_ns >= held.next_sweep_ns:
         held.next_sweep_ns = max(held.next_check_ns, state.now_ns + _SWEEP_REST_MS * NS_PER_MS)
         state.emit(FetchOpenOrders(venue=held.name))
-    state.emit(FetchBalances(venue=held.name))
+    state.emit(FetchBalances(venue=held.name, funding_since_ms=margin.since_ms(state, held)))
 
 
 def on_balances(state: State, event: BalancesReported) -> None:
@@ -54,8 +56,10 @@ def on_balances(state: State, event: BalancesReported) -> None:
     held.balances_ns, held.balances_asked_ns = state.now_ns, event.asked_ns
     held.failing = ""
     pending = unresolved_at(state, event.venue)
+    if held.settings.leverage and held.account.asked_ns != event.asked_ns:
+        return  # balances without the positions beside them say nothing
     if not held.opened:
-        if not pending:
+        if not pending and (held.rules_known or not held.settings.leverage):
             adopt(state, held)
         return
     differences = compare(state, held)
@@ -66,14 +70,21 @@ def on_balances(state: State, event: BalancesReported) -> None:
         held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
         return
     judge(state, held, differences)
+    if held.settings.leverage and not differences:
+        margin.align(state, held)
     state.refresh_available(event.venue)
 
 
 def adopt(state: State, held: VenueState) -> None:
     """Take the venue's present balances as the ledger's opening ones; journaled."""
     balances = tuple(held.balances[asset] for asset in sorted(held.balances))
-    state.emit(OpenLedger(venue=held.name, balances=balances))
-    on_opened(state, LedgerOpened(venue=held.name, balances=balances, seen_ns=state.now_ns))
+    holdings, paid = margin.holdings(state, held), held.account.payments
+    asked_ms = state.wall_ms - (state.now_ns - held.balances_asked_ns) // NS_PER_MS
+    state.emit(OpenLedger(venue=held.name, balances=balances, holdings=holdings, paid=paid, asked_ms=asked_ms))
+    opened = LedgerOpened(
+        venue=held.name, balances=balances, holdings=holdings, paid=paid, asked_ms=asked_ms, seen_ns=state.now_ns
+    )
+    on_opened(state, opened)
     held.agreed, held.mismatches, held.blocked = True, 0, ""
 
 
@@ -102,8 +113,10 @@ def dust(state: State, held: VenueState, asset: str) -> Decimal:
 def compare(state: State, held: VenueState) -> dict[str, Decimal]:
     """Venue minus ledger per asset, where it is more than dust. What the venue does not name counts as zero."""
     ledger = state.ledger.assets(held.name)
-    out: dict[str, Decimal] = {}
+    out = margin.compare(state, held) if held.settings.leverage else {}
     for asset in sorted({*ledger, *held.balances}):
+        if held.settings.leverage and asset == ASSET:
+            continue
         balance = held.balances.get(asset)
         difference = (balance.total if balance else ZERO) - ledger.get(asset, ZERO)
         if abs(difference) > dust(state, held, asset):

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from engine.core import collateral
 from engine.core.audience import Audience
 from engine.core.rounds import Watch
 from engine.core.wanted import Wanted
@@ -19,6 +20,7 @@ from engine.domain.money import NS_PER_MS
 from engine.domain.order import Abilities, Intent, PlannedLeg, Side
 from engine.domain.parent import ParentPlan
 from engine.domain.view import AlertView, RefusalView
+from engine.execution.hearing import Hearing
 from engine.execution.order_state import OrderState
 from engine.execution.parent import Parent
 from engine.execution.plan import PlanRules
@@ -29,6 +31,7 @@ from engine.portfolio.ledger import Ledger
 from engine.risk.breakers import Breakers
 from engine.risk.countdown import Countdown
 from engine.risk.limits import Limits
+from engine.risk.margin import ASSET, Account
 from engine.risk.reservations import Reservations
 from engine.strategies.registry import REGISTRY
 from engine.strategies.sight import LastAction, Sight, Strategy
@@ -145,8 +148,10 @@ class VenueState(Struct, kw_only=True):
     next_check_ns: int = 0
     next_sweep_ns: int = 0  # of its open orders: dearer than balances (Binance: 80 of 1,200 a minute), and seldom news
     rests_until_ns: int = 0  # an order of ours could not leave for it: no new trade until then
+    account: Account = field(default_factory=Account)  # of perpetuals: what is told beside balances
     foreign: list[str] = field(default_factory=list)  # venue ids of open orders that are not ours
     failing: str = ""  # newest private call failure, "" after a success
+    hearing: Hearing = field(default_factory=Hearing)
     countdown: Countdown = field(default_factory=Countdown)
 
     @property
@@ -336,14 +341,22 @@ class State:
         state = self.venues.get(venue)
         if state is None:
             return
-        for asset, amount in self.ledger.assets(venue).items():
+        for asset in self.ledger.assets(venue):
             foreign = Decimal(0)
             balance = state.balances.get(asset)
             if balance is not None and state.foreign:
                 foreign = max(Decimal(0), balance.total - balance.free - self.reservations.total(venue, asset))
             self.foreign_holds[venue, asset] = foreign
-            free = amount - self.reservations.total(venue, asset) - foreign
-            self.available[venue, asset] = float(free)
+            self.available[venue, asset] = float(self.free(venue, asset))
+
+    def free(self, venue: str, asset: str) -> Decimal:
+        """Ledger minus reservations, minus what others' orders hold there and what open perpetuals tie up."""
+        free = self.ledger.balance(venue, asset) - self.reservations.total(venue, asset)
+        free -= self.foreign_holds.get((venue, asset), Decimal(0))
+        leverage = self.config.venues[venue].leverage if venue in self.config.venues else 0
+        if leverage and asset == ASSET:
+            free -= collateral.tied(self.market, self.ledger, venue, leverage)
+        return free
 
     def touch(self, venue: str) -> None:
         """An order of ours changed there: a comparison of balances asked for before is void."""

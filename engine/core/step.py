@@ -8,7 +8,9 @@ from engine.core import (
     commands,
     countdowns,
     halt,
+    hearing,
     identity,
+    margin,
     opportunities,
     orders,
     parents,
@@ -24,6 +26,7 @@ from engine.core import (
 )
 from engine.core.state import State
 from engine.domain import event as ev
+from engine.domain import margin_event
 from engine.domain.account_event import CountdownSet
 from engine.domain.effect import Effect
 from engine.domain.money import NS_PER_S
@@ -99,6 +102,7 @@ def _on_tick(state: State, event: ev.Tick) -> None:
         state.rates_ns = event.seen_ns
         rates.refresh(state)
         standing.look(state)
+        margin.look(state)
     identity.look(state)
     opportunities.expire(state)
     for trade in list(state.live_trades.values()):
@@ -198,8 +202,15 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.OrderLost: orders.on_lost,
     ev.OrderMissing: orders.on_missing,
     ev.CancelRefused: orders.on_cancel_refused,
+    margin_event.PositionsReported: margin.on_positions,
+    margin_event.FundingReported: margin.on_funding,
+    margin_event.FundingBooked: margin.on_booked,
+    margin_event.MarginAligned: margin.on_aligned,
     ev.BalancesReported: reconcile.on_balances,
     ev.OpenOrdersReported: orders.on_open_orders,
+    ev.OrderStirred: hearing.on_stirred,
+    ev.ForeignOrder: hearing.on_foreign,
+    ev.OrderStreamState: hearing.on_stream_state,
     ev.VenueFailed: reconcile.on_failed,
     ev.RateUsed: watching.on_rate_used,
     CountdownSet: countdowns.on_set,

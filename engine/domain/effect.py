@@ -5,8 +5,10 @@ from enum import StrEnum
 from msgspec import Struct
 
 from engine.domain.event import OrderNotSent, OrderReported, ParentMoved, ParentOpened, TradeSettled
+from engine.domain.margin_event import FundingBooked, MarginAligned
 from engine.domain.market import Balance
 from engine.domain.order import OrderReport, OrderRequest, TradePlan
+from engine.domain.position import FundingPaid, Holding
 
 
 class Submit(Struct, frozen=True, kw_only=True, tag=True):
@@ -20,7 +22,7 @@ class Submit(Struct, frozen=True, kw_only=True, tag=True):
 class Remember(Struct, frozen=True, kw_only=True, tag=True):
     """Journal an event that the core itself decided: a restart must hear it again."""
 
-    event: TradeSettled | OrderNotSent | OrderReported | ParentOpened | ParentMoved
+    event: TradeSettled | OrderNotSent | OrderReported | ParentOpened | ParentMoved | FundingBooked | MarginAligned
 
 
 class Cancel(Struct, frozen=True, kw_only=True, tag=True):
@@ -39,7 +41,10 @@ class LookUp(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class FetchBalances(Struct, frozen=True, kw_only=True, tag=True):
+    """Balances; of an account of perpetuals its funding and its positions before them."""
+
     venue: str
+    funding_since_ms: int = 0  # UTC
 
 
 class FetchOpenOrders(Struct, frozen=True, kw_only=True, tag=True):
@@ -65,6 +70,9 @@ class OpenLedger(Struct, frozen=True, kw_only=True, tag=True):
 
     venue: str
     balances: tuple[Balance, ...]
+    holdings: tuple[Holding, ...] = ()
+    paid: tuple[FundingPaid, ...] = ()
+    asked_ms: int = 0  # UTC: when they were asked for
 
 
 class StoreSetting(Struct, frozen=True, kw_only=True, tag=True):

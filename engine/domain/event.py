@@ -6,10 +6,13 @@ from msgspec import Struct
 
 from engine.domain.account_event import CountdownSet
 from engine.domain.command import Command
+from engine.domain.margin_event import FundingBooked, FundingReported, MarginAligned, PositionsReported
 from engine.domain.market import Balance, Instrument, Levels, Loan, MarketWarning, Wallet
 from engine.domain.order import Abilities, OrderReport, OrderRequest, Side, TradePlan
 from engine.domain.parent import ParentMove, ParentPlan
 from engine.domain.past import Past
+from engine.domain.position import FundingPaid, Holding
+from engine.domain.stream_event import ForeignOrder, OrderStirred, OrderStreamState
 
 
 class BookSnapshot(Struct, frozen=True, kw_only=True, tag=True):
@@ -170,6 +173,7 @@ class OrderReported(Struct, frozen=True, kw_only=True, tag=True):
 
     report: OrderReport
     seen_ns: int
+    by_stream: bool = False
 
 
 class OrderRefused(Struct, frozen=True, kw_only=True, tag=True):
@@ -305,6 +309,9 @@ class LedgerOpened(Struct, frozen=True, kw_only=True, tag=True):
 
     venue: str
     balances: tuple[Balance, ...]
+    holdings: tuple[Holding, ...] = ()  # of an account of perpetuals
+    paid: tuple[FundingPaid, ...] = ()  # the newest funding: what is in these balances already
+    asked_ms: int = 0  # UTC: when they were asked for
     seen_ns: int
 
 
@@ -360,7 +367,14 @@ Event = (
     | WarningsReported
     | LoansReported
     | BalancesReported
+    | PositionsReported
+    | FundingReported
+    | FundingBooked
+    | MarginAligned
     | OpenOrdersReported
+    | OrderStirred
+    | ForeignOrder
+    | OrderStreamState
     | VenueFailed
     | RateUsed
     | CountdownSet

@@ -6,6 +6,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from engine.domain.errors import VenueRefused
+from engine.domain.market import Product
 
 
 class Side(StrEnum):
@@ -46,6 +47,7 @@ class LegRole(StrEnum):
 
     ENTRY = "entry"
     CHASE = "chase"
+    HEDGE = "hedge"  # on a perpetual, against an exposure that its own markets would not take back
     UNWIND = "unwind"
     FLATTEN = "flatten"
 
@@ -171,6 +173,8 @@ class PlannedLeg(Struct, frozen=True, kw_only=True):
     fee_bps: Decimal
     quote_krw: Decimal  # KRW per 1 quote asset when planned
     stop_price: Decimal | None = None  # rests at the venue until then: the prices above are those of then
+    product: Product = Product.SPOT
+    reduce_only: bool = False  # closes a position
 
 
 class TradePlan(Struct, frozen=True, kw_only=True):
@@ -196,6 +200,11 @@ class TradePlan(Struct, frozen=True, kw_only=True):
     facts: dict[str, float] = {}
     parent_id: str = ""
     slice: int = 0
+    hedges: tuple[PlannedLeg, ...] = ()  # perpetuals that may take an exposure over: sized then, so 0 here
+
+    def leg(self, index: int) -> PlannedLeg:
+        """An order's leg: those of the trade, then its hedges."""
+        return self.legs[index] if index < len(self.legs) else self.hedges[index - len(self.legs)]
 
 
 class TradeState(StrEnum):

@@ -49,3 +49,4 @@ class Past(Struct, frozen=True, kw_only=True):
     submitted: tuple[tuple[int, Decimal], ...]  # (wall ms, KRW)
     breakers: BreakersPast
     counts: dict[str, int]
+    funding: dict[str, dict[str, int]] = {}  # venue -> id of a payment that is booked -> its time, UTC

@@ -24,3 +24,13 @@ class FundingPaid(Struct, frozen=True, kw_only=True):
     asset: str
     amount: Decimal  # positive: received by us
     at_ms: int  # UTC, the venue's word
+
+
+class Holding(Struct, frozen=True, kw_only=True):
+    """A position as the ledger takes it over: with the two assets that it is booked in."""
+
+    symbol: str
+    base: str
+    quote: str
+    qty: Decimal  # base, signed
+    entry: Decimal  # quote per base

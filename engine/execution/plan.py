@@ -138,6 +138,7 @@ def plan_leg(
         planned_vwap=priced.vwap,
         fee_bps=fee_bps,
         quote_krw=exact(rate),
+        product=instrument.product,
     )
 
 

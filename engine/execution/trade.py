@@ -78,7 +78,7 @@ def exposure(trade: Trade) -> Decimal:
     """Signed naked base: what was bought and received minus what was sold. 0 for a single-leg trade: it wants one."""
     if len(trade.plan.legs) == 1:
         return ZERO
-    total = sum((net_base(order, trade.plan.legs[order.request.leg].base) for order in trade.orders), ZERO)
+    total = sum((net_base(order, trade.plan.leg(order.request.leg).base) for order in trade.orders), ZERO)
     return total - trade.written_off
 
 

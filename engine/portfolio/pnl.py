@@ -34,7 +34,7 @@ def realised(plan: TradePlan, orders: Iterable[Done], rates: Mapping[str, Decima
         report = done.report
         if report is None:
             continue
-        leg = plan.legs[done.request.leg]
+        leg = plan.leg(done.request.leg)
         sign = 1 if report.side is Side.BUY else -1
         value = report.filled_quote * leg.quote_krw
         residue += sign * report.filled_qty
@@ -65,7 +65,7 @@ def net_krw(plan: TradePlan, orders: Iterable[Done], rates: Mapping[str, Decimal
     total = ZERO
     for done in orders:
         if done.report is not None:
-            leg = plan.legs[done.request.leg]
+            leg = plan.leg(done.request.leg)
             sign = 1 if done.report.side is Side.BUY else -1
             total += sign * (done.report.filled_qty * mark - done.report.filled_quote * leg.quote_krw)
             total -= fees_krw(leg, done.report, mark, rates or {})

@@ -44,6 +44,12 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_spread: Decimal = Decimal("0.05")  # R115: of each book, against its mid
     max_slippage: Decimal = Decimal("0.005")  # R109: planned VWAP against the top of the book
     max_collar: Decimal = Decimal("0.02")  # an order's limit against its own symbol's mid
+    # Accounts of perpetuals: maintenance margin as a share of equity (domain.md §7), and how much one may hold
+    margin_warn: Decimal = Decimal("0.5")
+    margin_reduce: Decimal = Decimal("0.7")  # no new position
+    margin_over: Decimal = Decimal("0.8")  # a trade must not lead there
+    min_liquidation_distance: Decimal = Decimal("0.1")  # of the mark, of a position that would be made larger
+    max_perp_venue_usd: Decimal = Decimal(20_000)  # notional of all positions at one venue, the trade's included
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from engine.domain.market import Product
 from engine.domain.money import ZERO, exact
 from engine.domain.order import PlannedLeg, Side
 from engine.risk.latch import opens_trades
@@ -269,7 +270,12 @@ def _balances(case: Case) -> Refused | None:
 
 
 def _least(leg: PlannedLeg) -> Decimal:
-    """What the order takes at its limit without any fee: a situation that names less has been filled wrongly."""
+    """What the order takes at its limit without any fee: a situation that names less has been filled wrongly.
+
+    A perpetual takes margin, which is the venue's business.
+    """
+    if leg.product is Product.PERP:
+        return ZERO
     return leg.qty * leg.limit_price if leg.side is Side.BUY else leg.qty
 
 

@@ -30,12 +30,24 @@ from engine.domain.event import (
     PastRecalled,
     TradeSettled,
 )
+from engine.domain.margin_event import FundingBooked, MarginAligned
 from engine.storage.checkpoint import Carried, Checkpoint
 from engine.storage.disk import GENESIS, Disk, DiskDamaged, Head, Row, SqliteDisk
 
 log = logging.getLogger(__name__)
 
-Entry = Submit | OpenLedger | LatchChanged | Commanded | OrderEvent | TradeSettled | ParentOpened | ParentMoved
+Entry = (
+    Submit
+    | OpenLedger
+    | LatchChanged
+    | Commanded
+    | OrderEvent
+    | TradeSettled
+    | ParentOpened
+    | ParentMoved
+    | FundingBooked
+    | MarginAligned
+)
 Recalled = (
     IntentJournaled
     | LedgerOpened
@@ -46,6 +58,8 @@ Recalled = (
     | TradeSettled
     | ParentOpened
     | ParentMoved
+    | FundingBooked
+    | MarginAligned
 )
 
 _KINDS: dict[type[Struct], str] = {
@@ -63,8 +77,11 @@ _KINDS: dict[type[Struct], str] = {
     TradeSettled: "event",
     ParentOpened: "event",
     ParentMoved: "event",
+    FundingBooked: "event",
+    MarginAligned: "event",
 }
-_GROUP = 256  # appends that may share one fsync
+_GROUP = 1_024  # entries that may share one fsync
+_COMPANY_S = 0.002  # so long a note waits for an intent that goes to the disk at once
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Entry).decode
@@ -75,13 +92,13 @@ class _Pending(Struct, gc=False):
     wall_ms: int
     mono_ns: int
     payload: bytes
-    done: asyncio.Future[int]
+    done: asyncio.Future[int] | None  # None: nobody waits for it
 
 
 class Journal:
-    """One writer. Life: construct → `read_all` → `start` (in the loop's thread) → `append` … → `close`.
+    """One writer. Life: construct → `read_all` → `start` (in the loop's thread) → `append`, `note` … → `close`.
 
-    Appends that come while a write is under way go to the disk together with the next one.
+    Entries that come while a write is under way go to the disk together with the next one, in their order.
     `on_state` is called in the loop's thread when the journal can no longer be written and when it can again.
     Raises ConfigError when another engine holds `path`, InvariantBroken when it is not a sound journal.
     """
@@ -110,7 +127,7 @@ class Journal:
         self._waiting: list[_Pending] = []
         self._writing: list[_Pending] = []
         self._failure = ""
-        self._started = self._closing = False
+        self._started = self._closing = self._noted = False
         self._head = self._disk.head()
         self._run = 0
         # Start-up cost so far: opening, and reading once that is done.
@@ -186,7 +203,14 @@ class Journal:
             case Submit():
                 return IntentJournaled(plan=entry.plan, orders=entry.orders, seen_ns=mono_ns + shift_ns)
             case OpenLedger():
-                return LedgerOpened(venue=entry.venue, balances=entry.balances, seen_ns=mono_ns + shift_ns)
+                return LedgerOpened(
+                    venue=entry.venue,
+                    balances=entry.balances,
+                    holdings=entry.holdings,
+                    paid=entry.paid,
+                    asked_ms=entry.asked_ms,
+                    seen_ns=mono_ns + shift_ns,
+                )
             case LatchChanged():
                 return entry
             case OrderLost():
@@ -211,16 +235,41 @@ class Journal:
 
         While the journal is known to fail the future has already failed: no waiting on a dead disk.
         """
-        if not self._started:
-            raise InvariantBroken(f"journal {self._path}: not started, and yet {type(entry).__name__} is to be written")
+        self._check_started(entry)
         done: asyncio.Future[int] = self._loop.create_future()
         if self._failure or self._closing:
             done.set_exception(JournalFailed(self._failure or "the journal is closed"))
             return done
-        self._waiting.append(_Pending(_KINDS[type(entry)], self._wall_ms(), self._mono_ns(), _encode(entry), done))
+        self._enter(entry, done)
         if not self._writing:
             self._write()
         return done
+
+    def note(self, entry: Entry) -> None:
+        """Written soon, with what comes next. For what a restart finds out by itself where it was lost.
+
+        A sync of its own would meet the order that is just being sent. While the journal fails it is dropped:
+        `on_state` has said so.
+        """
+        self._check_started(entry)
+        if self._failure or self._closing:
+            return
+        self._enter(entry, None)
+        if not self._writing and not self._noted:
+            self._noted = True
+            self._loop.call_later(_COMPANY_S, self._write_notes)
+
+    def _check_started(self, entry: Entry) -> None:
+        if not self._started:
+            raise InvariantBroken(f"journal {self._path}: not started, and yet {type(entry).__name__} is to be written")
+
+    def _enter(self, entry: Entry, done: asyncio.Future[int] | None) -> None:
+        self._waiting.append(_Pending(_KINDS[type(entry)], self._wall_ms(), self._mono_ns(), _encode(entry), done))
+
+    def _write_notes(self) -> None:
+        self._noted = False
+        if self._waiting and not self._writing:
+            self._write()
 
     def stuck_ns(self) -> int:
         """How long the write that is under way has taken so far; 0 while none is."""
@@ -229,6 +278,7 @@ class Journal:
     def close(self) -> None:
         """Write what waits, end the disk's thread, give the lease back."""
         self._closing = True
+        self._write_notes()
         while self._writing:
             self._disk.flush()
         self._disk.close()
@@ -252,7 +302,7 @@ class Journal:
         if self._waiting:
             self._write()  # the disk works while those who wait are told
         for seq, pending in enumerate(written, first):
-            if not pending.done.cancelled():
+            if pending.done is not None and not pending.done.cancelled():
                 pending.done.set_result(seq)
 
     def _fail(self, written: list[_Pending], reason: str) -> None:
@@ -260,7 +310,7 @@ class Journal:
         self._failure = reason
         lost, self._waiting = [*written, *self._waiting], []
         for pending in lost:
-            if not pending.done.cancelled():
+            if pending.done is not None and not pending.done.cancelled():
                 pending.done.set_exception(JournalFailed(reason))
         self._tell()
         self._probe_later()

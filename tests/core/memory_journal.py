@@ -41,7 +41,7 @@ class MemoryJournal:
             if isinstance(entry, Submit):
                 out.append(ev.IntentJournaled(plan=entry.plan, orders=entry.orders, seen_ns=mono_ns + shift_ns))
             elif isinstance(entry, OpenLedger):
-                out.append(ev.LedgerOpened(venue=entry.venue, balances=entry.balances, seen_ns=mono_ns + shift_ns))
+                out.append(ev.LedgerOpened(**msgspec.structs.asdict(entry), seen_ns=mono_ns + shift_ns))
             else:
                 times = {
                     name: getattr(entry, name) + shift_ns
