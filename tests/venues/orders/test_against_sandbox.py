@@ -34,7 +34,9 @@ SYMBOLS = {
     "bitget": "ETHUSDT",
     "kucoin": "ETH-USDT",
     "coinone": "KRW-ETH",
+    "bybit_linear": "ETHUSDT",
 }
+QUOTED = ("upbit", "bithumb", "coinone", "kucoin", "bybit_linear")  # fees are in the quote asset on both sides
 
 
 class Trader:
@@ -49,7 +51,7 @@ class Trader:
         settings = {
             "symbols": (self.symbol,),
             "ticks": KRW_TICKS if korean else (),
-            "fee_side": FeeSide.QUOTE if korean or venue == "kucoin" else FeeSide.RECEIVED,
+            "fee_side": FeeSide.QUOTE if venue in QUOTED else FeeSide.RECEIVED,
             "order_timeout_ms": 500,
             "settle_margin_ms": 100,
             "late_acceptance_ms": 600,
@@ -57,7 +59,7 @@ class Trader:
             "order_path": path,
             "order_ws_base": "ws" + world.urls[venue]["rest"].removeprefix("http"),
         }
-        credential = Credential(key.key, key.secret, getattr(key, "passphrase", ""))
+        self.credential = credential = Credential(key.key, key.secret, getattr(key, "passphrase", ""))
         self.settings = config(world.urls[venue]["rest"], **(settings | over))
         self.orders = build_orders(venue, self.settings, credential)
         self._count = 0
