@@ -26,7 +26,7 @@ from engine.core import (
 )
 from engine.core.state import State
 from engine.domain import event as ev
-from engine.domain import margin_event
+from engine.domain import margin_event, stream_event
 from engine.domain.account_event import CountdownSet
 from engine.domain.effect import Effect
 from engine.domain.money import NS_PER_S
@@ -208,9 +208,9 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     margin_event.MarginAligned: margin.on_aligned,
     ev.BalancesReported: reconcile.on_balances,
     ev.OpenOrdersReported: orders.on_open_orders,
-    ev.OrderStirred: hearing.on_stirred,
-    ev.ForeignOrder: hearing.on_foreign,
-    ev.OrderStreamState: hearing.on_stream_state,
+    stream_event.OrderStirred: hearing.on_stirred,
+    stream_event.ForeignOrder: hearing.on_foreign,
+    stream_event.OrderStreamState: hearing.on_stream_state,
     ev.VenueFailed: reconcile.on_failed,
     ev.RateUsed: watching.on_rate_used,
     CountdownSet: countdowns.on_set,

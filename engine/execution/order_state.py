@@ -42,6 +42,7 @@ class OrderState(Struct, kw_only=True):
     clean_misses: int = 0  # look-ups sent after final_after_ns and answered: not found
     next_look_ns: int = 0
     looks: int = 0
+    heard_ns: int = 0  # when the venue's private stream last spoke of it; 0: never
     cancel_asked_ns: int = 0
     unknown_alerted: bool = False
 

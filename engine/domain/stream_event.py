@@ -1,0 +1,28 @@
+"""What a venue's private stream of orders tells beside whole reports."""
+
+from msgspec import Struct
+
+
+class OrderStirred(Struct, frozen=True, kw_only=True, tag=True):
+    """An order of ours moved, told without all that a report needs (its fees, say): look it up."""
+
+    cid: str
+    seen_ns: int
+
+
+class ForeignOrder(Struct, frozen=True, kw_only=True, tag=True):
+    """An order of the account that is not ours: shown, never touched."""
+
+    venue: str
+    venue_order_id: str
+    is_open: bool
+    seen_ns: int
+
+
+class OrderStreamState(Struct, frozen=True, kw_only=True, tag=True):
+    """A private stream stands (logged in, subscribed), or was lost: what happened meanwhile nobody told."""
+
+    venue: str
+    connected: bool
+    reason: str
+    seen_ns: int
