@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import Protocol
 
@@ -117,6 +117,7 @@ class Socket:
         tls: ssl.SSLContext | None = None,
         connect_timeout_s: float = 5.0,
         sends: TokenBucket | None = None,  # what the venue allows us to say on one connection
+        headers: Callable[[], Mapping[str, str]] | None = None,  # of the handshake, asked anew for every connection
     ) -> None:
         self.owner = owner
         self.clock_ns = clock_ns
@@ -134,6 +135,7 @@ class Socket:
         self._backoff = Backoff(rng)
         self._budget = connects
         self._tls = tls
+        self._headers = headers or dict
         self._connect_timeout_s = connect_timeout_s
         self._transport: WSTransport | None = None
         self._opened_ns = 0
@@ -183,6 +185,7 @@ class Socket:
                 ssl_context=self._tls,
                 max_frame_size=_MAX_MESSAGE,
                 max_redirects=0,
+                extra_headers=self._headers() or None,
                 websocket_handshake_timeout=self._connect_timeout_s,
             )
         self._transport, self._why = transport, ""
