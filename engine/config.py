@@ -35,6 +35,7 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ws_base: str = ""
     order_path: str = "ccxt"  # native | ccxt: how placements leave; the figures are in docs/performance.md
     countdown_s: int = 30  # of the venue's own dead-man timer, where it has one and orders rest there; 0: off
+    order_stream: bool = True  # listen to the account's private stream of orders, where the venue's is spoken
     order_ws_base: str = ""  # of the socket for native orders; empty: it follows from ws_base
     symbols: tuple[str, ...]  # the venue's own spelling; ccxt's BTC/USDT with kind ccxt
     also_watch: tuple[str, ...] = ()  # perpetuals of a venue that is traded in spot: shown, never traded

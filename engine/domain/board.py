@@ -207,6 +207,20 @@ class ClockView(Struct, frozen=True, kw_only=True):
     uncertainty_ms: float | None
 
 
+class OrderStreamView(Struct, frozen=True, kw_only=True):
+    """The private stream that tells of an account's orders."""
+
+    state: str  # up | silent: it stands, and kept an order from us | connecting | refused
+    up_since_ms: int | None  # our wall clock, UTC
+    alive_age_ms: float | None  # since its socket last gave a sign of life
+    told_age_ms: float | None  # since it last spoke of an order
+    reconnects: int
+    told: int  # messages about orders
+    errors: int  # frames that could not be decoded
+    ping_rtt_ms: float | None
+    reason: str  # why it broke last
+
+
 class Wires(Struct, frozen=True, kw_only=True):
     """What the shell knows of its sockets, by venue."""
 
@@ -214,6 +228,7 @@ class Wires(Struct, frozen=True, kw_only=True):
     clocks: Mapping[str, ClockView] = {}
     rates: Mapping[str, Mapping[str, float]] = {}  # by name of the limit the share that is used
     watched: frozenset[str] = frozenset()  # venues without an account
+    order_streams: Mapping[str, OrderStreamView] = {}
 
 
 class RateUse(Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from engine.domain.event import (
 from engine.domain.market import Balance, Instrument, Loan, MarketWarning, Wallet
 from engine.domain.order import Abilities, OrderReport, OrderRequest
 from engine.domain.position import FundingPaid, Position
+from engine.domain.stream_event import OrderStreamState
 from engine.net.clock import ClockOffset
 
 FeedEvent = BookSnapshot | BookDelta | BookLost | TradePrint | PerpState | DayTicker | FeedAlive | FeedState
@@ -152,6 +153,47 @@ class Margined(Protocol):
     async def funding_since(self, at_ms: int) -> Sequence[FundingPaid]:
         """Payments from that time on, oldest first."""
         ...
+
+
+class OrderTold(Struct, frozen=True, kw_only=True):
+    """One order of the account, ours or not, as its private stream tells it; `cid` is "" where it carries none."""
+
+    report: OrderReport
+    is_whole: bool  # False: fills, money or fees are missing from it, and a look-up must tell them
+
+
+class StreamHealth(Struct, frozen=True, kw_only=True):
+    """A private stream, now. None: not yet."""
+
+    venue: str
+    state: str  # up | connecting | refused
+    up_since_ms: int | None  # our wall clock, UTC
+    alive_age_ms: float | None  # since its socket last gave a sign of life
+    told_age_ms: float | None  # since it last spoke of an order
+    reconnects: int
+    told: int  # orders' messages
+    errors: int  # frames that could not be decoded
+    ping_rtt_ms: float | None
+    reason: str  # why it broke last
+
+
+StreamSink = Callable[[OrderTold | OrderStreamState], None]
+
+
+class OrderStream(Protocol):
+    """The venue's own word on every order of one account, as it happens. Never the only source: frames get lost."""
+
+    venue: str
+
+    async def run(self, tell: StreamSink) -> None:
+        """Connect, prove the key, subscribe, tell, reconnect with backoff and jitter; ends when cancelled."""
+        ...
+
+    def renew(self, reason: str) -> None:
+        """Give this connection up and make another."""
+        ...
+
+    def health(self) -> StreamHealth: ...
 
 
 class Feed(Protocol):

@@ -8,11 +8,11 @@ from decimal import Decimal
 from engine.domain.errors import ConfigError
 from engine.net.ratelimit import TokenBucket
 from engine.venues.line import Line
-from engine.venues.protocol import Orders
+from engine.venues.protocol import Orders, OrderStream
 from engine.venues.settings import NEEDS_PASSPHRASE, Key, OrderSettings
 from engine.venues.verdict import Budgets
 
-__all__ = ["NEEDS_PASSPHRASE", "build_orders", "lines_of"]
+__all__ = ["NEEDS_PASSPHRASE", "build_orders", "lines_of", "streams_of"]
 
 # Loaded when an account is there: each brings its part of ccxt, 0.1 to 0.3 s of start that other desks do not pay.
 _ORDERS = {
@@ -50,6 +50,12 @@ def lines_of(orders: Iterable[Orders]) -> list[Line]:
     """The lines of our own behind these order sides: each wants its `run` while they are used."""
     lines = [getattr(each, "line", None) for each in orders]
     return [line for line in lines if line is not None]
+
+
+def streams_of(orders: Iterable[Orders]) -> list[OrderStream]:
+    """The private streams of these accounts, where there is code for them: each wants its `run`."""
+    streams = [getattr(each, "stream", None) for each in orders]
+    return [stream for stream in streams if stream is not None]
 
 
 def _bucket(per_second: Decimal, clock_ns: Callable[[], int]) -> TokenBucket:

@@ -58,6 +58,11 @@ class _Frame(Struct):
 _frame = msgspec.json.Decoder(_Frame)
 
 
+def socket_base(config: OrderSettings) -> str:
+    """Of the WebSocket API, which carries placements and user data."""
+    return config.order_ws_base or _HOSTS.get(urlsplit(config.ws_base).hostname or "", config.ws_base)
+
+
 class BinanceOrderDialect:
     venue = "binance"
     path = "order"
@@ -65,8 +70,7 @@ class BinanceOrderDialect:
     heartbeat = Heartbeat(every_ms=10_000, idle_ms=2_000)
 
     def __init__(self, config: OrderSettings, credential: Key, recv_window_ms: int) -> None:
-        host = urlsplit(config.ws_base).hostname or ""
-        self._base = config.order_ws_base or _HOSTS.get(host, config.ws_base)
+        self._base = socket_base(config)
         self._key = credential.key
         self._sign = signer(credential.secret)
         self._recv_window_ms = recv_window_ms

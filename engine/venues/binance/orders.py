@@ -14,7 +14,9 @@ from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.binance import standing
 from engine.venues.binance.order_socket import BinanceOrderDialect
+from engine.venues.binance.order_stream import BinanceStreamDialect
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
+from engine.venues.order_stream import StreamLine
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.socket_line import SocketLine
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
@@ -174,6 +176,8 @@ class BinanceOrders:
         self.line = _line(config, credential, self._recv_window_ms) if config.order_path == "native" else None
         self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets, self.line)
         self._config = config
+        stream = BinanceStreamDialect(config, credential, self._recv_window_ms, lambda: int(self._exchange.nonce()))
+        self.stream = StreamLine(stream) if config.order_stream else None
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)

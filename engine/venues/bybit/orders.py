@@ -12,8 +12,10 @@ from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, OrderKind, OrderRequest
 from engine.venues.bybit import standing
 from engine.venues.bybit.account import BybitAccount, bps
+from engine.venues.bybit.order_stream import BybitStreamDialect
 from engine.venues.bybit.private import Page, Prices, Rate, Result
 from engine.venues.ccxt_orders import wall_ms
+from engine.venues.order_stream import StreamLine
 from engine.venues.reports import number
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets
@@ -41,6 +43,8 @@ class BybitOrders(BybitAccount):
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         super().__init__("bybit", "spot", "", config, credential, budgets)
         self._fee_side = config.fee_side
+        stream = BybitStreamDialect(config, credential, lambda: int(self._exchange.nonce()))
+        self.stream = StreamLine(stream) if config.order_stream else None
 
     def wire(self, order: OrderRequest) -> dict[str, Any]:
         params = super().wire(order)

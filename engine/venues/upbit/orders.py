@@ -17,9 +17,11 @@ from engine.domain.money import ZERO, TickBand, floor_to, tick_at
 from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.date_clock import DateClock
+from engine.venues.order_stream import StreamLine
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.upbit import standing
 from engine.venues.upbit.line import UpbitLine
+from engine.venues.upbit.order_stream import UpbitStreamDialect
 from engine.venues.verdict import Answer, Budgets, Dialect
 
 log = logging.getLogger(__name__)
@@ -156,6 +158,8 @@ class UpbitOrders:
         self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets, self.line)
         self._config = config
         self._clock = DateClock()
+        stream = UpbitStreamDialect(config, credential, lambda: self._exchange.digest)
+        self.stream = StreamLine(stream) if config.order_stream else None
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)
