@@ -35,12 +35,28 @@ Kind = Literal[
     "ws_half_open",  # every open socket stays open and says nothing more
     "ws_disconnect",  # every open socket is cut
     "ws_refuse",  # new sockets are refused for `ms`
+    # private streams of orders
+    "orders_silence",  # they say nothing of `symbol` for `ms`
+    "orders_cut",  # their sockets are cut
+    "orders_miss",  # the next `count` messages are lost
+    "orders_repeat",  # the next `count` messages come twice
+    "orders_reorder",  # each of the next `count` messages comes after the one that follows it
 ]
 
 _PLACEMENT = {"reject", "drop_before", "drop_after", "delay_before", "delay_after", "partial"}
 _REQUEST = {"http_error", "rate_limit", "ban"}
-_LASTING = {"reject_all", "query_lag", "rest_outage", "maintenance", "clock_offset", "ws_silence", "ws_refuse"}
+_LASTING = {
+    "reject_all",
+    "query_lag",
+    "rest_outage",
+    "maintenance",
+    "clock_offset",
+    "ws_silence",
+    "ws_refuse",
+    "orders_silence",
+}
 _FRAME = {"ws_gap", "ws_crossed", "ws_malformed", "ws_reorder", "ws_checksum"}
+_ORDER_FRAME = {"orders_miss", "orders_repeat", "orders_reorder"}
 
 
 class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,11 +91,14 @@ class VenueFaults:
         self._asked: Counter[str] = Counter()
         self._shown: Counter[str] = Counter()
         self.on_sockets: Callable[[Literal["ws_half_open", "ws_disconnect"]], int] = lambda _: 0
+        self.on_order_sockets: list[Callable[[], int]] = []  # each cuts the private streams of one floor
 
     def arm(self, fault: Fault) -> None:
         self._asked[fault.kind] += 1
         if fault.kind == "ws_half_open" or fault.kind == "ws_disconnect":
             self._shown[fault.kind] += self.on_sockets(fault.kind)
+        elif fault.kind == "orders_cut":
+            self._shown[fault.kind] += sum(cut() for cut in self.on_order_sockets)
         else:
             self._armed.append(_Armed(fault, self._clock()))
             if fault.kind == "maintenance":
@@ -105,6 +124,9 @@ class VenueFaults:
 
     def for_frame(self, symbol: str) -> Fault | None:
         return self._next(lambda f: f.kind in _FRAME, symbol, "")
+
+    def for_order_frame(self, symbol: str) -> Fault | None:
+        return self._next(lambda f: f.kind in _ORDER_FRAME, symbol, "")
 
     def lasting(self, kind: Kind, symbol: str = "", *, count: bool = True) -> Fault | None:
         """A fault of this kind that holds now."""

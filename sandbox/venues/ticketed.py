@@ -18,7 +18,7 @@ from sandbox.venues.sockets import OnText, Socket, Sockets
 from sandbox.venues.tickers import Day
 
 _PAD: Level = (ZERO, ZERO)
-_MESSAGES = {
+MESSAGES = {
     "WRONG_FORMAT": "Format이 맞지 않습니다.",
     "NO_TICKET": "티켓이 존재하지 않거나, 유효하지 않습니다.",
     "NO_TYPE": "타입이 존재하지 않습니다.",
@@ -69,7 +69,7 @@ class BadRequest(Exception):
 class TicketedFeed:
     def __init__(self, floor: Floor, sockets: Sockets, frames: Frames) -> None:
         self._floor = floor
-        self._sockets = sockets
+        self.sockets = sockets
         self._frames = frames
         self._wanted: dict[Socket, Wanted] = {}
         self._held: dict[str, list[tuple[Socket, bytes]]] = {}  # books that a fault sends after the next one
@@ -80,7 +80,7 @@ class TicketedFeed:
         floor.listen(self)
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        return await self._sockets.serve(request, self._join, self._leave, idle_seconds=self._frames.idle_seconds)
+        return await self.sockets.serve(request, self._join, self._leave, idle_seconds=self._frames.idle_seconds)
 
     # the floor says
 
@@ -146,13 +146,13 @@ class TicketedFeed:
         async def on_text(text: str) -> None:
             if text == "PING":
                 if socket not in self._beats:
-                    self._beats[socket] = asyncio.get_running_loop().create_task(_beat(socket))
+                    self._beats[socket] = asyncio.get_running_loop().create_task(beat(socket))
                 return
             try:
                 self._wanted[socket] = wanted = parse_request(text, self._frames)
             except BadRequest as error:
                 name = str(error)
-                socket.send(f'{{"error":{{"name":"{name}","message":"{_MESSAGES[name]}"}}}}'.encode())
+                socket.send(f'{{"error":{{"name":"{name}","message":"{MESSAGES[name]}"}}}}'.encode())
                 await socket.close()
                 return
             self._send_snapshots(socket, wanted)
@@ -214,7 +214,7 @@ def _code(text: str, depths: dict[str, int]) -> tuple[str, int]:
     return code, depths.get(depth, max(depths.values()))
 
 
-async def _beat(socket: Socket) -> None:
+async def beat(socket: Socket) -> None:
     """One text PING starts a line every 10 s for as long as the socket lives."""
     while True:
         socket.send(b'{"status":"UP"}')

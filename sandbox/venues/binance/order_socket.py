@@ -1,4 +1,4 @@
-"""Binance's WebSocket API: each request is signed, its names sorted; limits ride in the answer."""
+"""Binance's WebSocket API: each request is signed, its names sorted; limits ride in the answer. So is user data."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -9,8 +9,10 @@ from aiohttp import web
 from msgspec import Struct
 
 from sandbox.venues import auth
+from sandbox.venues.binance.user_data import CHANNEL, user_data
 from sandbox.venues.door import Dialect
 from sandbox.venues.order_sockets import answered, body_of, say
+from sandbox.venues.order_streams import OrderStreams
 from sandbox.venues.sockets import OnText, Socket, Sockets
 
 _PING_SECONDS, _PONG_WITHIN_SECONDS = 20.0, 60.0
@@ -32,10 +34,11 @@ class OrderSocket:
     def __init__(self, rest: _Rest, sockets: Sockets) -> None:
         self._rest = rest
         self._sockets = sockets
+        self._streams = OrderStreams(rest.floor, lambda change: user_data(rest.floor, change))
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         return await self._sockets.serve(
-            request, self._join, lambda _: None, idle_seconds=_PONG_WITHIN_SECONDS, ping_seconds=_PING_SECONDS
+            request, self._join, self._streams.leave, idle_seconds=_PONG_WITHIN_SECONDS, ping_seconds=_PING_SECONDS
         )
 
     def _join(self, socket: Socket) -> OnText:
@@ -55,7 +58,7 @@ class OrderSocket:
 
         async def work() -> web.Response:
             headers.update(self._rest.count(1, is_order=asked.method == "order.place"))
-            return await self._done(asked)
+            return await self._done(socket, asked)
 
         response = await answered(socket, self._rest, work())
         if response is None:
@@ -67,20 +70,23 @@ class OrderSocket:
             said["error"] = body_of(response) | self._wait(response)
         say(socket, said | {"rateLimits": _limits(headers)})
 
-    async def _done(self, asked: _Request) -> web.Response:
+    async def _done(self, socket: Socket, asked: _Request) -> web.Response:
         """Raises what the REST side raises."""
         now_ms = self._rest.floor.clock()
         if asked.method == "ping":
             return web.json_response({})
         if asked.method == "time":
             return web.json_response({"serverTime": now_ms})
-        if asked.method != "order.place":
+        if asked.method not in ("order.place", "userDataStream.subscribe.signature"):
             return web.json_response({"code": -1012, "msg": "Unknown method"}, status=400)
         query = {name: str(value) for name, value in asked.params.items()}
         signature = query.pop("signature", "")
         signed = urlencode(sorted(query.items()), quote_via=quote)
         account = auth.binance(query.get("apiKey"), f"{signed}&signature={signature}", self._rest.floor.keys).account
         self._rest.check_age(query)
+        if asked.method != "order.place":
+            self._streams.join(socket, account, CHANNEL)
+            return web.json_response({"subscriptionId": 0})
         return await self._rest.placed(account, query)
 
     def _wait(self, response: web.Response) -> dict[str, object]:

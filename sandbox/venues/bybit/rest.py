@@ -7,6 +7,7 @@ from aiohttp import web
 from sandbox.venues.auth import Denied
 from sandbox.venues.bybit.history import History
 from sandbox.venues.bybit.order_socket import OrderSocket
+from sandbox.venues.bybit.order_stream import OrderStream
 from sandbox.venues.bybit.orders import Desk
 from sandbox.venues.bybit.positions import Positions
 from sandbox.venues.bybit.private import Private
@@ -56,11 +57,13 @@ class Bybit(Public):
         desks = {name: Desk(each.floor, name, self._yes, self._no) for name, each in self._products.items()}
         self._private = Private(desks, Positions(self._yes, self._no), self._yes)
         self._order_socket = OrderSocket(self, self._private, sockets)
+        self._order_stream = OrderStream(spots, sockets)
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/v5/public/{category}", self._socket),
             web.get("/v5/trade", self._order_socket.serve),
+            web.get("/v5/private", self._order_stream.serve),
             web.get("/v5/market/time", self._time),
             web.get("/v5/market/instruments-info", self._instruments),
             web.get("/v5/market/orderbook", self._orderbook),

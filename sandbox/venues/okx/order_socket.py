@@ -1,16 +1,24 @@
-"""OKX's private socket: login first, then operations; a market is named by its number, instId is not looked at."""
+"""OKX's private socket: login first, then operations and the orders channel.
 
+A market of an operation is named by its number, instId is not looked at.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from sandbox.venues import auth
 from sandbox.venues.auth import Denied, Why
 from sandbox.venues.door import Dialect
+from sandbox.venues.floor import Floor
+from sandbox.venues.okx.orders_channel import CHANNEL, orders_push
+from sandbox.venues.okx.seats import Seat, numbered
 from sandbox.venues.okx.wire import FIRST_CODE
 from sandbox.venues.order_sockets import answered, body_of, say
+from sandbox.venues.order_streams import OrderStreams
 from sandbox.venues.sockets import OnText, Socket, Sockets
 
 _IDLE_SECONDS = 30.0
@@ -26,15 +34,18 @@ class _Operation(Struct):
 
 
 class _Rest(Dialect, Protocol):
-    def count(self, method: str, path: str) -> None: ...
-    async def placed(self, account: str, body: dict[str, object], expires: str) -> web.Response: ...
+    def count(self, method: str, path: str, key: str) -> None: ...
+    def signed(self, headers: Mapping[str, str], method: str, path: str) -> Seat: ...
+    async def placed(self, seat: Seat, body: dict[str, object], expires: str) -> web.Response: ...
 
 
 class OrderSocket:
-    def __init__(self, rest: _Rest, sockets: Sockets) -> None:
+    def __init__(self, rest: _Rest, floors: Sequence[Floor], sockets: Sockets) -> None:
         self._rest = rest
         self._sockets = sockets
-        self._accounts: dict[Socket, str] = {}
+        self._markets = [symbol for _, symbol in numbered(floors)]
+        self._seats: dict[Socket, tuple[str, Seat]] = {}  # key and account
+        self._streams = OrderStreams(rest.floor, orders_push)
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         return await self._sockets.serve(
@@ -53,9 +64,11 @@ class OrderSocket:
                 return
             if asked.op == "login":
                 self._login(socket, asked)
+            elif asked.op in ("subscribe", "unsubscribe"):
+                self._subscribe(socket, asked)
             elif asked.op != "order":
                 _error(socket, asked.id, "60012", f"Invalid request: {text[:200]}")
-            elif socket not in self._accounts:
+            elif socket not in self._seats:
                 _error(socket, asked.id, "60011", "Please log in")
             else:
                 await self._place(socket, asked)
@@ -63,7 +76,23 @@ class OrderSocket:
         return on_text
 
     def _leave(self, socket: Socket) -> None:
-        self._accounts.pop(socket, None)
+        self._seats.pop(socket, None)
+        self._streams.leave(socket)
+
+    def _subscribe(self, socket: Socket, asked: _Operation) -> None:
+        for given in asked.args:
+            arg = {name: str(value) for name, value in given.items()}
+            if arg.get("channel") != CHANNEL or arg.get("instType") not in ("SPOT", "ANY"):
+                _error(socket, "", "60018", f"Wrong URL or {arg} doesn't exist.")
+            elif socket not in self._seats:
+                _error(socket, "", "60011", "Please log in")
+            else:
+                symbols = [arg["instId"]] if "instId" in arg else []
+                if asked.op == "subscribe":
+                    self._streams.join(socket, self._accounts[socket], CHANNEL, symbols)
+                else:
+                    self._streams.part(socket, CHANNEL)
+                say(socket, {"event": asked.op, "arg": arg, "connId": "a4d3ae55"})
 
     def _login(self, socket: Socket, asked: _Operation) -> None:
         arg = {name: str(value) for name, value in (asked.args[0] if asked.args else {}).items()}
@@ -77,12 +106,12 @@ class OrderSocket:
         try:
             if not stamp.isdigit() or abs(self._rest.floor.clock() // 1000 - int(stamp)) > _LOGIN_S:
                 raise Denied(Why.EXPIRED)
-            credential = auth.okx(headers, "GET", _LOGIN_PATH, "", self._rest.floor.keys)
+            seat = self._rest.signed(headers, "GET", _LOGIN_PATH)
         except Denied as error:
             codes = {Why.EXPIRED: "60006", Why.UNKNOWN_KEY: "60005", Why.BAD_PASSPHRASE: "60024"}
             _error(socket, "", codes.get(error.why, "60007"), "Login failed.")
             return
-        self._accounts[socket] = credential.account
+        self._seats[socket] = headers["OK-ACCESS-KEY"], seat
         say(socket, {"event": "login", "code": "0", "msg": "", "connId": "a4d3ae55"})
 
     async def _place(self, socket: Socket, asked: _Operation) -> None:
@@ -90,14 +119,14 @@ class OrderSocket:
             _error(socket, asked.id, "60013", "Invalid args")
             return
         body = dict(asked.args[0])
-        markets = list(self._rest.floor.rules.markets)
+        key, seat = self._seats[socket]
         code = body.pop("instIdCode", None)
         at = code - FIRST_CODE if isinstance(code, int) else -1
-        body["instId"] = markets[at] if 0 <= at < len(markets) else ""
+        body["instId"] = self._markets[at] if 0 <= at < len(self._markets) else ""
 
         async def work() -> web.Response:
-            self._rest.count("POST", "/api/v5/trade/order")
-            return await self._rest.placed(self._accounts[socket], body, asked.expTime)
+            self._rest.count("POST", "/api/v5/trade/order", key)
+            return await self._rest.placed(seat, body, asked.expTime)
 
         response = await answered(socket, self._rest, work())
         if response is not None:

@@ -11,9 +11,11 @@ from sandbox.venues.spelling import KST, fixed, java_double, java_plain, plain, 
 from sandbox.venues.tickers import Day
 from sandbox.venues.ticketed import SHORT_NAMES, Flags, Shown, Wanted, as_object, pairs, swap_sides, total
 
+IDLE_SECONDS = 60.5  # documented 120; the wire closes here
+
 
 class UpbitFrames:
-    idle_seconds = 60.5  # documented 120; the wire closes here
+    idle_seconds = IDLE_SECONDS
     repeats_books = False
     depths = {"": 30, "1": 1, "5": 5, "15": 15, "30": 30}
     flags: Flags = (

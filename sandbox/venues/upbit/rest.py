@@ -14,7 +14,9 @@ from sandbox.venues.limits import Ban, Window
 from sandbox.venues.orders import Order, Reason, Refused, State
 from sandbox.venues.spelling import json_bytes, plain
 from sandbox.venues.ticketed import TicketedFeed, pairs, total
-from sandbox.venues.upbit.frames import ticker_row, trade_tick_row
+from sandbox.venues.ticketed_orders import TicketedOrders
+from sandbox.venues.upbit.frames import IDLE_SECONDS, ticker_row, trade_tick_row
+from sandbox.venues.upbit.my_order import my_order
 from sandbox.venues.upbit.wire import (
     account_rows,
     chance_row,
@@ -63,6 +65,13 @@ class Upbit:
         self.floor = floor
         self._feed = feed
         self._nonces: set[str] = set()
+        self._orders = TicketedOrders(
+            self,
+            feed.sockets,
+            lambda request: self._account(request).account,
+            lambda change: my_order(change, floor.clock()),
+            IDLE_SECONDS,
+        )
         self._windows = {group: Window(10, 1000) for group in ("market", "orderbook", "ticker", "trade", "candle")}
         self._windows |= {"default": Window(30, 1000), "order": Window(12, 1000), "order-test": Window(8, 1000)}
         self._ban = Ban(patience=10, first_ms=10_000, longest_ms=600_000)
@@ -70,6 +79,7 @@ class Upbit:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/websocket/v1", self._feed.serve),
+            web.get("/websocket/v1/private", self._orders.serve),
             web.get("/v1/market/all", self._markets),
             web.get("/v1/orderbook", self._orderbook),
             web.get("/v1/orderbook/instruments", self._instruments),

@@ -1,0 +1,34 @@
+"""OKX's `orders` channel: one push for every change, with the fill that made it; no first snapshot."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from sandbox.venues.okx.wire import order_row
+from sandbox.venues.order_streams import Change
+from sandbox.venues.spelling import plain
+
+CHANNEL = "orders"
+
+
+def orders_push(change: Change) -> Iterator[tuple[str, str]]:
+    fill = change.fill
+    told = {
+        "fillPx": plain(fill.price) if fill else "",
+        "fillSz": plain(fill.qty) if fill else "0",
+        "fillTime": str(fill.at_ms) if fill else "",
+        "fillFee": plain(-fill.fee) if fill else "0",
+        "fillFeeCcy": fill.fee_asset if fill else "",
+        "fillPnl": "0",
+        "fillNotionalUsd": "",
+        "tradeId": str(fill.id) if fill else "",
+        "execType": ("M" if fill.maker else "T") if fill else "",
+        "amendResult": "",
+        "reqId": "",
+        "code": "0",
+        "msg": "",
+        "notionalUsd": "",
+    }
+    row = order_row(change.order) | told
+    arg = {"channel": CHANNEL, "instType": "SPOT", "uid": "77982378738415879"}
+    yield CHANNEL, msgspec.json.encode({"arg": arg, "data": [row]}).decode()
