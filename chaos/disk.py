@@ -67,6 +67,8 @@ class SimDisk:
         """There is no thread to start."""
 
     def write(self, rows: Sequence[Row], done: Done) -> None:
+        if self._life.dead:
+            return  # what its timers still held died with the process
         self._life.point("before the journal")
         outlives = self._platter.random.random() < 0.5  # the kernel may finish what a killed process began
         self._later(self._takes_s(), lambda: self._end(rows, done, outlives))

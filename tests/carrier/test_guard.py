@@ -27,6 +27,9 @@ class DurableAtOnce:
         done.set_result(1)
         return done
 
+    def note(self, entry: object) -> None:
+        """Nobody waits for it."""
+
 
 class Counter:
     """A venue's client that counts what would have been signed, and refuses it."""

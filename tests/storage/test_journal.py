@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -31,7 +31,9 @@ from engine.domain.event import (
 )
 from engine.domain.market import Balance
 from engine.domain.order import LegRole, OrderRequest, Side, TimeInForce
+from engine.storage.disk import Done, Row, SqliteDisk
 from engine.storage.journal import Entry, Journal
+from tests.waiting import until
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -110,6 +112,33 @@ async def test_many_appends_share_one_transaction_and_keep_their_order(tmp_path)
         promises = [journal.append(OrderSent(cid=str(i), seen_ns=i)) for i in range(1_000)]
         assert [await promise for promise in promises] == list(range(1, 1_001))
     assert [event.cid for event in read(path)] == [str(i) for i in range(1_000)]
+
+
+class Watched(SqliteDisk):
+    """Remembers the kinds of entries that became durable together."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.groups: list[list[str]] = []
+
+    def write(self, rows: Sequence[Row], done: Done) -> None:
+        self.groups.append([row.kind for row in rows])
+        super().write(rows, done)
+
+
+async def test_a_note_has_no_sync_of_its_own_when_an_intent_follows(tmp_path):
+    path = tmp_path / "journal.db"
+    disk = Watched(path)
+    with opened(path, disk=disk) as journal:
+        list(journal.read_all(0))
+        journal.start(asyncio.get_running_loop())
+        journal.note(OrderSent(cid="a", seen_ns=1))
+        assert await journal.append(intent("b")) == 2
+        assert disk.groups == [["event", "intent"]]
+        journal.note(OrderSent(cid="b", seen_ns=2))
+        await until(lambda: len(disk.groups) == 2)  # by itself, soon
+        journal.note(OrderSent(cid="c", seen_ns=3))  # and at the end at the latest
+    assert [type(entry).__name__ for entry in read(path)] == ["OrderSent", "IntentJournaled", "OrderSent", "OrderSent"]
 
 
 async def test_times_of_a_former_process_end_now_and_keep_their_order(tmp_path):
