@@ -14,6 +14,7 @@ from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSProto
 from engine.domain.errors import PremiaError
 from engine.net.backoff import Backoff
 from engine.net.ratelimit import TokenBucket
+from engine.net.ws_frames import text_frames
 
 _NS_PER_MS = 1_000_000
 _MAX_MESSAGE = 4 * 1024 * 1024  # the largest known frame is 0.1 MB; 10 MB is an attack or a fault
@@ -131,6 +132,7 @@ class Socket:
         self._url = url
         self._sends = sends
         self._unsent: deque[bytes] = deque()
+        self._crowd: list[bytes] | None = None  # what follows within this turn; None: nothing has left in it
         self._dead_ms = dead_ms
         self._backoff = Backoff(rng)
         self._budget = connects
@@ -148,6 +150,26 @@ class Socket:
         if self._transport is not None:
             self._unsent.append(text)
             self._flush()
+
+    def send_now(self, text: bytes) -> None:
+        """Send one text frame past all waiting; those that follow in this turn of the loop leave together behind it.
+
+        A system call for each would be dearer than all else of it. Does nothing while disconnected.
+        """
+        if self._transport is None:
+            return
+        if self._crowd is not None:
+            self._crowd.append(text)
+            return
+        self._transport.send(WSMsgType.TEXT, text)
+        self._crowd = []
+        asyncio.get_running_loop().call_soon(self._send_crowd)
+
+    def _send_crowd(self) -> None:
+        texts, self._crowd = self._crowd, None
+        wire = self._transport.underlying_transport if self._transport is not None else None
+        if texts and wire is not None and not wire.is_closing():
+            wire.write(text_frames(texts))
 
     def _flush(self) -> None:
         """Say what waits, as fast as the venue allows; the rest goes with the next look at the socket."""
@@ -210,6 +232,7 @@ class Socket:
         finally:
             self._transport = None
             self._unsent.clear()
+            self._crowd = [] if self._crowd is not None else None  # never on another connection
             self.cut_short += self.clock_ns() - self._opened_ns <= _SETTLED_NS
             transport.disconnect(graceful=False)
 

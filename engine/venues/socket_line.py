@@ -34,6 +34,11 @@ class Heard(Struct, frozen=True):
     answer: Answer
 
 
+class _Asked(Struct, frozen=True):
+    answer: asyncio.Future[Answer]
+    until_s: float  # by the loop's clock
+
+
 class OrderDialect(Protocol):
     """How one venue's order socket is spoken to. No I/O."""
 
@@ -73,7 +78,8 @@ class SocketLine:
         self._dialect = dialect
         self._timeout_s = timeout_s
         self._wall_ms = wall_ms
-        self._waiting: dict[str, asyncio.Future[Answer]] = {}
+        self._waiting: dict[str, _Asked] = {}  # the oldest first: all have the same patience
+        self._timer: asyncio.TimerHandle | None = None  # of the oldest, as it was when it was set
         self.sent = 0
         self.refusals = 0  # of our login
         self._socket = Socket(
@@ -99,15 +105,14 @@ class SocketLine:
         key = str(self.sent)
         loop = asyncio.get_running_loop()
         frame = self._dialect.write(key, params, stamp_ms)
-        waiter: asyncio.Future[Answer] = loop.create_future()
-        self._waiting[key] = waiter
-        timer = loop.call_later(self._timeout_s, self._give_up, key)
-        self._socket.send(frame)
+        asked = self._waiting[key] = _Asked(loop.create_future(), loop.time() + self._timeout_s)
+        self._socket.send_now(frame)
+        if self._timer is None:
+            self._timer = loop.call_at(asked.until_s, self._give_up)
         try:
-            return await waiter
+            return await asked.answer
         finally:
-            timer.cancel()
-            self._waiting.pop(key, None)
+            del self._waiting[key]
 
     async def run(self) -> None:
         await self._socket.run()
@@ -134,8 +139,8 @@ class SocketLine:
             return
         if heard.key == LOGIN:
             self._logged_in(heard.answer)
-        elif (waiter := self._waiting.get(heard.key)) is not None and not waiter.done():
-            waiter.set_result(heard.answer)
+        elif (asked := self._waiting.get(heard.key)) is not None and not asked.answer.done():
+            asked.answer.set_result(heard.answer)
 
     def on_alive(self, seen_ns: int) -> None:
         """A pong is no news here."""
@@ -150,12 +155,19 @@ class SocketLine:
             log.warning("order_login_refused venue=%s answer=%s", self._dialect.venue, answer.text)
             self._socket.reconnect("login refused")
 
-    def _give_up(self, key: str) -> None:
-        if (waiter := self._waiting.get(key)) is not None and not waiter.done():
-            waiter.set_exception(NoVerdict(f"no answer within {self._timeout_s:g} s"))
+    def _give_up(self) -> None:
+        """Whoever has waited long enough; one timer for all of them, since most never need theirs."""
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        for asked in tuple(self._waiting.values()):
+            if asked.until_s > loop.time():
+                self._timer = loop.call_at(asked.until_s, self._give_up)
+                return
+            if not asked.answer.done():
+                asked.answer.set_exception(NoVerdict(f"no answer within {self._timeout_s:g} s"))
 
     def _fail_all(self, reason: str) -> None:
         self.is_open = False
-        for waiter in self._waiting.values():
-            if not waiter.done():
-                waiter.set_exception(NoVerdict(f"the order socket was cut: {reason}"))
+        for asked in self._waiting.values():
+            if not asked.answer.done():
+                asked.answer.set_exception(NoVerdict(f"the order socket was cut: {reason}"))

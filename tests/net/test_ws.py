@@ -111,6 +111,43 @@ async def test_text_binary_and_fragments_arrive_whole():
         assert owner.messages == [b"text", b"binary", b"one two three", b"after"]
 
 
+async def test_what_is_sent_in_one_turn_arrives_in_order_whatever_its_size():
+    heard: list[str] = []
+
+    async def serve(ws, request):
+        async for message in ws:
+            heard.append(message.data)
+
+    texts = [f"{size} ".ljust(size, "x") for size in (8, 5, 125, 126, 127, 65_535, 65_536)]
+    async with connected(serve) as (socket, _owner):
+        await until(lambda: heard == ["hello"])
+        for turn in range(3):
+            for text in texts:
+                socket.send_now(f"{turn}{text}".encode())
+            await asyncio.sleep(0)
+        await until(lambda: len(heard) == 1 + 3 * len(texts))
+        assert heard[1:] == [f"{turn}{text}" for turn in range(3) for text in texts]
+
+
+async def test_what_waits_for_the_end_of_a_turn_never_leaves_on_another_connection():
+    heard: list[str] = []
+
+    async def serve(ws, request):
+        async for message in ws:
+            heard.append(message.data)
+
+    async with connected(serve) as (socket, owner):
+        await until(lambda: heard == ["hello"])
+        for text in (b"first", b"second"):
+            socket.send_now(text)
+        socket.reconnect("on request")
+        socket.send_now(b"third")
+        await until(lambda: owner.opened == 2 and heard.count("hello") == 2)
+        socket.send_now(b"again")
+        await until(lambda: "again" in heard)
+        assert heard in (["hello", "first", "hello", "again"], ["hello", "hello", "again"])
+
+
 async def test_a_frame_of_ten_megabytes_is_refused_and_the_socket_comes_back():
     async def serve(ws, request):
         if not owner_box[0].lost:
