@@ -34,6 +34,7 @@ from engine.desk import Desk
 from engine.domain.effect import Submit
 from engine.domain.errors import JournalFailed
 from engine.domain.event import Event, JournalState, OrderLost, OrderNotSent, OrderRefused, OrderReported
+from engine.garbage import sweep
 from engine.storage.journal import Journal
 from engine.storage.latch import FileLatch
 from engine.venues.protocol import Orders
@@ -146,6 +147,8 @@ async def under_load(venue: Venue, name: str, at_once: int, seconds: float, fold
         desk.wire({})
         latch = FileLatch(folder / "latch")
         submit = Carrier(desk, journal, {name: orders}, tasks, latch, time.monotonic_ns).effects()[Submit]
+        sweeping = tasks.create_task(sweep())  # as the daemon does
+        stack.callback(sweeping.cancel)
         await venue.waits_ns()
         began, number = time.monotonic(), 0
         cpu_began = time.process_time()
