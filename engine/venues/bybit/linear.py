@@ -61,7 +61,7 @@ class _Entry(Struct):
     id: str
     symbol: str
     currency: str
-    funding: str  # positive: received
+    change: str  # of the wallet: the sign of `funding` beside it has been documented both ways
     transactionTime: int
 
 
@@ -167,7 +167,7 @@ class BybitLinearOrders(BybitAccount):
         )
 
     def _paid(self, row: _Entry) -> FundingPaid:
-        amount = number(self.venue, row.funding)
+        amount = number(self.venue, row.change)
         return FundingPaid(id=row.id, symbol=row.symbol, asset=row.currency, amount=amount, at_ms=row.transactionTime)
 
     def _instrument(self, market: _Market, rate: Rate) -> Instrument:

@@ -6,10 +6,21 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.venues.bybit.rows import LINEAR, SPOT, TIFS, fill_row, order_id, order_number, order_row, refusal
+from sandbox.venues.bybit.rows import (
+    LINEAR,
+    SPOT,
+    TIFS,
+    fill_row,
+    funding_row,
+    order_id,
+    order_number,
+    order_row,
+    refusal,
+)
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor
 from sandbox.venues.orders import Kind, Order, OrderRequest, Refused, Side, State, Tif
+from sandbox.venues.positions import FlowKind
 from sandbox.venues.public import symbol_of
 from sandbox.venues.rules import Stp
 from sandbox.venues.spelling import plain
@@ -91,12 +102,19 @@ class Desk:
         return self.page([order_row(order) for order in ended], query, 20)
 
     def executions(self, account: str, query: Query) -> web.Response:
-        is_spot = self.category == "spot"
+        """Trades, and settlements of funding where no order is named."""
+        is_spot, kind, symbol = self.category == "spot", query.get("execType"), query.get("symbol")
         found = [
             fill_row(order, fill, fill.fee_asset if is_spot else "")
-            for order, fill in shown_fills(self.floor, account, query.get("symbol"))
-            if query.get("orderId") in (None, order_id(order)) and query.get("orderLinkId") in (None, order.client_id)
+            for order, fill in shown_fills(self.floor, account, symbol)
+            if kind in (None, "Trade")
+            and query.get("orderId") in (None, order_id(order))
+            and query.get("orderLinkId") in (None, order.client_id)
         ]
+        if kind in (None, "Funding") and not ("orderId" in query or "orderLinkId" in query):
+            flows = self.floor.exchange.clearing.statement(account, kind=FlowKind.FUNDING)
+            found += [funding_row(flow) for flow in reversed(flows) if symbol in (None, flow.symbol)]
+            found.sort(key=lambda row: -int(row["execTime"]))
         return self.page(found, query, 50)
 
     def rates(self, _: str, query: Query) -> web.Response:

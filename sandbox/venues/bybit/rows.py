@@ -5,6 +5,7 @@ from typing import Any
 
 from sandbox.venues.auth import Denied, Why
 from sandbox.venues.orders import End, Fill, Kind, Order, Reason, Refused, State, Tif
+from sandbox.venues.positions import Flow
 from sandbox.venues.spelling import plain
 
 TIFS = {"GTC": Tif.GTC, "IOC": Tif.IOC, "FOK": Tif.FOK, "PostOnly": Tif.POST_ONLY}
@@ -109,6 +110,29 @@ def fill_row(order: Order, fill: Fill, fee_currency: str) -> dict[str, Any]:
         "execType": "Trade",
         "isMaker": fill.maker,
         "execTime": str(fill.at_ms),
+    }
+
+
+def funding_row(flow: Flow) -> dict[str, Any]:
+    """As /v5/execution/list shows a settlement: a positive fee was paid."""
+    return {
+        "symbol": flow.symbol,
+        "orderId": f"funding-{flow.id}",
+        "orderLinkId": "",
+        "side": "Buy" if flow.qty > 0 else "Sell",
+        "orderPrice": "0",
+        "orderQty": "0",
+        "orderType": "UNKNOWN",
+        "execId": str(2_300_000_000_000_000_000 + flow.id),
+        "execPrice": plain(flow.mark),
+        "execQty": plain(abs(flow.qty)),
+        "execValue": plain(abs(flow.qty) * flow.mark),
+        "execFee": plain(-flow.amount),
+        "feeCurrency": "",
+        "feeRate": plain(flow.rate),
+        "execType": "Funding",
+        "isMaker": False,
+        "execTime": str(flow.at_ms),
     }
 
 

@@ -193,10 +193,9 @@ async def test_funding_is_asked_week_by_week_and_told_oldest_first(play, trade):
     now_ms = trade.now_ms()
     start_ms = now_ms - WEEK_MS - 1_000
 
-    def row(number, funding, at_ms):
-        return {"id": f"n{number}", "symbol": "BTCUSDT", "currency": "USDT", "funding": funding} | {
-            "transactionTime": str(at_ms)
-        }
+    def row(number, change, at_ms):
+        named = {"id": f"n{number}", "symbol": "BTCUSDT", "currency": "USDT"}
+        return named | {"change": change, "transactionTime": str(at_ms)}
 
     play.says(
         "GET /v5/account/transaction-log",

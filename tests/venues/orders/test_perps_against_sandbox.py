@@ -18,9 +18,9 @@ from sandbox.faults import Fault
 from sandbox.world import World, WorldConfig
 from tests.venues.orders.test_against_sandbox import LOST_AND_GONE, LOST_BUT_DONE, Trader
 
-HOUSES = {"bybit_linear": "bybit"}
-EXPIRING = ("bybit_linear",)
-NATIVE = ("bybit_linear",)
+HOUSES = {"binance_usdm": "binance_usdm", "bybit_linear": "bybit", "okx_swap": "okx"}
+EXPIRING = ("binance_usdm", "bybit_linear", "okx_swap")
+NATIVE = ("bybit_linear", "okx_swap")
 NEAR, FAR = D("0.02"), D("-0.05")
 USDT = "USDT"
 
@@ -38,6 +38,7 @@ class Holder(Trader):
 
     async def held(self):
         """The position, None where there is none."""
+        assert isinstance(self.orders, Margined)
         found = await self.orders.positions()
         assert all(each.symbol == self.symbol for each in found) and len(found) <= 1
         return found[0] if found else None
@@ -217,8 +218,12 @@ async def test_the_rules_are_in_base_and_another_key_opens_nothing(holder):
     assert await holder.orders.instruments(["NOPE"]) == []
     [warning] = await holder.orders.warnings([holder.symbol, "NOPE"])
     assert (warning.symbol, warning.kind) == ("NOPE", "suspended")
+    # The key of the house's spot account; where there is none, one that nobody has.
     key = holder.world.credentials[HOUSES[holder.venue]]
+    if HOUSES[holder.venue] == holder.venue:
+        key = replace(key, key="nobody")
     other = build_orders(holder.venue, holder.settings, Credential(key.key, key.secret, key.passphrase))
+    assert isinstance(other, Margined)
     try:
         with pytest.raises(VenueRefused):
             await other.positions()
