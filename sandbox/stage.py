@@ -164,12 +164,21 @@ class Stage:
             urls = self.world.urls[name]
             made[name] = {"enabled": True, "rest_base": urls["rest"], "ws_base": _socket_base(urls["ws"])}
             made[name]["trade"] = name in self.config.traded
+        for name, watcher in _doubles().items():
+            if name in made and made[name].get("trade"):
+                made[watcher]["also_watch"] = []
+            else:
+                made[name] = {"enabled": False}
         return made
 
 
 def _known() -> list[str]:
     """Venues of every house, standing or not."""
     return [venue for house in HOUSES.values() for venue in house.venues]
+
+
+def _doubles() -> dict[str, str]:
+    return {name: watcher for house in HOUSES.values() for name, watcher in house.doubles.items()}
 
 
 def _socket_base(url: str) -> str:

@@ -20,7 +20,6 @@ from sandbox.venues.gate import rest as gate
 from sandbox.venues.kraken.feed import KrakenFeed
 from sandbox.venues.kraken.rest import Kraken
 from sandbox.venues.kucoin import rest as kucoin
-from sandbox.venues.okx.feed import OkxFeed
 from sandbox.venues.okx.rest import Okx
 from sandbox.venues.rules import VenueRules
 from sandbox.venues.sockets import Sockets
@@ -47,6 +46,8 @@ class House(Struct, frozen=True, kw_only=True):
     paths: Mapping[str, Mapping[str, str]]  # venue -> name of a socket -> its path; "ws" is the public one
     trades: bool = False  # it serves orders, too: the world opens an account with its first venue
     margined: tuple[str, ...] = ()  # venues of perpetuals that take orders, each with an account and a key of its own
+    # Venues whose books another one of the house watches, too: such a one stands in a desk where it is traded.
+    doubles: Mapping[str, str] = {}
     needs_passphrase: bool = False
     money: tuple[str, ...] = ("USDT",)
 
@@ -79,11 +80,13 @@ HOUSES: dict[str, House] = {
         trades=True,
     ),
     "okx": House(
-        venues=("okx",),
-        rules=lambda _: (rules.okx(),),
-        open=lambda floors, sockets: Okx(floors[0], OkxFeed(floors[0], sockets), sockets),
-        paths={"okx": {"ws": "/ws/v5/public", "orders": "/ws/v5/private"}},
+        venues=("okx", "okx_swap"),
+        rules=lambda _: (rules.okx(), rules.okx_swap()),
+        open=lambda floors, sockets: Okx(floors[0], floors[1], sockets),
+        paths={venue: {"ws": "/ws/v5/public", "orders": "/ws/v5/private"} for venue in ("okx", "okx_swap")},
         trades=True,
+        margined=("okx_swap",),
+        doubles={"okx_swap": "okx"},
         needs_passphrase=True,
     ),
     "coinone": House(
@@ -133,6 +136,7 @@ HOUSES: dict[str, House] = {
         rules=lambda _: (binance_usdm.rules(),),
         open=lambda floors, sockets: binance_usdm.BinanceUsdm(floors[0], sockets),
         paths={"binance_usdm": {"ws": "/public/stream", "market": "/market/stream"}},
+        margined=("binance_usdm",),
     ),
     "kraken": House(
         venues=("kraken",),

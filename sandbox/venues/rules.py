@@ -197,14 +197,10 @@ def _swap(symbol: str, base: str, tick: str, lot: str, contract: str, hours: int
 
 
 def okx() -> VenueRules:
-    """Spot, and swaps that are only watched."""
     markets = (
         _usdt("BTC-USDT", "BTC", "0.1", "0.00000001", "0.00001", "0"),
         _usdt("ETH-USDT", "ETH", "0.01", "0.000001", "0.0001", "0"),
         _usdt("XRP-USDT", "XRP", "0.0001", "0.000001", "1", "0"),
-        _swap("BTC-USDT-SWAP", "BTC", "0.1", "0.01", "0.01", 8),
-        _swap("ETH-USDT-SWAP", "ETH", "0.01", "0.01", "0.1", 8),
-        _swap("XRP-USDT-SWAP", "XRP", "0.0001", "0.01", "100", 4),
     )
     return VenueRules(
         venue="okx",
@@ -217,6 +213,28 @@ def okx() -> VenueRules:
         refuses_taking_post_only=False,
         best_is_first_level=False,
         markets={market.symbol: market for market in markets},
+    )
+
+
+def okx_swap() -> VenueRules:
+    markets = (
+        _swap("BTC-USDT-SWAP", "BTC", "0.1", "0.01", "0.01", 8),
+        _swap("ETH-USDT-SWAP", "ETH", "0.01", "0.01", "0.1", 8),
+        _swap("XRP-USDT-SWAP", "XRP", "0.0001", "0.01", "100", 4),
+    )
+    return VenueRules(
+        venue="okx_swap",
+        maker_fee=Decimal("0.0002"),
+        taker_fee=Decimal("0.0005"),
+        fee_from=FeeFrom.QUOTE,
+        fee_quantum=Decimal("0.000000000001"),
+        client_ids=ClientIds.REFUSED,
+        stp=Stp.CANCEL_MAKER,
+        refuses_taking_post_only=False,
+        best_is_first_level=False,
+        markets={market.symbol: market for market in markets},
+        margined=True,
+        cuts_reduce_only=True,
     )
 
 

@@ -205,7 +205,7 @@ CASES = [
     ),
     Case(
         house="okx",
-        venue="okx",
+        venue="okx_swap",
         spell=lambda coin: f"{coin}-USDT-SWAP",
         market="{}/USDT:USDT",
         kind=ccxt.pro.okx,

@@ -136,14 +136,14 @@ async def test_a_full_window_is_429_and_headers_count_towards_it(house):
         assert counts == list(range(19, -1, -1))  # what is left
 
 
-async def test_okx_takes_no_order_on_a_swap(world):
+async def test_an_okx_account_in_spot_mode_takes_no_order_on_a_swap(world):
     exchange = with_key(world, "okx")
     exchange.options["fetchMarkets"] = {"types": ["spot", "swap"]}
     try:
         await exchange.load_markets()
-        with pytest.raises(ccxt.BadSymbol, match="51001"):
+        with pytest.raises(ccxt.AccountNotEnabled, match="51010"):
             await exchange.create_order("BTC/USDT:USDT", "limit", "buy", 1, 60_000, {"tdMode": "cash"})
-        assert not world.floors["okx"].exchange.orders
+        assert not world.floors["okx"].exchange.orders and not world.floors["okx_swap"].exchange.orders
     finally:
         await exchange.close()
 

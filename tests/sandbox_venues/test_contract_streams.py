@@ -127,7 +127,7 @@ async def test_okx_says_funding_marks_and_indices_of_swaps_alone():
     ask = okx(*swaps, ("index-tickers", "XRP-USDT"), ("mark-price", "XRP-USDT"), ("index-tickers", "DOGE-USDT"))
     async with house("okx") as world, listening(world.urls["okx"]["ws"], ask) as heard:
         frames = decoded(await heard.until(has(6, lambda f: "data" in f)))
-        state = world.floors["okx"].perps["XRP-USDT-SWAP"]
+        state = world.floors["okx_swap"].perps["XRP-USDT-SWAP"]
     assert [frame["code"] for frame in frames if frame.get("event") == "error"] == ["60018", "60018"]
     rows = {frame["arg"]["channel"]: frame["data"][0] for frame in frames if "data" in frame}
     assert set(rows) == {"funding-rate", "mark-price", "index-tickers"}

@@ -24,8 +24,8 @@ async def test_the_process_says_one_line_and_stops_when_told():
     assert process.stdout is not None
     async with asyncio.timeout(30):
         ready = json.loads(await process.stdout.readline())
-        assert set(ready["ready"]) == {"upbit", "bithumb", "binance", "okx", "fx", "control"}
-        assert set(ready["keys"]) == {"upbit", "bithumb", "binance", "okx"}
+        assert set(ready["ready"]) == {"upbit", "bithumb", "binance", "okx", "okx_swap", "fx", "control"}
+        assert set(ready["keys"]) == {"upbit", "bithumb", "binance", "okx", "okx_swap"}
         assert ready["keys"]["okx"]["passphrase"] and "seed 3" in ready["tape"]
         async with aiohttp.ClientSession() as session:
             async with session.get(f"{ready['ready']['control']['rest']}/world/status") as answer:

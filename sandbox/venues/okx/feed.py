@@ -1,39 +1,25 @@
-"""OKX's public socket: `books` as snapshot and updates chained by seqId, trades, text ping and pong."""
+"""What OKX's public socket says of one product: `books` as snapshot and updates chained by seqId, trades, tickers."""
 
 from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
-from aiohttp import web
 from msgspec import Struct
 
 from sandbox.venues.checksums import of_book
 from sandbox.venues.floor import Floor, PerpState, RawFrame, Side
 from sandbox.venues.ledger import ZERO
 from sandbox.venues.liquidity import Level, Levels
-from sandbox.venues.okx.wire import funding_row
+from sandbox.venues.okx.readers import Arg, Readers
+from sandbox.venues.okx.wire import SWAP, funding_row
 from sandbox.venues.orders import Print
 from sandbox.venues.orders import Side as OrderSide
-from sandbox.venues.sockets import OnText, Socket, Sockets
 from sandbox.venues.spelling import plain
 from sandbox.venues.tickers import Day
 
-IDLE_SECONDS = 30.0  # without a word in either direction
 CHANNELS = ("books", "books5", "bbo-tbt", "trades", "tickers")
-SWAP = "-SWAP"
 SWAP_CHANNELS = ("funding-rate", "mark-price")
 INDEX = "index-tickers"  # of the pair beneath a swap
-
-
-class _Arg(Struct, frozen=True, omit_defaults=True):
-    channel: str = ""
-    instId: str = ""
-
-
-class _Operation(Struct):
-    op: str
-    args: list[_Arg] = []
-    id: str | None = None
 
 
 class Published(Struct):
@@ -47,22 +33,18 @@ class Published(Struct):
 
 
 class OkxFeed:
-    def __init__(self, floor: Floor, sockets: Sockets) -> None:
+    """A Source."""
+
+    def __init__(self, floor: Floor, readers: Readers, first_id: int) -> None:
         self._floor = floor
-        self._sockets = sockets
-        self._args: dict[Socket, dict[_Arg, None]] = {}
-        self._next_connection = 0xA4D3AE55
-        self._next_trade = 700_000_000
-        self.published = {s: Published(seq_id=8_000_000 + i) for i, s in enumerate(floor.rules.markets)}
+        self._readers = readers
+        self._next_trade = 100 * first_id
+        self.published = {s: Published(seq_id=first_id + i) for i, s in enumerate(floor.rules.markets)}
         self.days = {symbol: Day() for symbol in floor.rules.markets}
         self._held: dict[str, str] = {}  # an update that a fault sends after the one that follows it
+        readers.add(self)
         floor.listen(self)
         floor.listen_perps(self)
-
-    async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        return await self._sockets.serve(
-            request, self._join, self._leave, idle_seconds=IDLE_SECONDS, sending_counts=True
-        )
 
     # the floor says
 
@@ -80,7 +62,7 @@ class OkxFeed:
         )
         if self._floor.faults.lasting("ws_silence", symbol) is not None:
             return
-        heard = any(_Arg("books", symbol) in args for args in self._args.values())
+        heard = self._readers.has(Arg("books", symbol))
         fault = self._floor.faults.for_frame(symbol) if heard else None
         if fault is None or fault.kind != "ws_gap":
             if fault is not None and fault.kind == "ws_crossed" and asks:
@@ -137,10 +119,7 @@ class OkxFeed:
         """No recording speaks through this socket."""
 
     def _send(self, channel: str, symbol: str, text: str) -> None:
-        arg = _Arg(channel, symbol)
-        for socket, args in self._args.items():
-            if arg in args:
-                socket.send(text)
+        self._readers.send(Arg(channel, symbol), text)
 
     # REST asks
 
@@ -182,60 +161,21 @@ class OkxFeed:
         row = {"arg": {"channel": "tickers", "instId": symbol}, "data": [self.ticker_row(symbol)]}
         return msgspec.json.encode(row).decode()
 
-    # a socket says
+    # a socket asks
 
-    def _join(self, socket: Socket) -> OnText:
-        self._args[socket] = {}
-        self._next_connection += 1
-        connection = f"{self._next_connection & 0xFFFFFFFF:08x}"
-
-        async def on_text(text: str) -> None:
-            if text == "ping":
-                socket.send("pong")
-                return
-            try:
-                operation = msgspec.json.decode(text, type=_Operation)
-            except msgspec.MsgspecError:
-                _event(socket, "error", connection, code="60012", msg=f"Invalid request: {text[:200]}")
-                return
-            if operation.op not in ("subscribe", "unsubscribe"):
-                _event(socket, "error", connection, code="60012", msg=f"Invalid request: {text[:200]}")
-                return
-            for arg in operation.args:
-                self._take(socket, operation, arg, connection)
-
-        return on_text
-
-    def _take(self, socket: Socket, operation: _Operation, arg: _Arg, connection: str) -> None:
-        named = {"id": operation.id} if operation.id else {}
-        if not self._is_known(arg):
-            what = f"channel:{arg.channel},instId:{arg.instId}"
-            message = f"Wrong URL or {what} doesn't exist. Please use the correct URL, channel and parameters."
-            _event(socket, "error", connection, code="60018", msg=message, **named)
-            return
-        _event(socket, operation.op, connection, arg=arg, **named)
-        if operation.op == "unsubscribe":
-            self._args[socket].pop(arg, None)
-            return
-        self._args[socket][arg] = None
-        book = self.published[arg.instId]
-        if arg.channel == "books" and book.at_ms:
-            checksum = self._checksum(book.bids, book.asks)
-            socket.send(_book_text("books", arg.instId, "snapshot", book.bids, book.asks, book, -1, checksum))
-
-    def _is_known(self, arg: _Arg) -> bool:
+    def knows(self, arg: Arg) -> bool:
         if arg.channel == INDEX:
             return arg.instId + SWAP in self.published
         if arg.channel in SWAP_CHANNELS:
             return arg.instId in self.published and arg.instId.endswith(SWAP)
         return arg.channel in CHANNELS and arg.instId in self.published
 
-    def _leave(self, socket: Socket) -> None:
-        self._args.pop(socket, None)
-
-
-def _event(socket: Socket, event: str, connection: str, **fields: object) -> None:
-    socket.send(msgspec.json.encode({"event": event, **fields, "connId": connection}).decode())
+    def first(self, arg: Arg) -> str | None:
+        if arg.channel != "books" or not self.published[arg.instId].at_ms:
+            return None
+        book = self.published[arg.instId]
+        checksum = self._checksum(book.bids, book.asks)
+        return _book_text("books", arg.instId, "snapshot", book.bids, book.asks, book, -1, checksum)
 
 
 def _touch(levels: Levels) -> Level:

@@ -4,7 +4,6 @@ A market of an operation is named by its number, instId is not looked at.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -45,7 +44,7 @@ class OrderSocket:
         self._sockets = sockets
         self._markets = [symbol for _, symbol in numbered(floors)]
         self._seats: dict[Socket, tuple[str, Seat]] = {}  # key and account
-        self._streams = OrderStreams(rest.floor, orders_push)
+        self._streams = {floor.rules.venue: OrderStreams(floor, orders_push) for floor in floors}
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         return await self._sockets.serve(
@@ -77,21 +76,23 @@ class OrderSocket:
 
     def _leave(self, socket: Socket) -> None:
         self._seats.pop(socket, None)
-        self._streams.leave(socket)
+        for streams in self._streams.values():
+            streams.leave(socket)
 
     def _subscribe(self, socket: Socket, asked: _Operation) -> None:
         for given in asked.args:
             arg = {name: str(value) for name, value in given.items()}
-            if arg.get("channel") != CHANNEL or arg.get("instType") not in ("SPOT", "ANY"):
+            _, seat = self._seats.get(socket, ("", None))
+            if arg.get("channel") != CHANNEL or arg.get("instType") not in ("SPOT", "SWAP", "ANY"):
                 _error(socket, "", "60018", f"Wrong URL or {arg} doesn't exist.")
-            elif socket not in self._seats:
+            elif seat is None:
                 _error(socket, "", "60011", "Please log in")
             else:
-                symbols = [arg["instId"]] if "instId" in arg else []
-                if asked.op == "subscribe":
-                    self._streams.join(socket, self._accounts[socket], CHANNEL, symbols)
-                else:
-                    self._streams.part(socket, CHANNEL)
+                streams, symbols = self._streams[seat.floor.rules.venue], [arg["instId"]] if "instId" in arg else []
+                if asked.op == "unsubscribe":
+                    streams.part(socket, CHANNEL)
+                elif arg["instType"] in (seat.kind, "ANY"):
+                    streams.join(socket, seat.account, CHANNEL, symbols)
                 say(socket, {"event": asked.op, "arg": arg, "connId": "a4d3ae55"})
 
     def _login(self, socket: Socket, asked: _Operation) -> None:

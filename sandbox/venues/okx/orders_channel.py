@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from sandbox.venues.okx.wire import order_row
+from sandbox.venues.okx.wire import kind_of, order_row
 from sandbox.venues.order_streams import Change
 from sandbox.venues.spelling import plain
 
@@ -30,5 +30,5 @@ def orders_push(change: Change) -> Iterator[tuple[str, str]]:
         "notionalUsd": "",
     }
     row = order_row(change.order) | told
-    arg = {"channel": CHANNEL, "instType": "SPOT", "uid": "77982378738415879"}
+    arg = {"channel": CHANNEL, "instType": kind_of(change.order.symbol), "uid": "77982378738415879"}
     yield CHANNEL, msgspec.json.encode({"arg": arg, "data": [row]}).decode()

@@ -7,12 +7,11 @@ from aiohttp import web
 
 from sandbox.venues.door import whole
 from sandbox.venues.floor import Floor, PerpState
-from sandbox.venues.okx.wire import funding_row
+from sandbox.venues.okx.wire import SWAP, funding_row
 from sandbox.venues.orders import Reason, Refused
 from sandbox.venues.settlements import Settlements
 from sandbox.venues.spelling import plain
 
-_SWAP = "-SWAP"
 _DAILY = {"USDT": "0.00011", "BTC": "0.000033", "ETH": "0.000044", "XRP": "0.00007"}  # interest per day
 
 
@@ -66,12 +65,12 @@ class Swaps:
     async def _indices(self, request: web.Request) -> web.Response:
         """Of the pair beneath a swap."""
         wanted = request.query.get("instId")
-        states = list(self._floor.perps.values()) if wanted is None else self._states(f"{wanted}{_SWAP}")
+        states = list(self._floor.perps.values()) if wanted is None else self._states(f"{wanted}{SWAP}")
         rows = []
         for state in states:
             price = plain(state.index)
             day = dict.fromkeys(("high24h", "low24h", "open24h", "sodUtc0", "sodUtc8"), price)
-            row = {"instId": state.symbol.removesuffix(_SWAP), "idxPx": price, "ts": str(state.at_ms)}
+            row = {"instId": state.symbol.removesuffix(SWAP), "idxPx": price, "ts": str(state.at_ms)}
             rows.append({**row, **day})
         return _answer(rows)
 

@@ -6,29 +6,33 @@ from decimal import Decimal, InvalidOperation
 
 from sandbox.venues.door import Malformed
 from sandbox.venues.floor import PerpState
-from sandbox.venues.ledger import Ledger
+from sandbox.venues.ledger import ZERO, Ledger
 from sandbox.venues.orders import End, Fill, Kind, Order, OrderRequest, Side, State, Tif
 from sandbox.venues.rules import MarketRules, Stp
 from sandbox.venues.spelling import plain
 from sandbox.venues.wallets import Wallets
 
+SWAP = "-SWAP"
 FIRST_CODE = 10_459  # instIdCode of the first market
 _CLIENT_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _STP = {"cancel_maker": Stp.CANCEL_MAKER, "cancel_taker": Stp.CANCEL_TAKER, "cancel_both": Stp.CANCEL_BOTH}
 _STP_NAMES = {stp: name for name, stp in _STP.items()}
+_TARGETS = {Kind.BUDGET: "quote_ccy"}
 _TIFS = {"limit": Tif.GTC, "market": Tif.IOC, "ioc": Tif.IOC, "fok": Tif.FOK, "post_only": Tif.POST_ONLY}
 
 
-def wish(account: str, body: Mapping[str, object]) -> OrderRequest:
-    """Raises Malformed."""
+def wish(account: str, body: Mapping[str, object], margin: str) -> OrderRequest:
+    """`margin` is the tdMode that the account trades in: cash, or cross. Raises Malformed."""
     side = {"buy": Side.BUY, "sell": Side.SELL}.get(str(body.get("side")))
     if side is None:
         raise Malformed("side")
     kind = str(body.get("ordType"))
     if kind not in _TIFS:
         raise Malformed("ordType")
-    if body.get("tdMode") != "cash":
+    if body.get("tdMode") != margin:
         raise Malformed("tdMode")
+    if body.get("posSide", "net") != "net":
+        raise Malformed("posSide")
     client_id = str(body.get("clOrdId") or "")
     if client_id and not _CLIENT_ID.fullmatch(client_id):
         raise Malformed("clOrdId")
@@ -37,7 +41,7 @@ def wish(account: str, body: Mapping[str, object]) -> OrderRequest:
         raise Malformed("stpMode")
     market = kind == "market"
     target = body.get("tgtCcy") or ("quote_ccy" if side is Side.BUY else "base_ccy")
-    by_money = market and side is Side.BUY and target == "quote_ccy"
+    by_money = market and side is Side.BUY and target == "quote_ccy" and margin == "cash"
     return OrderRequest(
         account=account,
         symbol=str(body.get("instId", "")),
@@ -49,6 +53,7 @@ def wish(account: str, body: Mapping[str, object]) -> OrderRequest:
         qty=None if by_money else number(body, "sz"),
         client_id=client_id,
         stp=_STP[str(stp)] if stp else None,
+        reduce_only=margin == "cross" and str(body.get("reduceOnly", "")).lower() == "true",
     )
 
 
@@ -65,7 +70,7 @@ def number(body: Mapping[str, object], name: str) -> Decimal:
 
 def order_row(order: Order) -> dict[str, object]:
     """As GET /api/v5/trade/order shows it."""
-    last = order.fills[-1] if order.fills else None
+    last, is_swap = order.fills[-1] if order.fills else None, order.symbol.endswith(SWAP)
     return {
         "accFillSz": plain(order.filled),
         "algoClOrdId": "",
@@ -83,24 +88,24 @@ def order_row(order: Order) -> dict[str, object]:
         "fillSz": plain(last.qty) if last else "0",
         "fillTime": str(last.at_ms) if last else "",
         "instId": order.symbol,
-        "instType": "SPOT",
+        "instType": kind_of(order.symbol),
         "lever": "",
         "ordId": order_id(order),
         "ordType": _type_name(order),
-        "pnl": "0",
+        "pnl": plain(sum((fill.realised for fill in order.fills), ZERO)),
         "posSide": "net",
         "px": plain(order.price) if order.price is not None else "",
         "rebate": "0",
         "rebateCcy": order.fee_asset,
-        "reduceOnly": "false",
+        "reduceOnly": str(order.reduce_only).lower(),
         "side": order.side.name.lower(),
         "source": "",
         "state": _state_name(order),
         "stpMode": _STP_NAMES.get(order.stp, "cancel_maker"),
         "sz": plain(order.budget if order.qty is None and order.budget is not None else order.qty or order.filled),
         "tag": "",
-        "tdMode": "cash",
-        "tgtCcy": "quote_ccy" if order.kind is Kind.BUDGET else "base_ccy" if order.kind is Kind.MARKET else "",
+        "tdMode": "cross" if is_swap else "cash",
+        "tgtCcy": "" if is_swap or order.kind is Kind.LIMIT else _TARGETS.get(order.kind, "base_ccy"),
         "tradeId": str(last.id) if last else "",
         "uTime": str(order.updated_ms),
     }
@@ -114,7 +119,7 @@ def placed_row(order: Order, now_ms: int) -> dict[str, object]:
 def fill_row(order: Order, fill: Fill) -> dict[str, object]:
     """As GET /api/v5/trade/fills shows it."""
     return {
-        "instType": "SPOT",
+        "instType": kind_of(order.symbol),
         "instId": order.symbol,
         "tradeId": str(fill.id),
         "ordId": order_id(order),
@@ -128,6 +133,7 @@ def fill_row(order: Order, fill: Fill) -> dict[str, object]:
         "execType": "M" if fill.maker else "T",
         "feeCcy": fill.fee_asset,
         "fee": plain(-fill.fee),
+        "fillPnl": plain(fill.realised),
         "ts": str(fill.at_ms),
         "fillTime": str(fill.at_ms),
     }
@@ -159,10 +165,10 @@ def instrument_row(rules: MarketRules, code: int, wallets: Wallets) -> dict[str,
     }
     if rules.perp is None:
         return spot
-    pair = rules.symbol.removesuffix("-SWAP")
+    pair = rules.symbol.removesuffix(SWAP)
     settled = {"baseCcy": "", "quoteCcy": "", "settleCcy": rules.quote, "uly": pair, "instFamily": pair}
     contract = {"ctVal": plain(rules.perp.contract), "ctMult": "1", "ctValCcy": rules.base, "ctType": "linear"}
-    return {**spot, "instType": "SWAP", **settled, **contract, "lever": "100"}
+    return {**spot, "instType": "SWAP", **settled, **contract, "lever": str(rules.perp.max_leverage)}
 
 
 def funding_row(state: PerpState) -> dict[str, object]:
@@ -233,6 +239,11 @@ def currency_row(asset: str, wallets: Wallets) -> dict[str, object]:
     }
 
 
+def kind_of(symbol: str) -> str:
+    """instType."""
+    return "SWAP" if symbol.endswith(SWAP) else "SPOT"
+
+
 def order_id(order: Order) -> str:
     return str(2_000_000_000_000_000_000 + order.id)
 
@@ -260,4 +271,8 @@ def _cancel_source(order: Order) -> str:
         return "1"
     if order.end is End.SELF_TRADE:
         return "32"
+    if order.end is End.REDUCE_ONLY:
+        return "7"
+    if order.end is End.LIQUIDATION:
+        return "3"
     return {Tif.POST_ONLY: "31", Tif.FOK: "13", Tif.IOC: "14"}.get(order.tif, "0")

@@ -34,9 +34,12 @@ SYMBOLS = {
     "bitget": "ETHUSDT",
     "kucoin": "ETH-USDT",
     "coinone": "KRW-ETH",
+    "binance_usdm": "ETHUSDT",
     "bybit_linear": "ETHUSDT",
+    "okx_swap": "ETH-USDT-SWAP",
 }
-QUOTED = ("upbit", "bithumb", "coinone", "kucoin", "bybit_linear")  # fees are in the quote asset on both sides
+# Where fees are in the quote asset on both sides.
+QUOTED = ("upbit", "bithumb", "coinone", "kucoin", "bybit_linear", "okx_swap", "binance_usdm")
 
 
 class Trader:
@@ -103,7 +106,7 @@ class Trader:
         else:
             price = ceil_price(self.rules.ticks, touch * (1 - away))
         return OrderRequest(
-            cid=f"{self.venue[:4]}{time.time_ns() // 1000:x}{self._count:02d}".ljust(26, "x"),
+            cid=f"{self.venue.replace('_', '')[:4]}{time.time_ns() // 1000:x}{self._count:02d}".ljust(26, "x"),
             trade_id="t",
             leg=0,
             role=LegRole.ENTRY,
