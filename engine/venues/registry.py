@@ -17,6 +17,7 @@ __all__ = ["NEEDS_PASSPHRASE", "build_orders", "lines_of", "streams_of"]
 # Loaded when an account is there: each brings its part of ccxt, 0.1 to 0.3 s of start that other desks do not pay.
 _ORDERS = {
     "binance": "BinanceOrders",
+    "binance_usdm": "BinanceUsdmOrders",
     "bitget": "BitgetOrders",
     "bithumb": "BithumbOrders",
     "bybit": "BybitOrders",

@@ -1,12 +1,16 @@
 """Binance USD-M's public REST: rules, books, trades, tickers, premium index and funding."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from sandbox.venues import candles
 from sandbox.venues.auth import Denied
+from sandbox.venues.binance_usdm.private import PLACEMENT, WEIGHTS, Private
+from sandbox.venues.binance_usdm.refusals import DENIALS, malformed_of, no_of
 from sandbox.venues.binance_usdm.socket import Streams, rows
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited, PerpState
@@ -15,12 +19,13 @@ from sandbox.venues.limits import Window
 from sandbox.venues.listings import INTERVALS_MS, perps, venue
 from sandbox.venues.orders import Refused, Side
 from sandbox.venues.public import Public, symbol_of
-from sandbox.venues.rules import FeeFrom, MarketRules, VenueRules
+from sandbox.venues.rules import ClientIds, FeeFrom, MarketRules, Stp, VenueRules
 from sandbox.venues.settlements import Settlements
 from sandbox.venues.sockets import Sockets
 from sandbox.venues.spelling import json_bytes, plain
 
 _WEIGHT, _WINDOW_MS = 2_400, 60_000
+_MIN_NOTIONAL = Decimal(5)
 _USUAL_HOURS = 8
 _WEIGHTS = {"/fapi/v1/ticker/24hr": 40, "/fapi/v1/ticker/price": 2, "/fapi/v1/ticker/bookTicker": 5}  # of all symbols
 _DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
@@ -29,7 +34,17 @@ _DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
 def rules() -> VenueRules:
     lots = {"BTC": "0.001", "ETH": "0.001", "XRP": "0.1"}
     contracts = perps(lambda base: f"{base}USDT", dict.fromkeys(lots, "1"), lots)
-    return venue("binance_usdm", "0.0002", "0.0005", FeeFrom.QUOTE, contracts)
+    made = venue(
+        "binance_usdm",
+        "0.0002",
+        "0.0005",
+        FeeFrom.QUOTE,
+        (replace(contract, min_notional=_MIN_NOTIONAL) for contract in contracts),
+        client_ids=ClientIds.UNIQUE_AMONG_OPEN,
+        stp=Stp.CANCEL_MAKER,
+        refuses_taking_post_only=True,
+    )
+    return replace(made, margined=True)
 
 
 class BinanceUsdm(Public):
@@ -40,6 +55,8 @@ class BinanceUsdm(Public):
         self._streams = Streams(floor, self)
         self._stream = self._streams.stream
         self._settled = Settlements(floor)
+        self._private = Private(floor)
+        self._order_windows = {"10S": Window(300, 10_000), "1M": Window(1_200, 60_000)}
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -60,22 +77,32 @@ class BinanceUsdm(Public):
             web.get("/fapi/v1/premiumIndex", self._premium),
             web.get("/fapi/v1/fundingInfo", self._funding_info),
             web.get("/fapi/v1/fundingRate", self._funding),
+            *self._private.routes(),
         ]
 
+    def is_placement(self, request: web.Request) -> bool:
+        return (request.method, request.path) == PLACEMENT
+
     def admit(self, request: web.Request) -> dict[str, str]:
+        """Placements and changes count by account, everything by address."""
+        now_ms, headers = self.floor.clock(), {}
+        if request.path == PLACEMENT[1] and request.method in ("POST", "PUT"):
+            for name, window in self._order_windows.items():
+                if not window.take("account", now_ms):
+                    raise Limited(retry_after_ms=window.per_ms - now_ms % window.per_ms)
+                headers[f"X-MBX-ORDER-COUNT-{name}"] = str(window.used("account", now_ms))
         self.take(request, _weight(request))
-        return {"X-MBX-USED-WEIGHT-1M": str(self.window.used(request.remote or "", self.floor.clock()))}
+        return headers | {"X-MBX-USED-WEIGHT-1M": str(self.window.used(request.remote or "", now_ms))}
 
     def refused(self, error: Refused) -> web.Response:
-        return _no(-1121, "Invalid symbol.")
+        return _no(*no_of(error))
 
     def denied(self, error: Denied) -> web.Response:
-        return _no(-2015, str(error), 401)
+        status, code, text = DENIALS[error.why]
+        return _no(code, text, status)
 
     def malformed(self, error: Malformed) -> web.Response:
-        if error.parameter == "symbol":
-            return _no(-1121, "Invalid symbol.")
-        return _no(-4021, f"{error.parameter} is not valid.")
+        return _no(*malformed_of(error))
 
     def limited(self, error: Limited) -> web.Response:
         answer = _no(-1003, "Too many requests.", 418 if error.banned else 429)
@@ -237,6 +264,11 @@ def _weight(request: web.Request) -> int:
     if request.path == "/fapi/v1/depth":
         limit = whole(request.query, "limit", 500)
         return 2 if limit <= 50 else 5 if limit <= 100 else 10 if limit <= 500 else 20
+    if request.path == "/fapi/v1/openOrders" and "symbol" not in request.query:
+        return 40
+    signed = WEIGHTS.get((request.method, request.path))
+    if signed is not None:
+        return signed
     return _WEIGHTS.get(request.path, 1) if "symbol" not in request.query else 1
 
 
