@@ -36,8 +36,9 @@ from engine.storage.rollup import roll_up, snapshot
 from engine.storage.rows import exchange_row
 from engine.storage.writer import Writer
 from engine.strategies import curve
+from engine.streams import Streams
 from engine.venues.protocol import Orders
-from engine.venues.registry import NEEDS_PASSPHRASE, build_orders, lines_of
+from engine.venues.registry import NEEDS_PASSPHRASE, build_orders, lines_of, streams_of
 
 log = logging.getLogger(__name__)
 
@@ -95,11 +96,14 @@ class Daemon:
                 stack.push_async_callback(venue.close)
             try:
                 async with asyncio.TaskGroup() as tasks:
+                    streams = Streams(self.desk, journal, streams_of(orders.values()), time.monotonic_ns)
+                    self._markets.show(streams.told)
                     self._shell.wire(
                         journal,
                         orders,
                         tasks,
                         {
+                            **streams.effects(),
                             Record: writer.record,
                             StoreSetting: lambda effect: writer.setting(effect).add_done_callback(_taken_note),
                         },
@@ -110,6 +114,7 @@ class Daemon:
                     server = self._door(writer, queries)  # it listens to the desk from the first event on
                     self._shell.recover(journal, await queries.settings(time.monotonic_ns()))
                     self._markets.start(tasks, orders)
+                    streams.start(tasks)
                     self._start_house(tasks, server, writer, queries)
                     tasks.create_task(self._stop_on_signal(writer), name="signals")
                     tasks.create_task(self._stop_on_failure(), name="core")

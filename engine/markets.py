@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
 from engine.catalogue import Asked, Told, ask_process
 from engine.config import Config, VenueConfig, secret
 from engine.desk import Desk
+from engine.domain.board import OrderStreamView
 from engine.domain.event import InstrumentsLoaded, LoansReported, WalletsReported
 from engine.domain.market import Instrument
 from engine.domain.money import NS_PER_MS
@@ -43,6 +44,10 @@ class Markets:
         watched = frozenset(name for name, venue in self._venues.items() if not venue.trade)
         self._wiring = Wiring(desk.handle, time.monotonic_ns, watched)
         desk.wires = self._wiring.told
+
+    def show(self, order_streams: Callable[[], Mapping[str, OrderStreamView]]) -> None:
+        """Beside the feeds, on the same boards."""
+        self._wiring.order_streams = order_streams
 
     def start(self, tasks: asyncio.TaskGroup, orders: Mapping[str, Orders]) -> None:
         seed = Random(self._config.seed)

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from engine.config import load
 from engine.control.client import Door, DoorRefused, DoorUnavailable
-from engine.control.messages import StatusView, VenueHealth
+from engine.control.messages import OrderStreamView, StatusView, VenueHealth
 
 _ACTOR = "cli"
 _MINUS = "−"
@@ -37,9 +37,27 @@ def run(directory: Path, overlays: tuple[Path, ...], as_json: bool) -> int:
     console.print(headline(status))
     console.print(table(venues, status.wall_ms))
     for venue in venues:
-        if len(venue.connections) > 1 or any(line.reason for line in venue.connections):
+        is_told = venue.order_stream is not None
+        if is_told or len(venue.connections) > 1 or any(line.reason for line in venue.connections):
             console.print(lines(venue))
+        if venue.paces:
+            console.print(paces(venue))
     return 0
+
+
+def paces(venue: VenueHealth) -> Table:
+    """One row per stage and path of what the desk asks and sends there, over a quarter of an hour."""
+    made = Table(title=f"{venue.venue} {venue.slow}".rstrip(), title_justify="left", box=None, header_style="dim")
+    made.add_column("stage")
+    made.add_column("path")
+    for name in ("count", "p50 ms", "p99 ms", "usual ms"):
+        made.add_column(name, justify="right")
+    for found in venue.paces:
+        usual = _figure(found.usual_ms or None, 1)
+        marked = f"[red]{usual}[/]" if found.is_slow else usual
+        figures = (str(found.count), _figure(found.p50_ms, 1), _figure(found.p99_ms, 1), marked)
+        made.add_row(found.stage, found.path, *figures)
+    return made
 
 
 async def _ask(socket: Path) -> tuple[StatusView, Sequence[VenueHealth]]:
@@ -124,7 +142,26 @@ def lines(venue: VenueHealth) -> Table:
             _figure(line.ping_rtt_ms, 1),
             line.reason,
         )
+    if venue.order_stream is not None:
+        made.add_row(*_order_stream(venue.order_stream))
     return made
+
+
+def _order_stream(found: OrderStreamView) -> tuple[str, ...]:
+    """As one connection more; its age is that of the last sign of life."""
+    return (
+        "orders",
+        found.state,
+        f"{found.told} told",
+        _figure(found.alive_age_ms, 0),
+        "–",
+        str(found.reconnects),
+        "–",
+        str(found.errors),
+        "–",
+        _figure(found.ping_rtt_ms, 1),
+        found.reason,
+    )
 
 
 def _figure(value: float | int | None, places: int) -> str:

@@ -1,9 +1,9 @@
 """What the sockets tell the door: connections, clocks, and how much of the rate budgets is used."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from engine.domain.board import ClockView, ConnectionView, Wires
+from engine.domain.board import ClockView, ConnectionView, OrderStreamView, Wires
 from engine.domain.event import RateUsed
 from engine.venues.limits import Limiters
 from engine.venues.protocol import ConnectionHealth, Feed
@@ -22,6 +22,7 @@ class Wiring:
         self._feeds: dict[str, Feed] = {}
         self._full: dict[tuple[str, str], None] = {}  # limits that were told of and have not calmed down
         self.limiters = Limiters(clock_ns, self._near)
+        self.order_streams: Callable[[], Mapping[str, OrderStreamView]] = dict
 
     def add(self, feed: Feed) -> None:
         self._feeds[feed.venue] = feed
@@ -54,6 +55,7 @@ class Wiring:
             clocks={name: _clock(feed) for name, feed in self._feeds.items()},
             rates={name: self.limiters.of(name).used_share() for name in self._feeds},
             watched=self._watched,
+            order_streams=self.order_streams(),
         )
 
 

@@ -42,7 +42,10 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     "engine.schedule": ("engine.domain",),
     "engine.control": ("engine.domain",),
     "engine.desk": ("engine.domain", "engine.core"),
-    "engine.carrier": ("engine.domain", "engine.desk", "engine.risk", "engine.storage", "engine.venues"),
+    "engine.carrier": (
+        *("engine.domain", "engine.desk", "engine.latencies", "engine.risk", "engine.storage", "engine.venues"),
+    ),
+    "engine.streams": ("engine.domain", "engine.desk", "engine.storage", "engine.venues"),
     "engine.shell": (
         *("engine.assemble", "engine.carrier", "engine.config", "engine.core", "engine.desk"),
         *("engine.domain", "engine.risk", "engine.storage", "engine.venues"),
@@ -57,6 +60,7 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
         *("engine.native", "engine.net", "engine.storage", "engine.venues"),
     ),
     "engine.garbage": (),
+    "engine.latencies": ("engine.domain", "engine.risk"),
     "engine.feed_processes": ("engine.domain", "engine.market", "engine.net", "engine.venues"),
     "engine.wires": ("engine.domain", "engine.venues"),
     "engine.checkpoint": ("engine.assemble", "engine.config", "engine.core", "engine.domain", "engine.storage"),

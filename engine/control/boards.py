@@ -177,6 +177,28 @@ class CountdownView(Message):
     foreign: int = 0
 
 
+class OrderStreamView(Message):
+    state: str
+    up_since_ms: int | None
+    alive_age_ms: float | None
+    told_age_ms: float | None
+    reconnects: int
+    told: int
+    errors: int
+    ping_rtt_ms: float | None
+    reason: str
+
+
+class PaceView(Message):
+    path: str
+    stage: str
+    count: int
+    p50_ms: float
+    p99_ms: float
+    usual_ms: float
+    is_slow: bool
+
+
 class VenueHealth(Message):
     venue: str
     connected: bool
@@ -199,6 +221,9 @@ class VenueHealth(Message):
     rules: FeeView
     connections: tuple[ConnectionView, ...]
     countdown: CountdownView = CountdownView()
+    paces: tuple[PaceView, ...] = ()
+    slow: str = ""
+    order_stream: OrderStreamView | None = None
 
 
 class Threshold(Message):

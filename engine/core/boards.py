@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-from engine.core import countdowns
+from msgspec.structs import replace
+
+from engine.core import countdowns, latency
 from engine.core.state import State, VenueState
 from engine.core.watching import readings
 from engine.domain.alerting import AlertSettings, AlertsPreview, AlertsView
@@ -10,6 +12,7 @@ from engine.domain.board import (
     ClockView,
     FeeView,
     FundingBoard,
+    OrderStreamView,
     PremiumBoard,
     RateUse,
     VenueHealth,
@@ -68,7 +71,17 @@ def venue(state: State, held: VenueState, wires: Wires) -> VenueHealth:
         rules=_rules(state, name),
         connections=lines,
         countdown=countdowns.view(state, held),
+        paces=latency.views(state, name),
+        slow=state.latency.why_slow(name, now_ns),
+        order_stream=_order_stream(held, wires),
     )
+
+
+def _order_stream(held: VenueState, wires: Wires) -> OrderStreamView | None:
+    found = wires.order_streams.get(held.name)
+    if found is None or not (held.hearing.is_deaf and found.state == "up"):
+        return found
+    return replace(found, state="silent")
 
 
 def _not_ready(held: VenueState) -> str:

@@ -260,6 +260,18 @@ class CountdownView(Struct, frozen=True, kw_only=True):
     foreign: int = 0  # open orders of others, which keep it off
 
 
+class PaceView(Struct, frozen=True, kw_only=True):
+    """How long one stage takes on one path, over the newest quarter of an hour."""
+
+    path: str  # native | ccxt | look_up | stream | clock
+    stage: str  # decision_wire | wire_ack | ack_fill | read
+    count: int
+    p50_ms: float
+    p99_ms: float
+    usual_ms: float  # 0 while too little is known
+    is_slow: bool
+
+
 class VenueHealth(Struct, frozen=True, kw_only=True):
     """One venue as its wires and its books are. What no connection told is None."""
 
@@ -284,3 +296,6 @@ class VenueHealth(Struct, frozen=True, kw_only=True):
     rules: FeeView
     connections: tuple[ConnectionView, ...]
     countdown: CountdownView = CountdownView()
+    paces: tuple[PaceView, ...] = ()
+    slow: str = ""  # why no person's order is routed there
+    order_stream: OrderStreamView | None = None  # None: the venue has none, or no account
