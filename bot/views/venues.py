@@ -6,10 +6,11 @@ from bot.views import money
 from bot.views.ages import age
 from bot.views.content import Button, Content, Markup
 from bot.views.reader import Reader
-from engine.control.messages import ConnectionView, CountdownView, VenueHealth
+from engine.control.messages import ConnectionView, CountdownView, OrderStreamView, VenueHealth
 
 _LINES_SHOWN = 12
 _BUTTONS_A_ROW = 3
+_ORDER_STREAM = {"up": "venues.orders_up", "silent": "venues.orders_silent", "refused": "venues.orders_refused"}
 
 
 def venues(reader: Reader, views: Sequence[VenueHealth], now_ms: int) -> Content:
@@ -72,6 +73,8 @@ def one(reader: Reader, view: VenueHealth, now_ms: int) -> Content:
         _rules(reader, view, now_ms),
     ]
     lines += [reader.say("venues.budget", name=use.name, used=money.percent(use.used, 0)) for use in view.rate_use]
+    if view.order_stream is not None:
+        lines.append(_order_stream(reader, view.order_stream))
     if view.countdown.offered:
         lines.append(_countdown(reader, view.countdown))
     lines.append("")
@@ -94,6 +97,15 @@ def _clock_line(reader: Reader, view: VenueHealth) -> Markup:
         "venues.clock",
         offset=money.number(view.clock_offset_ms, 1),
         uncertainty=_number(view.clock_uncertainty_ms),
+    )
+
+
+def _order_stream(reader: Reader, found: OrderStreamView) -> Markup:
+    return reader.say(
+        _ORDER_STREAM.get(found.state, "venues.orders_connecting"),
+        age=age(reader, found.alive_age_ms),
+        told=found.told,
+        reconnects=found.reconnects,
     )
 
 
