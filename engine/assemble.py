@@ -43,6 +43,7 @@ def core_config(config: Config) -> CoreConfig:
             naked_deadline_ms=execution.naked_deadline_ms,
             max_chase=execution.max_chase,
             max_unwind=execution.max_unwind,
+            hedge=execution.hedge,
         ),
         limits=_limits(config),
         token_ttl_ms=execution.token_ttl_ms,

@@ -111,7 +111,8 @@ def _kept(state: State, wall_ms: int, keep_trades: int) -> Iterator[str]:
     yield from state.parents.all
     newest = {trade.plan.trade_id for trade in islice(reversed(state.trades.values()), keep_trades)}
     for trade in state.trades.values():
-        is_old = trade.state is TradeState.CLOSED and trade.settled and wall_ms - trade.closed_ms > KEEP_MS
+        has_ended = trade.state is TradeState.CLOSED and trade.settled and trade.plan.trade_id not in state.hedged
+        is_old = has_ended and wall_ms - trade.closed_ms > KEEP_MS
         if not is_old or trade.plan.parent_id in state.parents.all or trade.plan.trade_id in newest:
             yield trade.plan.trade_id
 

@@ -190,6 +190,7 @@ class ExecutionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     opportunity_ttl_ms: int = 15_000  # without renewal an opportunity dies
     reconcile_every_s: int = 30
     auto_cooldown_ms: int = 5_000
+    hedge: dict[str, tuple[str, ...]] = {}  # coin -> venues of perpetuals that may take over what has lost its partner
 
 
 class StrategyConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -218,6 +219,10 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not 0 <= self.feed_processes <= 16:
             raise ValueError("feed_processes must lie in [0, 16]")
+        for coin, venues in self.execution.hedge.items():
+            for name in venues:
+                if name not in self.venues or not self.venues[name].leverage:
+                    raise ValueError(f"execution.hedge.{coin} names {name}, which is no venue of perpetuals")
 
 
 class Credential(Struct, frozen=True):

@@ -9,6 +9,7 @@ from msgspec import Struct
 from engine.core import (
     alerts,
     cards,
+    closing,
     halt,
     identity,
     opportunities,
@@ -328,6 +329,8 @@ _HANDLERS: dict[type, Callable[[State, Commanded, Any], Reply]] = {
     ask.ResolveUnknown: repairs.resolve_unknown,
     ask.RetryDeadLetter: repairs.retry_dead_letter,
     ask.CloseDeadLetter: repairs.close_dead_letter,
+    ask.CloseHedge: closing.close_hedge,
+    ask.ClosePosition: closing.close_position,
     ask.PreviewParent: parent_commands.preview,
     ask.ConfirmParent: parent_commands.confirm,
     ask.MoveParent: parent_commands.move,

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.core import placing, rates
+from engine.core import margin, placing, rates
 from engine.core.state import Opportunity, State, VenueState
 from engine.domain.effect import Severity
 from engine.domain.money import NS_PER_MS, NS_PER_S, ZERO, exact
@@ -81,7 +81,10 @@ def off_limits(state: State, venue: str, symbol: str) -> NotExecutable | None:
 
 
 def held(state: State, coin: str) -> Held:
-    """Open positions: what live trades and dead letters have opened and not closed, at their plan's rates."""
+    """Open positions: what live trades and dead letters have opened and not closed, at their plan's rates.
+
+    And every perpetual that stands open, at its mark.
+    """
     coin_krw = total_krw = ZERO
     venue_krw: dict[str, Decimal] = {}
     open_trades = [*state.live_trades.values(), *(state.trades[key] for key in state.blocked_keys.values())]
@@ -92,7 +95,14 @@ def held(state: State, coin: str) -> Held:
             coin_krw += worth
         for leg in trade.plan.legs:
             venue_krw[leg.venue] = venue_krw.get(leg.venue, ZERO) + notional_krw(leg)
-    return Held(coin_krw=coin_krw, venue_krw=venue_krw, total_krw=total_krw)
+    perp_krw: dict[str, Decimal] = {}
+    for venue, worth, base in margin.positions_krw(state):
+        perp_krw[venue] = perp_krw.get(venue, ZERO) + worth
+        venue_krw[venue] = venue_krw.get(venue, ZERO) + worth
+        total_krw += worth
+        if base == coin:
+            coin_krw += worth
+    return Held(coin_krw=coin_krw, venue_krw=venue_krw, perp_krw=perp_krw, total_krw=total_krw)
 
 
 def situation(
@@ -162,6 +172,7 @@ def seen(state: State, leg: PlannedLeg) -> Seen:
         needed=needed,
         available=free(state, leg.venue, pays),
         unknown_orders=unknown_at(state, leg),
+        margin=margin.seen(state, leg),
     )
 
 

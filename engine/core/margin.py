@@ -6,14 +6,17 @@ from engine.core import collateral
 from engine.core.state import State, VenueState
 from engine.domain.effect import Remember, Severity
 from engine.domain.margin_event import FundingBooked, FundingReported, MarginAligned, PositionsReported
-from engine.domain.market import Balance
+from engine.domain.market import Balance, Product
 from engine.domain.money import ZERO, tick_at
+from engine.domain.order import PlannedLeg, Side
 from engine.domain.position import FundingPaid, Holding
 from engine.risk.margin import ASSET, Alarm
+from engine.risk.situation import Margin
 
 _LOOK_BACK_MS = 6 * 3_600_000  # a venue may enter a payment late
 _FIRST_LOOK_MS = 24 * 3_600_000
 _DAY_MS = 86_400_000
+_DUST = Decimal("0.0001")
 
 
 def on_positions(state: State, event: PositionsReported) -> None:
@@ -70,6 +73,42 @@ def holdings(state: State, held: VenueState) -> tuple[Holding, ...]:
     return tuple(made)
 
 
+def positions_krw(state: State) -> list[tuple[str, Decimal, str]]:
+    """(venue, worth, base) of every open perpetual, and a zero of each account that may hold some."""
+    made: list[tuple[str, Decimal, str]] = []
+    rate = state.krw_rates.get(ASSET, ZERO)
+    for name, held in sorted(state.venues.items()):
+        if not held.settings.leverage:
+            continue
+        made.append((name, ZERO, ""))
+        for symbol, at in state.ledger.positions(name).items():
+            price = collateral.mark(state.market, name, symbol, at)
+            made.append((name, abs(at.qty) * price * rate, at.base))
+    return made
+
+
+def seen(state: State, leg: PlannedLeg) -> Margin | None:
+    """What the review must know of the account that a leg would open a position at; None where it opens none."""
+    held = state.venues[leg.venue]
+    if leg.product is not Product.PERP or leg.reduce_only or not held.settings.leverage:
+        return None
+    at = state.ledger.position(leg.venue, leg.symbol)
+    has = at.qty if at is not None else ZERO
+    after = has + (leg.qty if leg.side is Side.BUY else -leg.qty)
+    if abs(after) <= abs(has):
+        return None
+    more = (abs(after) - abs(has)) * leg.limit_price
+    told = held.account.positions.get(leg.symbol)
+    off = None
+    if told is not None and told.liquidation is not None and told.mark and (told.qty > 0) == (after > 0):
+        off = abs(told.liquidation / told.mark - 1)
+    return Margin(
+        usage=collateral.usage(state.market, state.ledger, leg.venue, ASSET),
+        usage_after=collateral.usage(state.market, state.ledger, leg.venue, ASSET, more),
+        liquidation_off=off,
+    )
+
+
 def compare(state: State, held: VenueState) -> dict[str, Decimal]:
     """Venue minus ledger: each position under its symbol, and the wallet under its asset where it is more than dust.
 
@@ -94,9 +133,6 @@ def compare(state: State, held: VenueState) -> dict[str, Decimal]:
     if abs(apart) > room:
         out[ASSET] = apart
     return out
-
-
-_DUST = Decimal("0.0001")
 
 
 def _wallet(held: VenueState) -> Decimal:

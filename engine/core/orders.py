@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.core import gate, hearing, placing, trades
+from engine.core import gate, hearing, latency, placing, trades
 from engine.core.state import State, VenueState
 from engine.domain.effect import Cancel, FetchBalances, FetchOpenOrders, Remember, Severity
 from engine.domain.event import (
@@ -40,8 +40,9 @@ def on_reported(state: State, event: OrderReported) -> None:
         return
     if event.by_stream:
         hearing.note(state, found[1])
-    before = found[1].report
+    before, was = found[1].report, found[1].status
     take_report(state, event.report)
+    latency.note_report(state, found[1], was, "stream" if event.by_stream else "look_up")
     if not event.by_stream and found[1].report is not before:
         hearing.compare(state, found[1])
 
@@ -80,6 +81,7 @@ def reopen(state: State, trade: Trade, order: OrderState, before: OrderReport | 
     if trade.is_over:
         trade.state, trade.settled = TradeState.WORKING, False
         state.live_trades[trade.plan.trade_id] = trade
+        state.hedged.pop(trade.plan.trade_id, None)
 
 
 def post(state: State, trade: Trade, order: OrderState, before: OrderReport | None) -> None:

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.core import identity, margin, opportunities, orders, placing, standing, trades
+from engine.core import closing, identity, margin, opportunities, orders, placing, standing, trades
 from engine.core.state import State, VenueState
 from engine.domain.effect import FetchBalances, FetchOpenOrders, LookUp, OpenLedger, Severity
 from engine.domain.event import BalancesReported, InstrumentsLoaded, LedgerOpened, VenueFailed
@@ -193,7 +193,7 @@ def on_recovered(state: State) -> None:
                 order.final_after_ns = order.final_after_ns or state.now_ns + late_ms * NS_PER_MS
                 order.next_look_ns = state.now_ns
         trade.naked_since_ns = 0
-        if not trade.plan.parent_id:
+        if not trade.plan.parent_id and trade.plan.strategy != closing.STRATEGY:
             opportunities.revive(state, trade.plan)
     for held in state.venues.values():
         ask(state, held)

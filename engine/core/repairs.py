@@ -2,7 +2,9 @@
 
 from decimal import Decimal
 
-from engine.core import orders, trades
+from msgspec import structs
+
+from engine.core import hedging, orders, trades
 from engine.core.halt import reply
 from engine.core.state import State
 from engine.domain import command as ask
@@ -23,29 +25,34 @@ def retry_dead_letter(state: State, event: Commanded, command: ask.RetryDeadLett
     trade = _letter(state, command.trade_id)
     if trade is None:
         return reply(event, False, "not_dead_letter", f"{command.trade_id} is not in the dead-letter queue")
+    if len(trade.plan.legs) == 1:
+        return reply(event, False, "nothing_left", "it held one position: close that where positions are shown")
     naked = life.exposure(trade)
     refused = _why_not_now(state, trade, naked)
     if refused is not None:
         return reply(event, False, *refused)
     step = _step(state, trade, naked)
     sized = trades.size_repair(state, trade, step)
-    leg = trade.plan.legs[step.leg]
+    leg = trade.plan.leg(step.leg)
     if sized is None:
         why = state.market.why_unusable(leg.venue, leg.symbol, state.now_ns) or f"{abs(naked)} is too small there"
         return reply(event, False, "no_price", f"{leg.venue} {leg.symbol}: {why}", {"venue": leg.venue})
     qty, limit = sized
     reopen(state, trade)
     trade.naked_since_ns = state.now_ns
-    trades.send_repair(state, trade, step.leg, step.role, step.side, qty, limit)
+    trades.send_repair(state, trade, structs.replace(step, qty=qty), limit)
     text = f"{step.side} {qty} {leg.symbol} at {leg.venue}, {limit} at the worst"
     return reply(event, True, "", text, {"trade_id": command.trade_id, "venue": leg.venue})
 
 
 def reopen(state: State, trade: Trade) -> None:
-    """A dead letter with an order of its own under way again: live, and its pair no longer closed by the letter."""
+    """A trade that was over with an order of its own under way again: live, its pair no longer closed by a letter."""
+    if trade.state is TradeState.CLOSED:
+        trade.tried_from = len(trade.orders)  # a hedge is closed: its making has used up nothing
     trade.state, trade.settled = TradeState.NAKED, False
     state.live_trades[trade.plan.trade_id] = trade
     trades.unblock(state, trade)
+    hedging.note(state, trade)
 
 
 def _letter(state: State, trade_id: str) -> Trade | None:
@@ -61,7 +68,7 @@ def _why_not_now(state: State, trade: Trade, naked: Decimal) -> tuple[str, str] 
         return "journal", "the journal cannot be written"
     if trade.unresolved:
         return "orders_under_way", f"{len(trade.unresolved)} of its orders have no end yet"
-    if any((leg.venue, leg.symbol) not in state.market.instruments for leg in trade.plan.legs):
+    if any((leg.venue, leg.symbol) not in state.market.instruments for leg in trades.legs_in_use(trade)):
         return "venue_not_ready", "the rules of its markets are not known yet"
     if trades.is_dust(state, trade, naked):
         text = f"{naked} {trade.plan.legs[0].base} is less than any of its venues takes: close it by hand"
@@ -70,6 +77,9 @@ def _why_not_now(state: State, trade: Trade, naked: Decimal) -> tuple[str, str] 
 
 
 def _step(state: State, trade: Trade, naked: Decimal) -> Repair:
+    taken_back = life.unhedge(trade, naked)
+    if taken_back is not None:
+        return taken_back
     lag, lead = life.lagging(trade, naked)
     size, legs = abs(naked), trade.plan.legs
     usable = {index for index in (lag, lead) if state.venues[legs[index].venue].ready}
@@ -122,7 +132,7 @@ def close_dead_letter(state: State, event: Commanded, command: ask.CloseDeadLett
 
 
 def _is_dust(state: State, trade: Trade, left: Decimal) -> bool:
-    known = all((leg.venue, leg.symbol) in state.market.instruments for leg in trade.plan.legs)
+    known = all((leg.venue, leg.symbol) in state.market.instruments for leg in trades.legs_in_use(trade))
     return known and trades.is_dust(state, trade, left)
 
 

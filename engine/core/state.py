@@ -30,6 +30,7 @@ from engine.market.view import Market, VenueRules
 from engine.portfolio.ledger import Ledger
 from engine.risk.breakers import Breakers
 from engine.risk.countdown import Countdown
+from engine.risk.latency import Latency
 from engine.risk.limits import Limits
 from engine.risk.margin import ASSET, Account
 from engine.risk.reservations import Reservations
@@ -178,6 +179,15 @@ class Doubts(Struct, kw_only=True):
     released: dict[tuple[str, str], Release] = field(default_factory=dict)
 
 
+class Flattening(Struct, kw_only=True):
+    """Closing everything at L3."""
+
+    since_ns: int = 0  # 0: it is not under way
+    tries: dict[tuple[str, str], int] = field(default_factory=dict)  # (venue, symbol), or ("", trade) of a hedge
+    left: tuple[str, ...] = ()  # as last told
+    is_stuck: bool = False
+
+
 class State:
     """Everything, in one place. `step` sets `now_ns` from each event and collects effects in `out`."""
 
@@ -212,6 +222,8 @@ class State:
         self.live_trades: dict[str, Trade] = {}
         self.orders: dict[str, tuple[Trade, OrderState]] = {}
         self.parents = Parents()
+        self.hedged: dict[str, Trade] = {}  # trades that are over and whose hedge still stands
+        self.flattening = Flattening()
         self.blocked_keys: dict[str, str] = {}  # opportunity key -> trade in the dead-letter queue
         self.last: dict[str, LastAction] = {}
         self.muted_until_ns: dict[str, int] = {}
@@ -237,6 +249,7 @@ class State:
         self.available: dict[tuple[str, str], float] = {}
         self.audience = Audience()
         self.watch = Watch()
+        self.latency = Latency()
         self.quarantined: dict[tuple[str, str], str] = {}  # markets on no board and in no trade, and why
         self.doubts = Doubts()
         self.wanted = Wanted()

@@ -5,11 +5,14 @@ from typing import Any
 
 from engine.core import (
     cards,
+    closing,
     commands,
     countdowns,
     halt,
     hearing,
+    hedging,
     identity,
+    latency,
     margin,
     opportunities,
     orders,
@@ -27,7 +30,7 @@ from engine.core import (
 from engine.core.state import State
 from engine.domain import event as ev
 from engine.domain import margin_event, stream_event
-from engine.domain.account_event import CountdownSet
+from engine.domain.account_event import CountdownSet, LatencySampled
 from engine.domain.effect import Effect
 from engine.domain.money import NS_PER_S
 from engine.domain.order import TradeState
@@ -102,7 +105,9 @@ def _on_tick(state: State, event: ev.Tick) -> None:
         state.rates_ns = event.seen_ns
         rates.refresh(state)
         standing.look(state)
+        latency.look(state)
         margin.look(state)
+        closing.look(state)
     identity.look(state)
     opportunities.expire(state)
     for trade in list(state.live_trades.values()):
@@ -158,6 +163,7 @@ def _on_settled(state: State, event: ev.TradeSettled) -> None:
     trade.closed_ms = event.wall_ms
     state.live_trades.pop(event.trade_id, None)
     placing.drop_waiting(state, trade)
+    hedging.note(state, trade)
     if trade.state is TradeState.DEAD_LETTER:
         state.blocked_keys[trade.plan.key] = event.trade_id
     else:
@@ -214,6 +220,7 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.VenueFailed: reconcile.on_failed,
     ev.RateUsed: watching.on_rate_used,
     CountdownSet: countdowns.on_set,
+    LatencySampled: latency.on_sampled,
     ev.JournalState: halt.on_journal,
     ev.Tick: _on_tick,
     ev.IntentJournaled: _on_intent,

@@ -2,7 +2,9 @@
 
 from decimal import Decimal
 
-from engine.core import cards, gate, placing, receipts
+from msgspec import structs
+
+from engine.core import cards, gate, hedging, placing, receipts
 from engine.core.state import Opportunity, State
 from engine.domain.effect import Remember, Severity
 from engine.domain.event import TradeSettled
@@ -11,6 +13,7 @@ from engine.domain.money import BPS, NS_PER_MS, NS_PER_S, ZERO, exact, floor_to
 from engine.domain.order import (
     Intent,
     LegRole,
+    OrderRequest,
     OrderStatus,
     PlannedLeg,
     Policy,
@@ -66,6 +69,7 @@ def open_trade(
         facts=intent.facts,
         parent_id=intent.parent_id,
         slice=intent.slice,
+        hedges=hedging.candidates(state, approved.legs),
     )
     trade = Trade(plan=plan, opened_ns=state.now_ns)
     placing.adopt(state, trade)
@@ -97,7 +101,7 @@ def drive(state: State, trade: Trade) -> None:
         return
     for rest in life.waits(trade, state.now_ns, at_once=cancels_open(state.level)):
         placing.ask_cancel(state, rest)
-    if not all((leg.venue, leg.symbol) in state.market.instruments for leg in trade.plan.legs):
+    if not all((leg.venue, leg.symbol) in state.market.instruments for leg in legs_in_use(trade)):
         return  # after a start: nothing can be sized before the venues have told their rules
     naked = life.exposure(trade)
     is_naked = not is_dust(state, trade, naked)
@@ -115,12 +119,17 @@ def drive(state: State, trade: Trade) -> None:
         mend(state, trade, naked)
 
 
+def legs_in_use(trade: Trade) -> list[PlannedLeg]:
+    """The trade's own, and its hedges that stand."""
+    return [*trade.plan.legs, *(trade.plan.leg(index) for index in life.standing(trade))]
+
+
 def is_dust(state: State, trade: Trade, naked: Decimal) -> bool:
-    """An exposure that neither venue would take as an order."""
+    """An exposure that none of its venues would take as an order."""
     if not naked:
         return True
     size = abs(naked)
-    for leg in trade.plan.legs:
+    for leg in legs_in_use(trade):
         rules = state.market.instruments[leg.venue, leg.symbol]
         qty = floor_to(size, rules.qty_step)
         if too_small(rules, qty, leg.planned_vwap) is None:
@@ -129,7 +138,7 @@ def is_dust(state: State, trade: Trade, naked: Decimal) -> bool:
 
 
 def is_too_small(state: State, trade: Trade, step: Repair) -> bool:
-    leg = trade.plan.legs[step.leg]
+    leg = trade.plan.leg(step.leg)
     rules = state.market.instruments[leg.venue, leg.symbol]
     return too_small(rules, order_qty(rules, step.side, step.qty), leg.planned_vwap) is not None
 
@@ -143,7 +152,7 @@ def enter_second(state: State, trade: Trade, second: NextLeg) -> bool:
         return False
     priced = chase_price(state, trade, second.leg, trade.plan.hard_leg, second.qty)
     limit = priced.limit if priced is not None else leg.limit_price
-    send_repair(state, trade, second.leg, LegRole.ENTRY, leg.side, qty, limit)
+    send_repair(state, trade, Repair(LegRole.ENTRY, second.leg, leg.side, qty), limit)
     return True
 
 
@@ -154,18 +163,24 @@ def order_qty(rules: Instrument, side: Side, wanted: Decimal) -> Decimal:
     return floor_to(wanted, rules.qty_step)
 
 
-def send_repair(state: State, trade: Trade, leg: int, role: LegRole, side: Side, qty: Decimal, limit: Decimal) -> None:
+def send_repair(state: State, trade: Trade, step: Repair, limit: Decimal) -> None:
     """Send one follow-up order of a trade where the latch lets its role pass; else the remainder waits for a person."""
-    if not allows(state.level, role, finishes=True):
+    if not allows(state.level, step.role, finishes=True):
         halted = End(TradeState.DEAD_LETTER, "dead_letter", f"halted at L{state.level} with an open exposure")
         settle(state, trade, halted)
         return
-    placing.submit(state, trade, [placing.make_order(state, trade, leg, role, side, qty, limit)], None)
+    placing.submit(state, trade, [follow_up(state, trade, step, limit)], None)
     show(state, trade)
 
 
+def follow_up(state: State, trade: Trade, step: Repair, limit: Decimal) -> OrderRequest:
+    return placing.make_order(
+        *(state, trade, step.leg, step.role, step.side, step.qty, limit), reduce_only=step.reduce_only
+    )
+
+
 def mend(state: State, trade: Trade, naked: Decimal) -> None:
-    """NAKED: chase, then unwind, then the dead-letter queue (domain.md §5)."""
+    """NAKED: chase, then hedge or unwind, whichever costs less, then the dead-letter queue (domain.md §5)."""
     if state.blocked_keys.get(trade.plan.key) == trade.plan.trade_id:
         # A late fill on a dead letter: a person may be closing it at this moment, so nothing is sent.
         settle(state, trade, End(TradeState.DEAD_LETTER, "dead_letter", f"the remainder is now {naked}"))
@@ -175,18 +190,21 @@ def mend(state: State, trade: Trade, naked: Decimal) -> None:
     lag, lead = life.lagging(trade, naked)
     # Flattening returns to what was held before: nothing is chased then.
     pays = state.level < 3 and chase_price(state, trade, lag, lead, abs(naked)) is not None
-    step = life.repair(trade, naked, state.now_ns, pays)
+    hedge = hedging.cheaper(state, trade, naked) if state.level < 2 and not pays else None
+    back = life.unhedge(trade, naked)
+    step = back if back is not None else life.repair(trade, naked, state.now_ns, pays, hedge)
     if isinstance(step, End):
         settle(state, trade, step)
         return
-    if state.level >= 3:
+    if state.level >= 3 and back is None:
         step = Repair(LegRole.FLATTEN, lead, trade.plan.legs[lead].side.opposite, abs(naked))
-    if step.role is LegRole.UNWIND and is_too_small(state, trade, step):
+    if back is None and step.role is LegRole.UNWIND and is_too_small(state, trade, step):
         # Less than its own venue takes, more than dust: the other venue takes it.
         step = Repair(LegRole.UNWIND, lag, trade.plan.legs[lag].side, abs(naked))
     sized = size_repair(state, trade, step)
     if sized is not None:
-        send_repair(state, trade, step.leg, step.role, step.side, *sized)
+        qty, limit = sized
+        send_repair(state, trade, structs.replace(step, qty=qty), limit)
     elif state.now_ns - trade.naked_since_ns > _HOPELESS_NS:
         settle(state, trade, End(TradeState.DEAD_LETTER, "dead_letter", f"no price to close {naked} for 30 s"))
 
@@ -217,7 +235,7 @@ def chase_price(state: State, trade: Trade, lag: int, lead: int, size: Decimal) 
 
 def size_repair(state: State, trade: Trade, step: Repair) -> tuple[Decimal, Decimal] | None:
     """(qty, limit) of a repairing order; None while its book cannot be used."""
-    leg = trade.plan.legs[step.leg]
+    leg = trade.plan.leg(step.leg)
     if state.market.why_unusable(leg.venue, leg.symbol, state.now_ns):
         return None
     rules = state.market.instruments[leg.venue, leg.symbol]
@@ -272,8 +290,9 @@ def settle(state: State, trade: Trade, end: End) -> None:
         state.alert("dead_letter", Severity.CRIT, f"trade {plan.trade_id}: {end.reason}", trade_id=plan.trade_id)
     else:
         unblock(state, trade)
-    for leg in plan.legs:
-        check_soon(state, leg.venue)
+    hedging.note(state, trade)
+    for venue in dict.fromkeys([*(leg.venue for leg in plan.legs), *(each.request.venue for each in trade.orders)]):
+        check_soon(state, venue)
     if plan.parent_id:
         state.parents.due[plan.parent_id] = None
     found = state.opportunities.get(plan.opportunity_id)

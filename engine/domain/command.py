@@ -114,6 +114,19 @@ class CloseDeadLetter(Struct, frozen=True, kw_only=True, tag=True):
     price: Decimal | None = None  # quote per base: for the record
 
 
+class CloseHedge(Struct, frozen=True, kw_only=True, tag=True):
+    """Close a trade's hedge together with what it stands against."""
+
+    trade_id: str
+
+
+class ClosePosition(Struct, frozen=True, kw_only=True, tag=True):
+    """Close an open perpetual that no hedge is, at the price of now."""
+
+    venue: str
+    symbol: str
+
+
 class ReleaseMarket(Struct, frozen=True, kw_only=True, tag=True):
     """A person's word that a market in quarantine is the asset that it is taken for."""
 
@@ -173,6 +186,8 @@ Command = (
     | ResolveUnknown
     | RetryDeadLetter
     | CloseDeadLetter
+    | CloseHedge
+    | ClosePosition
     | PreviewParent
     | ConfirmParent
     | MoveParent

@@ -19,6 +19,7 @@ class PlanRules(Struct, frozen=True, kw_only=True):
     naked_deadline_ms: int
     max_chase: int
     max_unwind: int
+    hedge: dict[str, tuple[str, ...]] = {}  # coin -> venues whose perpetual may take an exposure over, in their order
 
 
 class NotExecutable(Struct, frozen=True, kw_only=True):

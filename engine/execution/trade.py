@@ -8,6 +8,7 @@ from engine.domain.money import NS_PER_MS, NS_PER_S, ZERO
 from engine.domain.order import LegRole, OrderStatus, PlannedLeg, Policy, Side, TimeInForce, TradePlan, TradeState
 from engine.execution.order_state import OrderState, net_base
 
+_MAX_HEDGES = 3
 _MAX_UNSENT = 60  # orders of one trade that never left: half a minute of trying twice a second
 
 
@@ -18,13 +19,14 @@ class Trade(Struct, kw_only=True):
     opened_ns: int
     orders: list[OrderState] = field(default_factory=list)
     state: TradeState = TradeState.WORKING
-    outcome: str = ""  # balanced | unwound | nothing_filled | dead_letter
+    outcome: str = ""  # balanced | unwound | hedged | nothing_filled | dead_letter
     reason: str = ""
     naked_since_ns: int = 0
     naked_alerted: bool = False
     settled: bool = False
     closed_ms: int = 0
     written_off: Decimal = ZERO  # signed base that a person has closed by hand
+    tried_from: int = 0  # of its orders: those before belong to what had ended well
     booked_krw: Decimal | None = None  # what of its result is in the day's figures
 
     def of_leg(self, leg: int) -> list[OrderState]:
@@ -32,7 +34,8 @@ class Trade(Struct, kw_only=True):
 
     def tries(self, *roles: LegRole) -> int:
         """Orders of these roles that reached their venue, or may have."""
-        return sum(1 for order in self.orders if order.request.role in roles and not order.never_left)
+        tried = self.orders[self.tried_from :]
+        return sum(1 for order in tried if order.request.role in roles and not order.never_left)
 
     @property
     def is_over(self) -> bool:
@@ -51,12 +54,13 @@ class NextLeg(Struct, frozen=True):
 
 
 class Repair(Struct, frozen=True):
-    """Close an exposure: `role` CHASE on the leg that lags, or UNWIND on the leg that leads."""
+    """Close an exposure: `role` CHASE on the leg that lags, UNWIND on the leg that leads, HEDGE on a perpetual."""
 
     role: LegRole
     leg: int
     side: Side
     qty: Decimal
+    reduce_only: bool = False  # takes a hedge back
 
 
 class CancelRest(Struct, frozen=True):
@@ -80,6 +84,31 @@ def exposure(trade: Trade) -> Decimal:
         return ZERO
     total = sum((net_base(order, trade.plan.leg(order.request.leg).base) for order in trade.orders), ZERO)
     return total - trade.written_off
+
+
+def standing(trade: Trade) -> dict[int, Decimal]:
+    """Signed base of each hedge that still stands, by its leg's index."""
+    first = len(trade.plan.legs)
+    sums: dict[int, Decimal] = {}
+    for order in trade.orders:
+        index = order.request.leg
+        if index >= first:
+            sums[index] = sums.get(index, ZERO) + net_base(order, trade.plan.leg(index).base)
+    return {index: qty for index, qty in sums.items() if qty}
+
+
+def residue(trade: Trade) -> Decimal:
+    """Signed base that hedges stand against."""
+    return exposure(trade) - sum(standing(trade).values(), ZERO)
+
+
+def unhedge(trade: Trade, naked: Decimal) -> Repair | None:
+    """An exposure that a hedge itself is: what it stood against is gone, by a late fill for instance."""
+    for index, qty in standing(trade).items():
+        if qty * naked > 0:
+            side = Side.SELL if qty > 0 else Side.BUY
+            return Repair(LegRole.UNWIND, index, side, min(abs(naked), abs(qty)), reduce_only=True)
+    return None
 
 
 def has_fills(trade: Trade) -> bool:
@@ -127,8 +156,11 @@ def waits(trade: Trade, now_ns: int, at_once: bool = False) -> list[CancelRest]:
     ]
 
 
-def repair(trade: Trade, naked: Decimal, now_ns: int, chase_pays: bool) -> Repair | End:
-    """The next step for an exposure: chase while it pays and time is left, else unwind, else a person's hands."""
+def repair(trade: Trade, naked: Decimal, now_ns: int, chase_pays: bool, hedge: Repair | None = None) -> Repair | End:
+    """The next step for an exposure: chase while it pays and time is left, hedge where that is the cheaper way out,
+
+    else unwind, else a person's hands.
+    """
     plan = trade.plan
     lag, lead = lagging(trade, naked)
     size = abs(naked)
@@ -137,6 +169,8 @@ def repair(trade: Trade, naked: Decimal, now_ns: int, chase_pays: bool) -> Repai
     unsent = sum(1 for order in trade.orders if order.never_left)
     if chase_pays and in_time and chases < plan.max_chase:
         return Repair(LegRole.CHASE, lag, plan.legs[lag].side, size)
+    if hedge is not None and trade.tries(LegRole.HEDGE) < _MAX_HEDGES and unsent < _MAX_UNSENT:
+        return hedge
     if unwinds < plan.max_unwind and unsent < _MAX_UNSENT:
         return Repair(LegRole.UNWIND, lead, plan.legs[lead].side.opposite, size)
     return End(
@@ -151,6 +185,9 @@ def ending(trade: Trade) -> End:
     if not has_fills(trade):
         reasons = [order.reason for order in trade.orders if order.reason]
         return End(TradeState.CLOSED, "nothing_filled", "; ".join(reasons))
+    if standing(trade):
+        held = ", ".join(f"{qty} {trade.plan.leg(at).symbol}" for at, qty in standing(trade).items())
+        return End(TradeState.CLOSED, "hedged", f"{residue(trade)} {trade.plan.legs[0].base} against {held}")
     unwound = any(
         order.request.role in (LegRole.UNWIND, LegRole.FLATTEN)
         and order.report is not None

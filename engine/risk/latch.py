@@ -1,9 +1,9 @@
 """The kill latch's levels (domain.md §13): what still passes at each. It only rises; a resume alone returns it to 0.
 
 - L0: everything, alerts only.
-- L1: no new trade; one that is running may finish: its second leg, chase, unwind.
+- L1: no new trade; one that is running may finish: its second leg, chase, hedge, unwind.
 - L2: no order at all, whatever it is for, and every open one is cancelled. What is held stays held.
-- L3: as L2, but what reduces an exposure passes: flatten, then stop.
+- L3: as L2, but what reduces an exposure passes: perpetuals are closed, what is open is flattened, then stop.
 
 Cancels, look-ups and reads pass at every level.
 """
@@ -12,7 +12,7 @@ from engine.domain.order import LegRole
 
 HIGHEST = 3
 
-_REPAIRS = frozenset({LegRole.CHASE, LegRole.UNWIND, LegRole.FLATTEN})
+_REPAIRS = frozenset({LegRole.CHASE, LegRole.HEDGE, LegRole.UNWIND, LegRole.FLATTEN})
 _REDUCES = frozenset({LegRole.UNWIND, LegRole.FLATTEN})
 
 

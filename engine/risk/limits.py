@@ -3,6 +3,7 @@
 Amounts compare in KRW; those given in USD or BTC go through the live rate, and a missing rate counts as a breach.
 A *position* here is what trades have opened and not closed: legs in flight at their worst case, naked remainders, dead
 letters. Pre-positioned inventory is none: a trade from inventory leaves the amount of coin that we hold unchanged.
+An open perpetual is one for as long as it stands.
 """
 
 from collections.abc import Mapping
@@ -94,6 +95,7 @@ class Held(Struct, frozen=True, kw_only=True):
 
     coin_krw: Decimal = ZERO  # of the trade's coin
     venue_krw: Mapping[str, Decimal] = {}
+    perp_krw: Mapping[str, Decimal] = {}  # venues of perpetuals: worth of all positions there
     total_krw: Decimal = ZERO
 
 
@@ -121,5 +123,7 @@ def ceiling(
     for venue in venues:
         room = limits.max_position_venue_usd * usd_krw - held.venue_krw.get(venue, ZERO)
         found.append(Ceiling(room, "position_venue"))
+        if venue in held.perp_krw:
+            found.append(Ceiling(limits.max_perp_venue_usd * usd_krw - held.perp_krw[venue], "position_perp"))
     tightest = min(found, key=lambda item: item.krw)
     return Ceiling(max(tightest.krw, ZERO), tightest.rule)

@@ -13,7 +13,7 @@ from engine.domain.market import Product
 from engine.domain.money import ZERO, exact
 from engine.domain.order import PlannedLeg, Side
 from engine.risk.latch import opens_trades
-from engine.risk.limits import Limits, ceiling
+from engine.risk.limits import Held, Limits, ceiling
 from engine.risk.situation import Seen, Situation
 
 
@@ -242,7 +242,10 @@ def _sizes(case: Case) -> Refused | None:
         if leg.quote_krw <= 0:
             return refuse("no_rate", f"no KRW rate for {leg.quote} is known", missing=leg.quote)
     notional = max(notional_krw(leg) for leg in case.legs)
-    highest = ceiling(limits, now.held, tuple(leg.venue for leg in case.legs), now.usd_krw, now.btc_krw)
+    # What only closes positions may be as large as they are.
+    closes = all(leg.reduce_only for leg in case.legs)
+    held = Held() if closes else now.held
+    highest = ceiling(limits, held, () if closes else tuple(leg.venue for leg in case.legs), now.usd_krw, now.btc_krw)
     if highest.rule == "no_rate":
         missing = "USD/KRW" if not now.usd_krw else "BTC/KRW"
         return refuse("no_rate", f"{missing} is not known, so the size limits count as breached", missing=missing)
@@ -269,6 +272,28 @@ def _balances(case: Case) -> Refused | None:
     return None
 
 
+def _margin(case: Case) -> Refused | None:
+    """A perpetual that would open or grow, where its account stands too near to being liquidated."""
+    limits = case.limits
+    for leg, seen in case.pairs():
+        at = seen.margin
+        if at is None:
+            continue
+        for used, most, when in (
+            (at.usage, limits.margin_reduce, "is needed"),
+            (at.usage_after, limits.margin_over, "would be needed"),
+        ):
+            if used is None or used >= most:
+                share = _pct(used) if used is not None else "more than all"
+                text = f"{share} of the equity at {leg.venue} {when} as margin, the limit is {_pct(most)}"
+                return refuse("margin_usage", text, venue=leg.venue, usage=used or 1, limit=most)
+        off, least = at.liquidation_off, limits.min_liquidation_distance
+        if off is not None and off < least:
+            text = f"{leg.venue} {leg.symbol} would be liquidated {_pct(off)} from here, the least is {_pct(least)}"
+            return refuse("liquidation_near", text, venue=leg.venue, distance=off, limit=least)
+    return None
+
+
 def _least(leg: PlannedLeg) -> Decimal:
     """What the order takes at its limit without any fee: a situation that names less has been filled wrongly.
 
@@ -292,6 +317,7 @@ RULES: tuple[Rule, ...] = (
     _prices,
     _sizes,
     _balances,
+    _margin,
 )
 
 MEANINGS: Mapping[str, str] = {
@@ -326,5 +352,8 @@ MEANINGS: Mapping[str, str] = {
     "position_coin": "Open positions in this coin would be too large.",
     "position_venue": "Open positions at this venue would be too large.",
     "position_total": "Open positions in all would be too large.",
+    "position_perp": "Open perpetuals at this venue would be too large.",
     "balance": "The account does not hold enough that is free and not reserved.",
+    "margin_usage": "Too much of the account's equity is needed as margin of its perpetuals.",
+    "liquidation_near": "The position that would grow stands too near to its liquidation.",
 }

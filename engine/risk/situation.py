@@ -8,6 +8,14 @@ from engine.domain.money import ZERO
 from engine.risk.limits import Held
 
 
+class Margin(Struct, frozen=True, kw_only=True):
+    """The account of perpetuals that a leg would open a position at. Shares of equity; None: nothing is left of it."""
+
+    usage: Decimal | None  # maintenance margin now
+    usage_after: Decimal | None
+    liquidation_off: Decimal | None = None  # of the mark, of the position that the leg would make larger; None: none
+
+
 class Seen(Struct, frozen=True, kw_only=True):
     """What is known around one leg, at the moment of the review. Prices in quote per base; floats are estimates."""
 
@@ -23,6 +31,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     needed: Decimal = ZERO  # of it at the worst case, fee included
     available: Decimal = ZERO  # of it: free minus reserved
     unknown_orders: int = 0  # orders without an answer that touch one of the leg's assets at this venue
+    margin: Margin | None = None  # None: a spot leg, or one that opens nothing
 
 
 class Situation(Struct, frozen=True, kw_only=True):

@@ -4,9 +4,11 @@ import pytest
 from msgspec import structs
 
 from engine.domain.errors import InvariantBroken
-from engine.risk.limits import PROFILES
+from engine.domain.market import Product
+from engine.risk.limits import PROFILES, Held
 from engine.risk.review import Approved, Refused, review
 from engine.risk.rules import MEANINGS
+from engine.risk.situation import Margin
 from tests.risk.made import BUY, GOOD, SELL, D, held, situation
 
 LIMITS = PROFILES["liveguard"]
@@ -71,6 +73,15 @@ CASES = [  # why, what is seen, changed limits, rule ("" = approved)
     ("not enough coin", {"sell_available": D("0.004")}, {}, "balance"),
     ("exactly enough", {"buy_available": D("340.6"), "sell_available": D("0.005")}, {}, ""),
     ("a need left out counts as the order itself", {"buy_needed": D(0), "buy_available": D(340)}, {}, "balance"),
+    ("perpetuals there are large already", {"held": Held(perp_krw={"binance": D("27120001")})}, {}, "position_perp"),
+    ("another venue's perpetuals do not matter", {"held": Held(perp_krw={"okx": D("99999999")})}, {}, ""),
+    ("69 % of the equity is margin", {"buy_margin": Margin(usage=D("0.69"), usage_after=D("0.79"))}, {}, ""),
+    ("70 % of it", {"buy_margin": Margin(usage=D("0.7"), usage_after=D("0.71"))}, {}, "margin_usage"),
+    ("it would lead to 80 %", {"buy_margin": Margin(usage=D("0.6"), usage_after=D("0.8"))}, {}, "margin_usage"),
+    ("nothing is left of it", {"buy_margin": Margin(usage=None, usage_after=None)}, {}, "margin_usage"),
+    ("a liquidation 9 % away", {"buy_margin": Margin(usage=D(0), usage_after=D(0), liquidation_off=D("0.09"))}, {},
+     "liquidation_near"),
+    ("and 10 % away", {"buy_margin": Margin(usage=D(0), usage_after=D(0), liquidation_off=D("0.1"))}, {}, ""),
 ]  # fmt: skip
 
 
@@ -106,6 +117,18 @@ def test_two_legs_on_one_account_are_added_up():
     found = review(legs, structs.replace(GOOD, seen=(seen, seen)), LIMITS)
     assert isinstance(found, Refused) and found.rule == "balance"
     assert found.numbers["needed"] == "0.006"
+
+
+def test_a_perpetual_pays_margin_and_what_closes_one_has_no_size_limit():
+    perp = structs.replace(SELL, venue="binance_usdm", symbol="BTCUSDT", quote="USDT", product=Product.PERP)
+    perp = structs.replace(perp, limit_price=D(68_000), planned_vwap=D(68_000), quote_krw=D(1_395))
+    seen = structs.replace(GOOD.seen[0], pays="USDT", needed=D(170), available=D(171))
+    full = structs.replace(GOOD, seen=(seen,), held=Held(coin_krw=D(10**9), total_krw=D(10**9)))
+    assert isinstance(review((perp,), full, LIMITS), Refused)
+    assert isinstance(review((structs.replace(perp, reduce_only=True),), full, LIMITS), Approved)
+    poor = structs.replace(full, held=Held(), seen=(structs.replace(seen, available=D(169)),))
+    found = review((perp,), poor, LIMITS)
+    assert isinstance(found, Refused) and found.rule == "balance"
 
 
 def test_a_leg_without_a_rate_counts_as_breached():

@@ -1,0 +1,235 @@
+"""Perpetuals closed again: a hedge with what it stood against, a position by a person's tap, everything at L3."""
+
+from decimal import Decimal
+
+from msgspec import structs
+
+from engine.core import placing, repairs, trades
+from engine.core.halt import reply
+from engine.core.state import Flattening, State
+from engine.domain import command as ask
+from engine.domain.effect import Reply, Severity
+from engine.domain.event import Commanded
+from engine.domain.market import Instrument, Product
+from engine.domain.money import NS_PER_S, ZERO, floor_to
+from engine.domain.order import LegRole, PlannedLeg, Policy, Side, TimeInForce, TradePlan, TradeState
+from engine.execution import trade as life
+from engine.execution.plan import NotExecutable, Priced, price_leg
+from engine.execution.trade import End, Repair, Trade
+from engine.risk.latch import HIGHEST, allows
+
+STRATEGY = "flatten"
+_MOST_TRIES = 5  # of one position at L3, each with a wider band
+_STUCK_NS = 30 * NS_PER_S
+
+
+def close_hedge(state: State, event: Commanded, command: ask.CloseHedge) -> Reply:
+    """A person's tap: the hedge, reduce-only, and what it stood against leave together."""
+    trade = state.hedged.get(command.trade_id)
+    if trade is None:
+        return reply(event, False, "no_hedge", f"{command.trade_id} has no hedge that stands")
+    refused = _why_not(state) or _unwind(state, trade, LegRole.UNWIND, with_residue=True)
+    if refused is not None:
+        return reply(event, False, refused.rule, refused.text, refused.numbers)
+    return reply(event, True, "", "the hedge is being closed", {"trade_id": command.trade_id})
+
+
+def close_position(state: State, event: Commanded, command: ask.ClosePosition) -> Reply:
+    """A person's tap: one perpetual that no hedge is, closed at the price of now, reduce-only."""
+    qty = loose(state).get((command.venue, command.symbol), ZERO)
+    if not qty:
+        text = f"{command.venue} {command.symbol} has no open position that stands by itself"
+        return reply(event, False, "no_position", text)
+    if any(trade.plan.key == _key(command.venue, command.symbol) for trade in state.live_trades.values()):
+        return reply(event, False, "orders_under_way", "it is being closed already")
+    refused = _why_not(state) or _open_flatten(state, command.venue, command.symbol, qty, 1, event.actor)
+    if refused is not None:
+        return reply(event, False, refused.rule, refused.text, refused.numbers)
+    return reply(event, True, "", "the position is being closed", {"venue": command.venue, "symbol": command.symbol})
+
+
+def _why_not(state: State) -> NotExecutable | None:
+    if not allows(state.level, LegRole.UNWIND):
+        return NotExecutable(rule="halted", text=f"halted at L{state.level}: {state.level_reason}", numbers={})
+    if not state.journal_writable:
+        return NotExecutable(rule="journal", text="the journal cannot be written", numbers={})
+    return None
+
+
+def loose(state: State) -> dict[tuple[str, str], Decimal]:
+    """Signed base of every open perpetual that is no trade's hedge."""
+    owned: dict[tuple[str, str], Decimal] = {}
+    for trade in [*state.hedged.values(), *state.live_trades.values()]:
+        for index, qty in life.standing(trade).items():
+            leg = trade.plan.leg(index)
+            owned[leg.venue, leg.symbol] = owned.get((leg.venue, leg.symbol), ZERO) + qty
+    return {
+        (venue, symbol): left
+        for venue in sorted(state.venues)
+        for symbol, at in sorted(state.ledger.positions(venue).items())
+        if (left := at.qty - owned.get((venue, symbol), ZERO))
+    }
+
+
+def _unwind(state: State, trade: Trade, role: LegRole, *, with_residue: bool) -> NotExecutable | None:
+    """Orders for every hedge of a trade, and for what it stood against; all or none."""
+    steps = [
+        Repair(role, index, Side.SELL if qty > 0 else Side.BUY, abs(qty), reduce_only=True)
+        for index, qty in life.standing(trade).items()
+    ]
+    left = life.residue(trade)
+    if with_residue and left and not trades.is_dust(state, trade, left):
+        lead = life.lagging(trade, left)[1]
+        steps.append(Repair(role, lead, trade.plan.legs[lead].side.opposite, abs(left)))
+    requests = []
+    for step in steps:
+        sized = trades.size_repair(state, trade, step)
+        if sized is None:
+            leg = trade.plan.leg(step.leg)
+            why = state.market.why_unusable(leg.venue, leg.symbol, state.now_ns) or "its book does not offer that much"
+            return NotExecutable(rule="no_price", text=f"{leg.venue} {leg.symbol}: {why}", numbers={"venue": leg.venue})
+        qty, limit = sized
+        requests.append(trades.follow_up(state, trade, structs.replace(step, qty=qty), limit))
+    repairs.reopen(state, trade)
+    trade.naked_since_ns = state.now_ns
+    placing.submit(state, trade, requests, None)
+    trades.show(state, trade)
+    return None
+
+
+def _open_flatten(state: State, venue: str, symbol: str, qty: Decimal, width: int, actor: str) -> NotExecutable | None:
+    """A trade of one leg that closes `qty` (signed) of a position; `width` times the usual band."""
+    rules, side = state.market.instruments.get((venue, symbol)), Side.SELL if qty > 0 else Side.BUY
+    unusable = state.market.why_unusable(venue, symbol, state.now_ns)
+    if rules is None or unusable:
+        text = f"{venue} {symbol}: {unusable or 'its rules are not known'}"
+        return NotExecutable(rule="no_price", text=text, numbers={"venue": venue})
+    size = floor_to(abs(qty), rules.qty_step)
+    band = state.config.plan.unwind_band_bps * width
+    priced = _as_deep_as_it_is(state, rules, side, size, band)
+    if priced is None:
+        return NotExecutable(rule="no_price", text=f"{venue} {symbol} shows no depth", numbers={"venue": venue})
+    size, at = priced
+    leg = PlannedLeg(
+        venue=venue,
+        symbol=symbol,
+        base=rules.base,
+        quote=rules.quote,
+        side=side,
+        qty=size,
+        limit_price=at.limit,
+        planned_vwap=at.vwap,
+        fee_bps=rules.taker_fee_bps,
+        quote_krw=state.krw_rates.get(rules.quote, ZERO),
+        product=Product.PERP,
+        reduce_only=True,
+    )
+    trade = Trade(plan=_plan(state, leg, actor), opened_ns=state.now_ns)
+    placing.adopt(state, trade)
+    order = placing.make_order(state, trade, 0, LegRole.FLATTEN, side, size, at.limit)
+    placing.submit(state, trade, [order], trade.plan)
+    state.counts["flattenings"] += 1
+    trades.show(state, trade)
+    return None
+
+
+def _as_deep_as_it_is(
+    state: State, rules: Instrument, side: Side, size: Decimal, band: Decimal
+) -> tuple[Decimal, Priced] | None:
+    """(size, price): all of it, else the halves of it that the book shows."""
+    while size >= rules.min_qty and size > 0:
+        priced = price_leg(state.market, rules, side, size, band)
+        if isinstance(priced, Priced):
+            return size, priced
+        size = floor_to(size / 2, rules.qty_step)
+    return None
+
+
+def _plan(state: State, leg: PlannedLeg, actor: str) -> TradePlan:
+    rules = state.config.plan
+    return TradePlan(
+        trade_id=state.next_id("t"),
+        strategy=STRATEGY,
+        opportunity_id=state.next_id("c"),
+        key=_key(leg.venue, leg.symbol),
+        legs=(leg,),
+        policy=Policy.SIMULTANEOUS,
+        hard_leg=0,
+        tif=TimeInForce.IOC,
+        rest_ms=0,
+        expected_profit_krw=ZERO,
+        expected_net=ZERO,
+        naked_deadline_ms=rules.naked_deadline_ms,
+        max_chase=rules.max_chase,
+        max_unwind=rules.max_unwind,
+        band_bps=rules.band_bps,
+        actor=actor,
+        created_ms=state.wall_ms,
+    )
+
+
+def _key(venue: str, symbol: str) -> str:
+    return f"{STRATEGY}:{venue}:{symbol}"
+
+
+def look(state: State) -> None:
+    """At L3, once a second: perpetuals first, what they stood against by the trade's own repairs, all told."""
+    if state.level < HIGHEST:
+        if state.flattening.since_ns:
+            state.flattening = Flattening()
+        return
+    run = state.flattening
+    run.since_ns = run.since_ns or state.now_ns
+    for trade in list(state.hedged.values()):
+        if _may_try(run, ("", trade.plan.trade_id)):
+            if _unwind(state, trade, LegRole.FLATTEN, with_residue=False) is None:
+                _tried(run, ("", trade.plan.trade_id))
+        elif trade.state is not TradeState.DEAD_LETTER:
+            trades.settle(state, trade, _given_up(f"its hedge could not be closed: {trade.reason}"))
+    busy = {leg.venue for trade in state.live_trades.values() for leg in trades.legs_in_use(trade)}
+    for (venue, symbol), qty in loose(state).items():
+        if venue not in busy:
+            _flatten_one(state, run, venue, symbol, qty)
+    _tell(state, run)
+
+
+def _flatten_one(state: State, run: Flattening, venue: str, symbol: str, qty: Decimal) -> None:
+    market = (venue, symbol)
+    if _may_try(run, market):
+        width = run.tries.get(market, 0) + 1
+        if _open_flatten(state, venue, symbol, qty, width, "halt") is None:
+            _tried(run, market)
+        return
+    last = next((t for t in reversed(state.trades.values()) if t.plan.key == _key(venue, symbol)), None)
+    if last is not None and last.state is not TradeState.DEAD_LETTER:
+        trades.settle(state, last, _given_up(f"{qty} {symbol} at {venue} could not be closed"))
+
+
+def _may_try(run: Flattening, what: tuple[str, str]) -> bool:
+    return run.tries.get(what, 0) < _MOST_TRIES
+
+
+def _tried(run: Flattening, what: tuple[str, str]) -> None:
+    run.tries[what] = run.tries.get(what, 0) + 1
+
+
+def _given_up(reason: str) -> End:
+    return End(TradeState.DEAD_LETTER, "dead_letter", reason)
+
+
+def _tell(state: State, run: Flattening) -> None:
+    """How far it is, whenever that has changed; and once that it does not move."""
+    left = tuple(
+        f"{at.qty:f} {symbol} {venue}"
+        for venue in sorted(state.venues)
+        for symbol, at in sorted(state.ledger.positions(venue).items())
+    )
+    if left != run.left:
+        text = f"still open: {', '.join(left)}" if left else "every perpetual is closed"
+        numbers = {"left": ", ".join(left), "count": str(len(left))}
+        state.alert("flattening", Severity.WARN if left else Severity.INFO, text, numbers=numbers)
+        run.left, run.since_ns, run.is_stuck = left, state.now_ns, False
+    elif left and not run.is_stuck and state.now_ns - run.since_ns > _STUCK_NS:
+        run.is_stuck = True
+        text = f"nothing closed for {_STUCK_NS // NS_PER_S} s: {', '.join(left)}"
+        state.alert("flatten_stuck", Severity.CRIT, text, numbers={"left": ", ".join(left), "count": str(len(left))})
