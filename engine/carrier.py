@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
 from engine.desk import Desk
@@ -26,36 +25,19 @@ from engine.domain.event import (
 from engine.domain.margin_event import FundingReported, PositionsReported
 from engine.domain.money import NS_PER_MS, ZERO, exact
 from engine.domain.order import OrderRequest, OrderStatus, TimeInForce
+from engine.latencies import Latencies
 from engine.risk.last_step import LastStep, Reference
 from engine.risk.latch import allows
+from engine.risk.latency import Stage
 from engine.storage.journal import Entry, Journal
 from engine.storage.latch import LatchStore
+from engine.venues.departure import Departure, watch
 from engine.venues.protocol import DeadMan, Margined, Orders
 
 log = logging.getLogger(__name__)
 
 _ENDS_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
 _STUCK_NS = 5_000 * NS_PER_MS  # a durable write takes milliseconds
-
-
-class Latencies:
-    """The newest samples of each stage, in µs."""
-
-    def __init__(self) -> None:
-        self.frame_to_send: deque[int] = deque(maxlen=2_000)  # trigger event seen -> handed to the venue's client
-        self.send_to_ack: deque[int] = deque(maxlen=2_000)
-
-    def summary(self) -> dict[str, object]:
-        """p50 and p99 of each stage, µs; 0 where there are no samples."""
-        return {
-            name: {"p50": _rank(samples, 0.50), "p99": _rank(samples, 0.99), "count": len(samples)}
-            for name, samples in (("frame_to_send_us", self.frame_to_send), ("send_to_ack_us", self.send_to_ack))
-        }
-
-
-def _rank(samples: deque[int], share: float) -> int:
-    ordered = sorted(samples)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0
 
 
 class Carrier:
@@ -180,11 +162,21 @@ class Carrier:
         venue = self._orders[order.venue]
         self._tell(OrderSent(cid=order.cid, seen_ns=sent_ns))
         self.latencies.frame_to_send.append((self._mono_ns() - effect.trigger_ns) // 1_000)
+        departure = watch()
         outcome = await _outcome(venue, order, self._mono_ns)
         if isinstance(outcome, OrderReported):
             self.latencies.send_to_ack.append((outcome.seen_ns - sent_ns) // 1_000)
+        self._time(order.venue, departure, effect.trigger_ns, outcome)
         log.info("order_outcome venue=%s symbol=%s cid=%s outcome=%s", order.venue, order.symbol, order.cid, outcome)
         self._tell(outcome)
+
+    def _time(self, venue: str, departure: Departure, trigger_ns: int, outcome: OrderEvent) -> None:
+        """A lost answer counts with the time that was waited for it; what never left has none."""
+        if departure.at_ns:
+            took_us = (departure.at_ns - trigger_ns) // 1_000
+            self.latencies.take(venue, departure.path, Stage.DECISION_WIRE, took_us)
+            answered_us = (outcome.seen_ns - departure.at_ns) // 1_000
+            self.latencies.take(venue, departure.path, Stage.WIRE_ACK, answered_us)
 
     async def _cancel(self, effect: Cancel) -> bool:
         """False when the venue did not answer it."""
@@ -217,7 +209,7 @@ class Carrier:
         return is_sure and all(task.result() for task in asked)
 
     async def _look_up(self, effect: LookUp) -> None:
-        asked_ns = self._mono_ns()
+        asked_ns, departure = self._mono_ns(), watch()
         try:
             report = await self._orders[effect.venue].look_up(effect.symbol, effect.cid)
         except OrderNotFound:
@@ -226,6 +218,9 @@ class Carrier:
             self._failed(effect.venue, "look_up", error)
         else:
             self._tell(OrderReported(report=report, seen_ns=self._mono_ns()))
+        if departure.at_ns:
+            took_us = (self._mono_ns() - departure.at_ns) // 1_000
+            self.latencies.take(effect.venue, "look_up", Stage.READ, took_us)
 
     async def _balances(self, effect: FetchBalances) -> None:
         venue, asked_ns = effect.venue, self._mono_ns()

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 _TICK_S = 0.1
 _LAG_LIMIT_NS = 250 * NS_PER_MS  # the supervisor is told only while the loop answers within this
 _LEAVE_S = 5
+_OUR_LAG_NS = 50 * NS_PER_MS  # of the loop: what was measured meanwhile is as much ours as the venue's
 _JOURNAL_STUCK_NS = 5 * NS_PER_S  # a durable write takes milliseconds; a disk that hangs says no word at all
 _LATE_NS = NS_PER_S // 2  # a tick so much overdue is made on the way of a frame
 _QUARTER_MS = 900_000  # midnight lies on a quarter of an hour UTC in every zone: the zone is asked once in each
@@ -131,6 +132,7 @@ class Shell:
                 fed_ns = now_ns
                 if self.worst_lag_ns < _LAG_LIMIT_NS:
                     alive()
+                self._tell_latencies(now_ns)
                 self.worst_lag_ns = 0
                 if self._journal_moves():
                     beat(self.desk.level)
@@ -144,6 +146,12 @@ class Shell:
                 self.desk.late_ns = NEVER_LATE
                 raise
             self.worst_lag_ns = max(self.worst_lag_ns, self._clock.mono_ns() - due_ns)
+
+    def _tell_latencies(self, now_ns: int) -> None:
+        """A second in which our own loop hung says nothing of the venues."""
+        found = self.carrier.latencies.drain(now_ns) if self.carrier is not None else []
+        for event in found if self.worst_lag_ns < _OUR_LAG_NS else ():
+            self.desk.handle(event)
 
     def _tick(self, now_ns: int) -> None:
         wall_ms = self._clock.wall_ms()

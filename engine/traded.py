@@ -10,12 +10,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from engine.desk import Desk
+from engine.domain.account_event import LatencySampled
 from engine.domain.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from engine.domain.event import LoansReported, WalletsReported, WarningsReported
 from engine.domain.market import Instrument
 from engine.domain.money import NS_PER_MS, NS_PER_S
 from engine.identity import named_as
-from engine.venues.protocol import Lender, Orders
+from engine.venues.departure import Departure, watch
+from engine.venues.protocol import Lender, Margined, Orders
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +42,19 @@ class Pace(Struct, frozen=True, kw_only=True):
 class TradedVenue:
     """One venue's asking. Life: construct → `run`, in a task of the daemon's group."""
 
-    def __init__(self, venue: Orders, symbols: Sequence[str], desk: Desk, tell_rules: TellRules, pace: Pace) -> None:
-        """`tell_rules(venue, asked, answered)` sorts by identity, tells the core, and returns what is certain."""
+    def __init__(
+        self,
+        venue: Orders,
+        symbols: Sequence[str],
+        desk: Desk,
+        tell_rules: TellRules,
+        pace: Pace,
+        leverage: int = 0,
+    ) -> None:
+        """`tell_rules(venue, asked, answered)` sorts by identity, tells the core, and returns what is certain.
+
+        `leverage` is of a venue of perpetuals.
+        """
         self._venue = venue
         self._symbols = tuple(symbols)
         self._desk = desk
@@ -74,9 +87,19 @@ class TradedVenue:
     async def _keep_warm(self) -> None:
         while True:
             await asyncio.sleep(self._pace.warm)
+            departure = watch()
             now_ms = await self._asked("clock", self._venue.server_time_ms)
+            self._time(departure)
             if now_ms is not None:
                 self.skew_ms = now_ms - time.time_ns() // NS_PER_MS
+
+    def _time(self, departure: Departure) -> None:
+        """One small question every so often: how the way there is while nothing is traded."""
+        if departure.at_ns:
+            now_ns = time.monotonic_ns()
+            took_us = (now_ns - departure.at_ns) // 1_000
+            event = LatencySampled(venue=self._venue.venue, path="clock", stage="read", us=(took_us,), seen_ns=now_ns)
+            self._desk.handle(event)
 
     async def _keep_rules(self, read_ns: int) -> None:
         """Once an hour, and when the core has a reason to doubt them."""

@@ -60,6 +60,11 @@ def _said(reader: Reader, view: AlertView) -> str:
             )
         case "countdown_off" if "foreign" in numbers:
             return reader.plain("venues.countdown_shared", count=numbers["foreign"])
+        case "venue_slow" | "venue_paced" if "usual_ms" in numbers:
+            stage, path = reader.named("stage", numbers["stage"]), reader.named("path", numbers["path"])
+            return reader.plain(
+                f"ring.{view.rule}", stage=stage, path=path, took=numbers["took_ms"], usual=numbers["usual_ms"]
+            )
         case "countdown_on":
             return reader.plain("ring.countdown_on", **numbers)
         case "more_alerts" | "held_back":

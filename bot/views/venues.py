@@ -6,7 +6,7 @@ from bot.views import money
 from bot.views.ages import age
 from bot.views.content import Button, Content, Markup
 from bot.views.reader import Reader
-from engine.control.messages import ConnectionView, CountdownView, OrderStreamView, VenueHealth
+from engine.control.messages import ConnectionView, CountdownView, OrderStreamView, PaceView, VenueHealth
 
 _LINES_SHOWN = 12
 _BUTTONS_A_ROW = 3
@@ -18,6 +18,8 @@ def venues(reader: Reader, views: Sequence[VenueHealth], now_ms: int) -> Content
     lines: list[str] = [reader.say("venues.head", time=reader.clock(now_ms))]
     for view in views:
         lines += [_state(reader, view), _figures(reader, view)]
+        if view.slow:
+            lines.append(reader.say("venues.slow"))
     buttons = [Button(text=reader.named("venue", view.venue), data=f"m:v:{view.venue}") for view in views]
     rows = [tuple(buttons[i : i + _BUTTONS_A_ROW]) for i in range(0, len(buttons), _BUTTONS_A_ROW)]
     rows.append((Button(text=reader.plain("button.refresh"), data="m:v:*"),))
@@ -77,6 +79,7 @@ def one(reader: Reader, view: VenueHealth, now_ms: int) -> Content:
         lines.append(_order_stream(reader, view.order_stream))
     if view.countdown.offered:
         lines.append(_countdown(reader, view.countdown))
+    lines += [_pace(reader, found) for found in view.paces]
     lines.append("")
     lines += [line for found in view.connections[:_LINES_SHOWN] for line in _line(reader, found)]
     if not view.connections:
@@ -106,6 +109,17 @@ def _order_stream(reader: Reader, found: OrderStreamView) -> Markup:
         age=age(reader, found.alive_age_ms),
         told=found.told,
         reconnects=found.reconnects,
+    )
+
+
+def _pace(reader: Reader, found: PaceView) -> Markup:
+    return reader.say(
+        "venues.pace_slow" if found.is_slow else "venues.pace",
+        stage=reader.named("stage", found.stage),
+        path=reader.named("path", found.path),
+        p50=_number(found.p50_ms),
+        p99=_number(found.p99_ms),
+        usual=_number(found.usual_ms) if found.usual_ms else "–",
     )
 
 

@@ -11,3 +11,13 @@ class CountdownSet(Struct, frozen=True, kw_only=True, tag=True):
     asked_ns: int
     seen_ns: int
     reason: str = ""  # why it could not be set; "" where the venue took it
+
+
+class LatencySampled(Struct, frozen=True, kw_only=True, tag=True):
+    """How long some requests of the last second took."""
+
+    venue: str
+    path: str  # native | ccxt | look_up | clock
+    stage: str  # engine.risk.latency.Stage
+    us: tuple[int, ...]
+    seen_ns: int

@@ -17,6 +17,8 @@ KIND_OF = {
     "interval_changed": "interval",
     "venue_down": "venue",
     "venue_up": "venue",
+    "venue_slow": "venue",
+    "venue_paced": "venue",
     "rate_budget": "budget",
     "gate_closed": "wallet",
     "gate_opened": "wallet",

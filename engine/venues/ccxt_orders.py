@@ -25,6 +25,7 @@ import msgspec
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, PremiaError, RateLimited, VenueRefused, VenueUnavailable
 from engine.domain.order import LegRole, OrderRequest
 from engine.net.outcome import NotSent, NoVerdict
+from engine.venues.departure import left
 from engine.venues.line import Line
 from engine.venues.verdict import Answer, Budget, Budgets, Dialect, exact_json
 
@@ -190,7 +191,9 @@ class CcxtClient:
             connector = aiohttp.TCPConnector(
                 ssl=ssl.create_default_context(cafile=certifi.where()), keepalive_timeout=_KEEP_ALIVE_S
             )
-            self._session = aiohttp.ClientSession(connector=connector)
+            tracing = aiohttp.TraceConfig()
+            tracing.on_request_headers_sent.append(_left)
+            self._session = aiohttp.ClientSession(connector=connector, trace_configs=[tracing])
             self.exchange.own_session = False
             self.exchange.session = _unfollowing(self._session)
         return self._session
@@ -285,6 +288,10 @@ class CcxtClient:
         self._budgets.orders.block(wait_s)
         self._budgets.reads.block(wait_s)
         raise RateLimited(f"{self.venue}: HTTP {answer.status} {_short(answer.text)}", wait_s)
+
+
+async def _left(*_: object) -> None:
+    left("ccxt")
 
 
 def _unfollowing(session: aiohttp.ClientSession) -> SimpleNamespace:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import certifi
 
 from engine.net.pooled_http import HttpPool
+from engine.venues.departure import left
 from engine.venues.settings import OrderSettings
 from engine.venues.verdict import Answer, exact_json
 
@@ -54,7 +55,9 @@ class HttpLine:
     async def send(self, params: Params, stamp_ms: int) -> Answer:
         def request() -> bytes:
             self.sent += 1
-            return self._write(params, stamp_ms)
+            written = self._write(params, stamp_ms)
+            left("native")
+            return written
 
         raw = await self._pool.ask(request)
         return answer_of(raw.status, raw.headers, raw.body)

@@ -17,6 +17,7 @@ from engine.domain.errors import BadFrame
 from engine.net.outcome import NotSent, NoVerdict
 from engine.net.ratelimit import TokenBucket
 from engine.net.ws import Heartbeat, Socket
+from engine.venues.departure import left
 from engine.venues.line import Params, tls_for
 from engine.venues.verdict import Answer
 
@@ -107,6 +108,7 @@ class SocketLine:
         frame = self._dialect.write(key, params, stamp_ms)
         asked = self._waiting[key] = _Asked(loop.create_future(), loop.time() + self._timeout_s)
         self._socket.send_now(frame)
+        left("native")
         if self._timer is None:
             self._timer = loop.call_at(asked.until_s, self._give_up)
         try:

@@ -55,7 +55,7 @@ async def test_a_hung_engine_is_struck_and_a_clean_stop_is_not(tmp_path: Path) -
         placed = await rest_an_order(stage, door)
 
         async def is_armed() -> bool:
-            return (await timer_of_gate(door))["armed_s"] == 6
+            return bool((await timer_of_gate(door))["armed_s"] == 6)
 
         await until(is_armed, 30)
         loop = asyncio.get_running_loop()
@@ -70,7 +70,7 @@ async def test_a_hung_engine_is_struck_and_a_clean_stop_is_not(tmp_path: Path) -
         await door.until("/v1/parents", lambda orders: orders[0]["state"] == "done", 60, "end of the order")
 
         async def is_disarmed() -> bool:
-            return (await timer_of_gate(door))["armed_s"] == 0
+            return bool((await timer_of_gate(door))["armed_s"] == 0)
 
         await until(is_disarmed, 60)
         await stage.engine.stop()

@@ -22,21 +22,22 @@ async def test_a_timer_strikes_unless_it_is_set_again_or_disarmed() -> None:
 
         async def rests_and_is_struck(venue: str) -> None:
             trader = await Trader(world, venue).start()
-            assert isinstance(trader.orders, DeadMan) and trader.orders.abilities.countdown
+            timer = trader.orders
+            assert isinstance(timer, DeadMan) and trader.orders.abilities.countdown
             wish = trader.wish(Side.BUY, TimeInForce.GTC, away=D("-0.2"))
             await trader.orders.place(wish)
             [placed] = trader.floor.exchange.orders.values()
-            await trader.orders.arm(60)
+            await timer.arm(60)
             began = time.monotonic()
-            await trader.orders.arm(1)  # less than the venue takes
+            await timer.arm(1)  # less than the venue takes
             await until(lambda: placed.state is State.CANCELLED, 60)
             assert time.monotonic() - began >= LEAST_S[venue] - 0.1
             assert (await trader.settled(wish.cid)).status is OrderStatus.CANCELLED
 
             again = trader.wish(Side.BUY, TimeInForce.GTC, away=D("-0.2"))
             await trader.orders.place(again)
-            await trader.orders.arm(60)
-            await trader.orders.arm(0)
+            await timer.arm(60)
+            await timer.arm(0)
             assert (await trader.orders.look_up(trader.symbol, again.cid)).status is OrderStatus.OPEN
             await trader.orders.cancel(trader.symbol, again.cid, "")
             await trader.close()
