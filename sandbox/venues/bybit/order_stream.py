@@ -20,7 +20,7 @@ _TOPICS = ("order", "execution", "wallet", "stopOrder")
 
 class _Request(Struct):
     op: str
-    req_id: str = ""
+    req_id: str | int = ""  # as it was sent
     args: list[object] = []
 
 
@@ -86,7 +86,7 @@ class OrderStream:
                 self._streams.part(socket, topic.partition(".")[0])
         self._answer(socket, asked.op, asked.req_id, True, "")
 
-    def _answer(self, socket: Socket, op: str, req_id: str, ok: bool, text: str) -> None:
+    def _answer(self, socket: Socket, op: str, req_id: str | int, ok: bool, text: str) -> None:
         say(socket, {"success": ok, "ret_msg": text, "op": op, "req_id": req_id, "conn_id": "c2"})
 
 
