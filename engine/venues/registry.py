@@ -9,7 +9,7 @@ from engine.domain.errors import ConfigError
 from engine.net.ratelimit import TokenBucket
 from engine.venues.line import Line
 from engine.venues.protocol import Orders, OrderStream
-from engine.venues.settings import NEEDS_PASSPHRASE, Key, OrderSettings
+from engine.venues.settings import MARGINED, NEEDS_PASSPHRASE, Key, OrderSettings
 from engine.venues.verdict import Budgets
 
 __all__ = ["NEEDS_PASSPHRASE", "build_orders", "lines_of", "streams_of"]
@@ -19,18 +19,25 @@ _ORDERS = {
     "binance": "BinanceOrders",
     "binance_usdm": "BinanceUsdmOrders",
     "bitget": "BitgetOrders",
+    "bitget_futures": "BitgetFuturesOrders",
     "bithumb": "BithumbOrders",
     "bybit": "BybitOrders",
     "bybit_linear": "BybitLinearOrders",
     "coinone": "CoinoneOrders",
     "gate": "GateOrders",
+    "gate_futures": "GateFuturesOrders",
     "kucoin": "KucoinOrders",
     "okx": "OkxOrders",
     "okx_swap": "OkxSwapOrders",
     "upbit": "UpbitOrders",
 }
 # Whose code stands in the folder of the same venue's spot market.
-_MODULES = {"bybit_linear": "bybit.linear", "okx_swap": "okx.swap_orders"}
+_MODULES = {
+    "bitget_futures": "bitget.futures",
+    "bybit_linear": "bybit.linear",
+    "gate_futures": "gate.futures",
+    "okx_swap": "okx.swap_orders",
+}
 
 _URGENT_SHARE = 0.3  # of every budget: what is left for cancels and look-ups when new orders have used the rest
 
@@ -38,9 +45,11 @@ _URGENT_SHARE = 0.3  # of every budget: what is left for cancels and look-ups wh
 def build_orders(
     name: str, config: OrderSettings, credential: Key, clock_ns: Callable[[], int] = time.monotonic_ns
 ) -> Orders:
-    """The order side of one venue. Raises ConfigError for a venue that nobody speaks to."""
+    """The order side of one venue. Raises ConfigError for a venue that nobody speaks to, or perpetuals unmargined."""
     if name not in _ORDERS:
         raise ConfigError(f"venues.{name}: no such venue, expected one of {', '.join(sorted(_ORDERS))}")
+    if name in MARGINED and not config.leverage:
+        raise ConfigError(f"venues.{name}: `leverage` must say how its positions are margined: 1 to 20")
     budgets = Budgets(_bucket(config.orders_per_second, clock_ns), _bucket(config.reads_per_second, clock_ns))
     module = importlib.import_module(f"engine.venues.{_MODULES.get(name, f'{name}.orders')}")
     make: Callable[[OrderSettings, Key, Budgets], Orders] = getattr(module, _ORDERS[name])

@@ -6,7 +6,12 @@ from typing import Protocol
 
 from engine.domain.market import FeeSide
 
-NEEDS_PASSPHRASE = frozenset({"bitget", "kucoin", "okx", "okx_swap"})  # venues whose key has a third part
+NEEDS_PASSPHRASE = frozenset(
+    {"bitget", "bitget_futures", "kucoin", "okx", "okx_swap"}
+)  # venues whose key has a third part
+
+# Venues of perpetuals with an account of their own: their configuration names a leverage.
+MARGINED = frozenset({"binance_usdm", "bitget_futures", "bybit_linear", "gate_futures", "kucoin_futures", "okx_swap"})
 
 
 class Key(Protocol):
@@ -50,6 +55,8 @@ class OrderSettings(Protocol):
     def ticks(self) -> Sequence[TickSetting]: ...
     @property
     def min_notional(self) -> Decimal: ...
+    @property
+    def leverage(self) -> int: ...
     @property
     def order_timeout_ms(self) -> int: ...
     @property

@@ -114,6 +114,7 @@ HOUSES: dict[str, House] = {
         open=lambda floors, sockets: gate.Gate(floors[0], floors[1], sockets),
         paths={"gate": {"ws": "/ws/v4/"}, "gate_futures": {"ws": "/v4/ws/usdt"}},
         trades=True,
+        margined=("gate_futures",),
     ),
     "bitget": House(
         venues=("bitget", "bitget_futures"),

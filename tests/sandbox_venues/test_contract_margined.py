@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from sandbox.venues.orders import State
 from sandbox.venues.positions import FlowKind
 from sandbox.world import World, WorldConfig
-from tests.sandbox_venues.test_contract_books import point_bybit, point_okx
+from tests.sandbox_venues.test_contract_books import point_bybit, point_gate, point_okx
 
 PAIR = "ETH/USDT:USDT"
 
@@ -46,6 +46,7 @@ class Case(Struct, frozen=True, kw_only=True):
     cancels_all: bool = True
     counts_unrealised: bool = False  # ccxt's total is the equity
     params: dict[str, Any] = {}  # with every order
+    leverage: dict[str, Any] = {}  # with every setting of it
 
 
 CASES = [
@@ -68,6 +69,17 @@ CASES = [
         types=("linear",),
         sign=-1,  # it passes on the venue's `execFee`
         amends=True,
+    ),
+    Case(
+        house="gate",
+        venue="gate_futures",
+        symbol="ETH_USDT",
+        kind=ccxt.gate,
+        point=point_gate,
+        types=("swap",),
+        cid="t-{}",
+        amends=True,
+        leverage={"marginMode": "cross"},
     ),
     Case(
         house="okx",
@@ -136,7 +148,7 @@ async def test_a_position_is_opened_reduced_and_closed(case):
         world.player.cancel()  # the market stands still: what is read is what is there
         bids, asks = floor.exchange.book(case.symbol)
         ten, four = float(lots(floor, case, 10)), float(lots(floor, case, 4))
-        await exchange.set_leverage(3, PAIR)
+        await exchange.set_leverage(3, PAIR, case.leverage)
         assert floor.exchange.clearing.leverage("trader", case.symbol) == 3
         placed = await place(case, exchange, "buy", ten, float(asks[5][0]), "open0001", timeInForce="IOC")
         truth = order_at(floor, case, "open0001")
@@ -198,7 +210,7 @@ async def test_refusals_reach_ccxt(case):
         with pytest.raises(plain_ccxt.InsufficientFunds):
             await place(case, exchange, "buy", much, float(price), "no000001")
         with pytest.raises(plain_ccxt.ExchangeError):
-            await exchange.set_leverage(1_000, PAIR)
+            await exchange.set_leverage(101, PAIR, case.leverage)
         assert not floor.exchange.orders
     if case.house == case.venue:  # no other account
         return

@@ -5,41 +5,31 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from ccxt.async_support.gate import gate  # type: ignore[import-untyped]
 from msgspec import Struct
 
 from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand, floor_to
-from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
-from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
+from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side
+from engine.venues.ccxt_orders import CcxtClient, Purpose, options, plain, wall_ms
 from engine.venues.gate import standing
+from engine.venues.gate.private import (
+    BPS_PER_ONE,
+    DIALECT,
+    LEAST_COUNTDOWN_S,
+    PREFIX,
+    TIFS,
+    Exchange,
+    server_time_ms,
+)
 from engine.venues.reports import fees_of, number
 from engine.venues.settings import Key, OrderSettings
-from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
+from engine.venues.verdict import Budgets
 
-_PREFIX = "t-"  # every client id must begin so
 _PAGE = 100
 _FINISHED_PAGES = 3
 _TRADES_PAGE = 1_000
-_LEAST_COUNTDOWN_S = 5
 _CENT = Decimal("0.01")
-_BPS_PER_ONE = 10_000
-_TIFS = {TimeInForce.GTC: "gtc", TimeInForce.IOC: "ioc", TimeInForce.FOK: "fok", TimeInForce.POST_ONLY: "poc"}
-
-
-class _Exchange(Hooked, gate):  # type: ignore[misc]
-    """ccxt wants the section beside the path: `spot/orders` is `orders` of `spot`."""
-
-    expiry_ms = 0
-
-    def sign(self, path: str, api: Any, method: str = "GET", params: Any = None) -> Any:
-        section, _, rest = path.partition("/")
-        request = super().sign(rest, [api[0], section], method, {} if params is None else params)
-        if (method, path) == ("POST", "spot/orders"):
-            # Past this moment of its own clock the venue drops the order unprocessed.
-            request["headers"]["x-gate-exptime"] = str(self.nonce() + self.expiry_ms)
-        return request
 
 
 class _State(StrEnum):
@@ -101,33 +91,6 @@ class _Market(Struct):
     min_quote_amount: str = ""
 
 
-class _Time(Struct):
-    server_time: int
-
-
-def _error_of(body: Any) -> tuple[str, str] | None:
-    if not isinstance(body, dict) or "label" not in body:
-        return None
-    return str(body["label"]), str(body.get("message") or body.get("detail") or "")
-
-
-def _obey(answer: Answer, budgets: Budgets) -> None:
-    """`X-Gate-RateLimit-Requests-Remain` counts one endpoint down; which one is not said: reads rest."""
-    if answer.headers.get("x-gate-ratelimit-requests-remain") == "0":
-        budgets.reads.calm(1.0)
-
-
-_DIALECT = Dialect(
-    error_of=_error_of,
-    unknown=frozenset({"INTERNAL", "SERVER_ERROR", "TOO_BUSY"}),
-    limited=frozenset({"TOO_MANY_REQUESTS", "TOO_FAST"}),
-    not_found=frozenset({"ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND"}),
-    duplicate=("REPEATED_CREATION", "uplicate"),
-    wait_s=lambda answer: retry_after_s(answer, 10.0 if answer.status == 429 else 60.0),  # windows of ten seconds
-    obey=_obey,
-)
-
-
 class GateOrders:
     """One spot account. The venue takes its fee from what is received, or in GT, or in points."""
 
@@ -136,22 +99,22 @@ class GateOrders:
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         self.venue = "gate"
         self.late_acceptance_ms = config.order_timeout_ms + config.settle_margin_ms
-        self._exchange = _Exchange(options(credential.key, credential.secret, config.order_timeout_ms))
+        self._exchange = Exchange(options(credential.key, credential.secret, config.order_timeout_ms))
         self._exchange.expiry_ms = config.order_timeout_ms
-        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets)
+        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, DIALECT, budgets)
         self._config = config
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)
         params: dict[str, Any] = {
-            "text": _PREFIX + order.cid,
+            "text": PREFIX + order.cid,
             "currency_pair": order.symbol,
             "type": "limit",
             "account": "spot",
             "side": order.side.value,
             "amount": plain(order.qty),
             "price": plain(order.price),
-            "time_in_force": _TIFS[order.tif],
+            "time_in_force": TIFS[order.tif],
         }
         if order.kind is OrderKind.MARKET:
             params |= {"type": "market", "time_in_force": "ioc"}
@@ -164,12 +127,12 @@ class GateOrders:
         raise VenueRefused("unsupported", "gate: open orders are not changed here, but cancelled and placed anew")
 
     async def cancel(self, symbol: str, cid: str, venue_order_id: str) -> None:
-        params = {"order_id": venue_order_id or _PREFIX + cid, "currency_pair": symbol}
+        params = {"order_id": venue_order_id or PREFIX + cid, "currency_pair": symbol}
         await self._client.ask(Purpose.CANCEL, "DELETE", "spot/orders/{order_id}", params, dict[str, Any])
 
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
         """By text while the venue keeps it (an hour after the end), else among the ended; then its trades are asked."""
-        text = _PREFIX + cid
+        text = PREFIX + cid
         params = {"order_id": text, "currency_pair": symbol}
         try:
             row = await self._client.ask(Purpose.LOOK_UP, "GET", "spot/orders/{order_id}", params, _Order)
@@ -190,7 +153,7 @@ class GateOrders:
         while True:
             params = {"page": page, "limit": _PAGE}  # so many of each pair
             pairs = await self._client.ask(Purpose.READ, "GET", "spot/open_orders", params, list[_Pair])
-            reports += [self._report(row, row.text.removeprefix(_PREFIX)) for pair in pairs for row in pair.orders]
+            reports += [self._report(row, row.text.removeprefix(PREFIX)) for pair in pairs for row in pair.orders]
             if all(len(pair.orders) < _PAGE for pair in pairs):
                 return reports
             page += 1
@@ -221,16 +184,11 @@ class GateOrders:
 
     async def arm(self, timeout_s: int) -> None:
         """Every open order is cancelled unless this comes again in time; 0 disarms. Five seconds at least."""
-        params = {"timeout": max(timeout_s, _LEAST_COUNTDOWN_S) if timeout_s else 0}
+        params = {"timeout": max(timeout_s, LEAST_COUNTDOWN_S) if timeout_s else 0}
         await self._client.ask(Purpose.CANCEL, "POST", "spot/countdown_cancel_all", params, dict[str, Any])
 
     async def server_time_ms(self) -> int:
-        sent_ms = wall_ms()
-        time = await self._client.ask(Purpose.READ, "GET", "spot/time", {}, _Time, "public")
-        received_ms = wall_ms()
-        # The expiry follows the venue's clock, never ahead of it: a request then expires no later than we count.
-        self._exchange.options["timeDifference"] = received_ms - time.server_time
-        return time.server_time + (received_ms - sent_ms) // 2
+        return await server_time_ms(self._client, self._exchange)
 
     async def warm(self) -> None:
         """Connect, learn the venue's clock and prove the key before the first order. Raises VenueRefused."""
@@ -280,8 +238,8 @@ class GateOrders:
             qty_step=step,
             min_qty=max(number(self.venue, market.min_base_amount), step),
             min_notional=number(self.venue, market.min_quote_amount) or self._config.min_notional,
-            maker_fee_bps=rates.maker_fee * _BPS_PER_ONE,
-            taker_fee_bps=rates.taker_fee * _BPS_PER_ONE,
+            maker_fee_bps=rates.maker_fee * BPS_PER_ONE,
+            taker_fee_bps=rates.taker_fee * BPS_PER_ONE,
             fee_side=self._config.fee_side,
             source="venue",
             fee_source="account",

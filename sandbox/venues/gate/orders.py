@@ -26,11 +26,11 @@ from sandbox.venues.trading import (
     stamped_ms,
 )
 
-_TEXT = re.compile(r"t-[0-9A-Za-z_.-]{1,28}")
+TEXT = re.compile(r"t-[0-9A-Za-z_.-]{1,28}")
 _TIFS = {"gtc": Tif.GTC, "ioc": Tif.IOC, "fok": Tif.FOK, "poc": Tif.POST_ONLY}
 _TIF_NAMES = {tif: name for name, tif in _TIFS.items()}
 _STP = {"cn": Stp.CANCEL_TAKER, "co": Stp.CANCEL_MAKER, "cb": Stp.CANCEL_BOTH, "-": Stp.NONE}
-_STAMP_MS = 60_000
+STAMP_MS = 60_000
 _TEXT_KEPT_MS = 3_600_000  # of an order that has ended
 _LEAST_COUNTDOWN_S = 5
 REFUSALS = {
@@ -87,7 +87,7 @@ class Desk:
         credential = auth.gate(
             request.headers, request.method, request.path, query, await request.read(), self._floor.keys
         )
-        stamped_ms(request.headers.get("Timestamp", ""), self._floor.clock(), _STAMP_MS, _STAMP_MS, 1_000)
+        stamped_ms(request.headers.get("Timestamp", ""), self._floor.clock(), STAMP_MS, STAMP_MS, 1_000)
         return credential.account
 
     def _check_expiry(self, request: web.Request) -> None:
@@ -202,7 +202,7 @@ def _wish(account: str, body: Mapping[str, object]) -> OrderRequest:
     if tif not in _TIFS or (market and tif not in ("ioc", "fok")):
         raise Malformed("time_in_force")
     text = str(body.get("text") or "")
-    if text and not _TEXT.fullmatch(text):
+    if text and not TEXT.fullmatch(text):
         raise Malformed("text")
     if body.get("account", "spot") not in ("spot", "unified"):
         raise Malformed("account")

@@ -1,4 +1,4 @@
-"""Gate's v4 REST: spot and USDT futures below one host; spot is traded, too."""
+"""Gate's v4 REST: spot and USDT futures below one host."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from aiohttp import web
 from sandbox.venues.auth import Denied
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
+from sandbox.venues.gate.futures import FuturesDesk
 from sandbox.venues.gate.orders import Desk, denial, refusal
 from sandbox.venues.gate.socket import Frames, Talk, named, pairs, ticker_of
 from sandbox.venues.limits import Window
@@ -20,6 +21,7 @@ from sandbox.venues.spelling import json_bytes, plain
 
 _PER_WINDOW, _WINDOW_MS = 200, 10_000  # per endpoint
 _IDLE_SECONDS = 30.5  # unless a subscription sends
+_PLACEMENTS = ("/api/v4/spot/orders", "/api/v4/futures/usdt/orders")
 _CONTRACTS = {"BTC": "0.0001", "ETH": "0.01", "XRP": "10"}
 
 
@@ -35,7 +37,17 @@ def rules() -> tuple[VenueRules, VenueRules]:
         refuses_taking_post_only=True,
     )
     futures = perps(lambda base: f"{base}_USDT", _CONTRACTS)
-    return spots, venue("gate_futures", "0.0002", "0.0005", FeeFrom.QUOTE, futures)
+    contracts = venue(
+        "gate_futures",
+        "0.0002",
+        "0.0005",
+        FeeFrom.QUOTE,
+        futures,
+        client_ids=ClientIds.UNIQUE_AMONG_OPEN,
+        refuses_taking_post_only=True,
+        margined=True,
+    )
+    return spots, contracts
 
 
 class Product:
@@ -55,6 +67,7 @@ class Gate(Public):
         self._futures = Product(futures, 88_000_000)
         self._settled = Settlements(futures)
         self._desk = Desk(spots, _yes)
+        self._futures_desk = FuturesDesk(futures, _yes, _no)
 
     def routes(self) -> list[web.RouteDef]:
         spots, futures = "/api/v4/spot", "/api/v4/futures/{settle}"
@@ -77,10 +90,11 @@ class Gate(Public):
             web.get(f"{futures}/tickers", self._futures_tickers),
             web.get(f"{futures}/funding_rate", self._funding),
             *self._desk.routes(),
+            *self._futures_desk.routes(),
         ]
 
     def is_placement(self, request: web.Request) -> bool:
-        return (request.method, request.path) == ("POST", "/api/v4/spot/orders")
+        return request.method == "POST" and request.path in _PLACEMENTS
 
     def admit(self, request: web.Request) -> dict[str, str]:
         left, now_ms = self.take(request, scope=endpoint(request)), self.floor.clock()

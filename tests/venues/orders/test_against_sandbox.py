@@ -14,6 +14,7 @@ from engine.domain.market import FeeSide
 from engine.domain.money import ceil_price, floor_price, floor_to
 from engine.domain.order import LegRole, OrderKind, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.registry import build_orders, lines_of
+from engine.venues.settings import MARGINED
 from sandbox.faults import Fault
 from sandbox.world import World, WorldConfig
 from tests.venues.orders.stage import config
@@ -36,10 +37,11 @@ SYMBOLS = {
     "coinone": "KRW-ETH",
     "binance_usdm": "ETHUSDT",
     "bybit_linear": "ETHUSDT",
+    "gate_futures": "ETH_USDT",
     "okx_swap": "ETH-USDT-SWAP",
 }
 # Where fees are in the quote asset on both sides.
-QUOTED = ("upbit", "bithumb", "coinone", "kucoin", "bybit_linear", "okx_swap", "binance_usdm")
+QUOTED = ("upbit", "bithumb", "coinone", "kucoin", "bybit_linear", "okx_swap", "binance_usdm", "gate_futures")
 
 
 class Trader:
@@ -60,6 +62,7 @@ class Trader:
             "late_acceptance_ms": 600,
             "min_notional": D(0),
             "order_path": path,
+            "leverage": 2 if venue in MARGINED else 0,
             "order_ws_base": "ws" + world.urls[venue]["rest"].removeprefix("http"),
         }
         self.credential = credential = Credential(key.key, key.secret, getattr(key, "passphrase", ""))
