@@ -17,7 +17,7 @@ from engine.native import which
 from engine.net.http import Http
 from engine.storage.latch import read_latch
 from engine.venues.fx import decode_source
-from engine.venues.protocol import Orders
+from engine.venues.protocol import Margined, Orders
 from engine.venues.registry import NEEDS_PASSPHRASE, build_orders
 
 _MIN_FREE_BYTES = 500 * 1024 * 1024
@@ -126,7 +126,10 @@ async def _clock(orders: Orders) -> tuple[bool, str]:
 
 async def _account(orders: Orders) -> tuple[bool, str]:
     balances = await orders.balances()
-    return True, f"the key is accepted; {len(balances)} assets held"
+    held = f"{len(balances)} assets held"
+    if isinstance(orders, Margined):
+        held += f", {len(await orders.positions())} positions open"
+    return True, f"the key is accepted; {held}"
 
 
 async def _rules(orders: Orders, config: VenueConfig) -> tuple[bool, str]:

@@ -54,7 +54,7 @@ class Markets:
         tasks.create_task(self._wiring.run(), name="rate budgets")
         for name, config in self._venues.items():
             if name in orders:
-                at = TradedVenue(orders[name], config.symbols, self._desk, self._tell_rules, Pace())
+                at = TradedVenue(orders[name], config.symbols, self._desk, self._tell_rules, Pace(), config.leverage)
                 self._traded[name] = at
                 tasks.create_task(at.run(), name=f"traded {name}")
             if not self._config.feed_processes:

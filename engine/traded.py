@@ -60,6 +60,7 @@ class TradedVenue:
         self._desk = desk
         self._tell_rules = tell_rules
         self._pace = pace
+        self._leverage = leverage
         self._assets: dict[str, str] = {}  # the venue's code of a coin -> the asset that it is
         self._is_whole = True  # every market of ours is there
         self.skew_ms: int | None = None  # the venue's clock minus ours, newest reading
@@ -133,6 +134,8 @@ class TradedVenue:
 
     async def _read_rules(self) -> None:
         answered = tuple(await self._venue.instruments(self._symbols))
+        if isinstance(self._venue, Margined):  # before the core may trade there, and again where a person changed it
+            await self._venue.prepare([rules.symbol for rules in answered], self._leverage)
         certain = self._tell_rules(self._venue.venue, self._symbols, answered)
         self._assets = named_as(answered, certain)
         self._is_whole = len(answered) == len(self._symbols)

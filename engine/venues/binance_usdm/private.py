@@ -107,7 +107,7 @@ class Position(Struct):
     positionAmt: Decimal  # base, signed
     entryPrice: Decimal
     markPrice: Decimal
-    liquidationPrice: Decimal  # zero where there is none
+    liquidationPrice: Decimal = ZERO  # and where there is none
     initialMargin: Decimal = ZERO
 
 

@@ -26,29 +26,32 @@ from tests.venues.orders.test_standing import say
 from tests.waiting import until
 
 SYMBOLS = {"upbit": "KRW-BTC", "binance": "BTCUSDT", "okx": "BTC-USDT"}
+PERPS = {"binance_usdm": "BTCUSDT"}
+LEVERAGE = 3
 QUICK = Pace(warm=0.2, rules=60.0, rules_short=60.0, rules_least=0.2, look=0.05, wallets=0.2, warnings=0.2, loans=0.2)
 
 
 class House:
     """One venue of the sandbox, the desk, and what asks the one for the other."""
 
-    def __init__(self, world, name):
-        self.world, self.name, self.symbol = world, name, SYMBOLS[name]
+    def __init__(self, world, name, *overlays):
+        self.world, self.name, self.symbol = world, name, (SYMBOLS | PERPS)[name]
         key = world.credentials[name]
         settings = config(
             world.urls[name]["rest"],
             symbols=(self.symbol, self.symbol.replace("BTC", "NOPE")),
             ticks=KRW_TICKS if name == "upbit" else (),
             order_timeout_ms=3_000,
+            leverage=LEVERAGE if name in PERPS else 0,
         )
         self.orders = build_orders(name, settings, Credential(key.key, key.secret, getattr(key, "passphrase", "")))
-        self.state = State(core_config(configured(())))
+        self.state = State(core_config(configured(overlays)))
         self.desk = Desk(self.state, time.monotonic_ns, dict)
         self.desk.wire({})
         self.state.recovering = False
         self.notices: list[Notice] = []
         self.desk.subscribe(self.notices.append)
-        self.traded = TradedVenue(self.orders, settings.symbols, self.desk, self.tell, QUICK)
+        self.traded = TradedVenue(self.orders, settings.symbols, self.desk, self.tell, QUICK, settings.leverage)
 
     def tell(self, name, asked, answered):
         doubtful = {symbol: "not listed" for symbol in set(asked) - {rules.symbol for rules in answered}}
@@ -69,13 +72,14 @@ class House:
 
 
 @asynccontextmanager
-async def house(name):
+async def house(name, *overlays):
     async with World(WorldConfig(seed=7, episodes=False, houses=(name,))) as world:
-        made = House(world, name)
+        made = House(world, name, *overlays)
         asking = asyncio.create_task(made.traded.run())
         try:
-            await until(lambda: made.rules is not None and made.state.wanted.told_wallets, 20)
-            await until(lambda: bool(made.state.wanted.told_warnings), 20)
+            await until(lambda: made.rules is not None, 20)
+            if name in SYMBOLS:
+                await until(lambda: made.state.wanted.told_wallets and made.state.wanted.told_warnings, 20)
             yield made
         finally:
             asking.cancel()
@@ -133,6 +137,17 @@ async def test_what_loans_cost_is_shown_with_its_age(name):
         await until(lambda: boards.fundings(at.state, "BTC").loans[0].hourly == pytest.approx(0.00002), 20)
         await at.say("loans", asset="BTC")
         await until(lambda: boards.fundings(at.state, "BTC").loans == (), 20)
+
+
+async def test_perpetuals_are_prepared_before_they_are_traded_and_again_when_a_person_changed_them(tmp_path):
+    overlay = tmp_path / "perps.yaml"
+    overlay.write_text("venues: {binance_usdm: {trade: true}}\n")
+    async with house("binance_usdm", overlay) as at:
+        clearing = at.world.floors[at.name].exchange.clearing
+        assert clearing.leverage("trader", at.symbol) == LEVERAGE
+        clearing.set_leverage("trader", at.symbol, 50)
+        at.state.wanted.ask(at.name, time.monotonic_ns(), "to see it set back")
+        await until(lambda: clearing.leverage("trader", at.symbol) == LEVERAGE, 20)
 
 
 def _is_logged(caplog, line):
