@@ -34,6 +34,7 @@ from engine.storage.latch import FileLatch
 from engine.storage.queries import Queries
 from engine.storage.rollup import roll_up, snapshot
 from engine.storage.rows import exchange_row
+from engine.storage.watch_beat import WATCH_BEAT_FILE, read_watch_beat, shown
 from engine.storage.writer import Writer
 from engine.strategies import curve
 from engine.streams import Streams
@@ -76,6 +77,7 @@ class Daemon:
         self._shell = Shell(config, clock, FileLatch(self._data / "latch.json"), self._metrics, events)
         self.desk = self._shell.desk
         self._heart = Heart(self._data / BEAT_FILE)
+        self.desk.watchdog = lambda: shown(read_watch_beat(self._data / WATCH_BEAT_FILE), _wall_ms())
         self._markets = Markets(config, identity, self.desk)
 
     async def run(self) -> None:

@@ -8,6 +8,8 @@ from os import SEEK_END
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from msgspec.structs import replace
+
 from engine.core import boards, parent_cards, parent_commands, views
 from engine.core.state import State, encode
 from engine.core.step import decide, tell
@@ -25,6 +27,7 @@ from engine.domain.view import (
     StatusView,
     StrategyView,
     TradeView,
+    WatchdogView,
 )
 
 log = logging.getLogger(__name__)
@@ -89,6 +92,7 @@ class Desk:
         self._reply: Reply | None = None
         self._broken = False
         self.wires: Callable[[], Wires] = Wires  # what the sockets tell, handed in by who holds them
+        self.watchdog: Callable[[], WatchdogView] = WatchdogView  # its own file, read by who has disks
         self.on_broken: Callable[[], None] = lambda: None  # ends the process
         self.late_ns = NEVER_LATE  # an event of then or later: the loop's own tick is overdue
         self.on_late: Callable[[], None] = lambda: None  # moves `late_ns` on
@@ -161,7 +165,7 @@ class Desk:
         return lambda: self._listeners.remove(listener)
 
     def status(self) -> StatusView:
-        return views.status(self.state)
+        return replace(views.status(self.state), watchdog=self.watchdog())
 
     def strategies(self) -> Sequence[StrategyView]:
         return views.strategies(self.state)

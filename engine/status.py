@@ -3,15 +3,18 @@
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec import to_builtins
 from rich.console import Console
 from rich.table import Table
 
 from engine.config import load
 from engine.control.client import Door, DoorRefused, DoorUnavailable
-from engine.control.messages import OrderStreamView, StatusView, VenueHealth
+from engine.control.messages import OrderStreamView, StatusView, VenueHealth, WatchdogView
+from engine.storage.watch_beat import WATCH_BEAT_FILE, read_watch_beat, shown
 
 _ACTOR = "cli"
 _MINUS = "−"
@@ -25,6 +28,7 @@ def run(directory: Path, overlays: tuple[Path, ...], as_json: bool) -> int:
         status, venues = asyncio.run(_ask(socket))
     except (DoorUnavailable, DoorRefused) as error:
         print(f"premia: the engine does not answer at {socket}: {error}", file=sys.stderr)
+        _tell_watchdog(Path(config.data_dir))
         return 1
     if as_json:
         body = {
@@ -35,6 +39,7 @@ def run(directory: Path, overlays: tuple[Path, ...], as_json: bool) -> int:
         return 0
     console = Console()
     console.print(headline(status))
+    console.print(watchdog(status.watchdog, status.wall_ms))
     console.print(table(venues, status.wall_ms))
     for venue in venues:
         is_told = venue.order_stream is not None
@@ -64,6 +69,25 @@ async def _ask(socket: Path) -> tuple[StatusView, Sequence[VenueHealth]]:
     async with Door(socket=socket) as door:
         reads = door.reads(_ACTOR)
         return await reads.status(), await reads.venues()
+
+
+def _tell_watchdog(data: Path) -> None:
+    """While the engine is gone its guard is what counts: its own file tells of it."""
+    now_ms = time.time_ns() // 1_000_000
+    found = shown(read_watch_beat(data / WATCH_BEAT_FILE), now_ms)
+    if found.known:
+        view = WatchdogView.model_validate(to_builtins(found))
+        Console(stderr=True).print(f"premia: {watchdog(view, now_ms)}")
+
+
+def watchdog(found: WatchdogView, wall_ms: int) -> str:
+    """One line, in the console's markup."""
+    if not found.known:
+        return "watchdog [yellow]has never run here[/]"
+    state = "[green]alive[/]" if found.alive else f"[red]silent for {found.beat_age_ms / 1_000:.0f} s[/]"
+    sees = f", sees the engine {found.sight}" if found.alive else ""
+    last = f" · last act: {found.act} {(wall_ms - found.act_ms) / 60_000:.0f} min ago" if found.act else ""
+    return f"watchdog {state}{sees}{last}"
 
 
 def headline(status: StatusView) -> str:

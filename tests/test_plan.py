@@ -72,7 +72,7 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     ),
     "engine.traded": ("engine.desk", "engine.domain", "engine.identity", "engine.venues"),
     "engine.watchdog": ("engine.config", "engine.domain", "engine.net", "engine.storage", "engine.venues"),
-    "engine.status": ("engine.config", "engine.control"),
+    "engine.status": ("engine.config", "engine.control", "engine.storage"),
     "engine.recordings": ("engine.domain",),
     "engine.frames": ("engine.domain", "engine.market", "engine.recordings", "engine.venues"),
     "engine.collect": ("engine.config", "engine.domain", "engine.venues"),

@@ -8,7 +8,7 @@ from bot.views.card import headline
 from bot.views.content import Content
 from bot.views.reader import Reader
 from bot.views.receipt import receipt
-from engine.control.messages import BalanceView, OpportunityView, StatusView, TradeView, VenueView
+from engine.control.messages import BalanceView, OpportunityView, StatusView, TradeView, VenueView, WatchdogView
 
 _SHOWN = 12
 
@@ -35,6 +35,8 @@ def status(reader: Reader, view: StatusView) -> Content:
     open_breakers = [name for name, state in view.breakers.items() if state != "closed"]
     if open_breakers:
         lines.append(reader.say("status.breakers", names=", ".join(reader.named("breaker", n) for n in open_breakers)))
+    if view.watchdog.known:
+        lines.append(_watchdog(reader, view.watchdog))
     lines.append(_rates(reader, view))
     lines.append(reader.say("status.pnl", krw=money.won_signed(view.pnl_today_krw), trades=view.trades_today))
     core = "\n".join(lines)
@@ -42,6 +44,18 @@ def status(reader: Reader, view: StatusView) -> Content:
         "status.as_of", time=reader.clock(view.wall_ms), uptime=money.duration(view.uptime_ms, reader.language)
     )
     return Content(text=f"{core}\n{as_of}", core=core)
+
+
+def _watchdog(reader: Reader, found: WatchdogView) -> str:
+    """Without ages: the pinned card is edited only where something has changed."""
+    if not found.alive:
+        return reader.say("status.watchdog_gone")
+    if not found.act:
+        return reader.say("status.watchdog", sight=reader.named("sight", found.sight))
+    act = reader.named("act", found.act)
+    return reader.say(
+        "status.watchdog_acted", sight=reader.named("sight", found.sight), act=act, time=reader.clock(found.act_ms)
+    )
 
 
 def _rates(reader: Reader, view: StatusView) -> str:

@@ -54,6 +54,7 @@ from engine.control.views import (
     TradeView,
     VenueView,
     WarningView,
+    WatchdogView,
 )
 
 __all__ = [
@@ -104,6 +105,7 @@ __all__ = [
     "VenueHealth",
     "VenueView",
     "WarningView",
+    "WatchdogView",
 ]
 
 Text = Annotated[str, Field(max_length=500)]

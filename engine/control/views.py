@@ -248,6 +248,17 @@ class BalanceView(Message):
     age_ms: int
 
 
+class WatchdogView(Message):
+    """The process that cancels what rests when the engine is gone."""
+
+    known: bool = False
+    alive: bool = False
+    beat_age_ms: int = 0
+    sight: str = ""
+    act: str = ""
+    act_ms: int = 0
+
+
 class StatusView(Message):
     instance: str
     wall_ms: int
@@ -270,6 +281,7 @@ class StatusView(Message):
     trades_today: int
     steps: int
     events: dict[str, int]
+    watchdog: WatchdogView = WatchdogView()
 
 
 class Fee(Message):

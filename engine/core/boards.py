@@ -72,7 +72,7 @@ def venue(state: State, held: VenueState, wires: Wires) -> VenueHealth:
         connections=lines,
         countdown=countdowns.view(state, held),
         paces=latency.views(state, name),
-        slow=state.latency.why_slow(name, now_ns),
+        slow=state.watch.latency.why_slow(name, now_ns),
         order_stream=_order_stream(held, wires),
     )
 

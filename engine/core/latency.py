@@ -15,12 +15,12 @@ _MOST_ACKED = 1_000
 def on_sampled(state: State, event: LatencySampled) -> None:
     if event.venue in state.venues:
         for us in event.us:
-            state.latency.take(event.venue, event.path, Stage(event.stage), us, event.seen_ns)
+            state.watch.latency.take(event.venue, event.path, Stage(event.stage), us, event.seen_ns)
 
 
 def note_report(state: State, order: OrderState, was: OrderStatus, path: str) -> None:
     """From the venue's acknowledgement to the word of its end, by the way it came: look-up or stream."""
-    request, acked = order.request, state.latency.acked
+    request, acked = order.request, state.watch.latency.acked
     if request.tif not in _ENDS_AT_ONCE and request.kind is not OrderKind.MARKET:
         return
     if order.status is OrderStatus.OPEN and was is not OrderStatus.OPEN:
@@ -31,19 +31,20 @@ def note_report(state: State, order: OrderState, was: OrderStatus, path: str) ->
         acked_ns = acked.pop(request.cid, 0)
         if acked_ns and not state.recovering:
             took_us = (state.now_ns - acked_ns) // 1_000
-            state.latency.take(request.venue, path, Stage.ACK_FILL, took_us, state.now_ns)
+            state.watch.latency.take(request.venue, path, Stage.ACK_FILL, took_us, state.now_ns)
 
 
 def look(state: State) -> None:
     """Once a second."""
-    for venue, path, stage, line in state.latency.turned(state.now_ns):
+    known = state.watch.latency
+    for venue, path, stage, line in known.turned(state.now_ns):
         took = line.newest(state.now_ns) / 1_000
         numbers = {"took_ms": f"{took:.0f}", "usual_ms": f"{line.usual / 1_000:.0f}", "path": path, "stage": stage}
         if line.is_slow:
             state.alert(
                 "venue_slow",
                 Severity.WARN,
-                f"{venue}: {state.latency.why_slow(venue, state.now_ns)}; no order of a person is routed there now",
+                f"{venue}: {known.why_slow(venue, state.now_ns)}; no order of a person is routed there now",
                 venue=venue,
                 numbers=numbers,
             )
@@ -53,7 +54,7 @@ def look(state: State) -> None:
 
 
 def views(state: State, venue: str) -> tuple[PaceView, ...]:
-    return tuple(_view(path, stage, line, state.now_ns) for path, stage, line in state.latency.of(venue))
+    return tuple(_view(path, stage, line, state.now_ns) for path, stage, line in state.watch.latency.of(venue))
 
 
 def _view(path: str, stage: Stage, line: Line, now_ns: int) -> PaceView:

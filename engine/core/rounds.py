@@ -53,12 +53,13 @@ class Round(Struct, kw_only=True):
 
 
 class Watch(Struct, kw_only=True):
-    """All that watching the markets remembers."""
+    """All that watching the markets and the ways to them remembers."""
 
     round: Round = field(default_factory=Round)
     tripwires: Tripwires = field(default_factory=Tripwires)
     farthest: dict[str, tuple[tuple[str, str], tuple[str, str]]] = field(default_factory=dict)  # coin -> its pair
     down: dict[str, Down] = field(default_factory=dict)
+    latency: Latency = field(default_factory=Latency)
     rate_use: dict[tuple[str, str], float] = field(default_factory=dict)
     rate_full: set[tuple[str, str]] = field(default_factory=set)  # warned of, not yet calm again
     intervals: Intervals = field(default_factory=Intervals)

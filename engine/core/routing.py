@@ -49,7 +49,7 @@ def why_out(state: State, rules: Instrument) -> str:
     unusable = state.market.why_unusable(rules.venue, rules.symbol, state.now_ns)
     if unusable:
         return f"its book cannot be used: {unusable}"
-    slow = state.latency.why_slow(rules.venue, state.now_ns)
+    slow = state.watch.latency.why_slow(rules.venue, state.now_ns)
     if slow:
         return slow
     used = max((used for (venue, _), used in state.watch.rate_use.items() if venue == rules.venue), default=0.0)

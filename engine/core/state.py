@@ -30,7 +30,6 @@ from engine.market.view import Market, VenueRules
 from engine.portfolio.ledger import Ledger
 from engine.risk.breakers import Breakers
 from engine.risk.countdown import Countdown
-from engine.risk.latency import Latency
 from engine.risk.limits import Limits
 from engine.risk.margin import ASSET, Account
 from engine.risk.reservations import Reservations
@@ -249,7 +248,6 @@ class State:
         self.available: dict[tuple[str, str], float] = {}
         self.audience = Audience()
         self.watch = Watch()
-        self.latency = Latency()
         self.quarantined: dict[tuple[str, str], str] = {}  # markets on no board and in no trade, and why
         self.doubts = Doubts()
         self.wanted = Wanted()

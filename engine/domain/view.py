@@ -219,6 +219,17 @@ class BalanceView(Struct, frozen=True, kw_only=True):
     age_ms: int  # of the venue's word
 
 
+class WatchdogView(Struct, frozen=True, kw_only=True):
+    """`premia watchdog`, as its own file tells."""
+
+    known: bool = False  # one has run here
+    alive: bool = False  # and has looked within the last seconds
+    beat_age_ms: int = 0
+    sight: str = ""  # what it sees of the engine: unarmed | alive | missing
+    act: str = ""  # its last word: acting | trouble | clean | back
+    act_ms: int = 0  # wall clock, UTC
+
+
 class StatusView(Struct, frozen=True, kw_only=True):
     instance: str
     wall_ms: int
@@ -241,3 +252,4 @@ class StatusView(Struct, frozen=True, kw_only=True):
     trades_today: int
     steps: int
     events: dict[str, int]  # counts per kind since start
+    watchdog: WatchdogView = WatchdogView()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from engine.net.notify import notify
 from engine.storage.beat import BEAT_FILE, read_beat
 from engine.storage.latch import hand_halted, read_latch, write_latch
 from engine.storage.own_orders import OwnOrders
+from engine.storage.watch_beat import WATCH_BEAT_FILE, WatchBeat, WatchHeart
 from engine.venues.protocol import Orders
 from engine.venues.settings import NEEDS_PASSPHRASE
 from engine.watchdog.sweep import Cleaning
@@ -54,6 +56,8 @@ class Watchdog:
         self._missing, self._back = asyncio.Event(), asyncio.Event()
         self._problems: dict[str, str] = {}
         self._latched = False  # in this episode, by us
+        self._heart = WatchHeart(data / WATCH_BEAT_FILE)
+        self._last = self._herald.newest
 
     async def run(self) -> None:
         """Until a signal."""
@@ -67,6 +71,7 @@ class Watchdog:
             log.info("stopping")
         finally:
             notify("STOPPING=1")
+            self._heart.close()
             for venue in (self._venues or {}).values():
                 await venue.close()
 
@@ -86,7 +91,16 @@ class Watchdog:
                 self._missing.clear()
                 self._back.set()
             notify("WATCHDOG=1")
+            self._beat(sight)
             await asyncio.sleep(_LOOK_S)
+
+    def _beat(self, sight: Sight) -> None:
+        """For `premia status` and /status. A full disk must not end the watch."""
+        act, act_ms = (self._last.what, self._last.id) if self._last is not None else ("", 0)
+        try:
+            self._heart.beat(WatchBeat(pid=os.getpid(), wall_ms=_wall_ms(), sight=sight, act=act, act_ms=act_ms))
+        except OSError as error:
+            log.warning("beat_unwritable error=%s", error)
 
     async def _act(self) -> None:
         while True:
@@ -182,6 +196,7 @@ class Watchdog:
             },
             problem="; ".join(self._problems.values()),
         )
+        self._last = alert
         log.warning("told what=%s silent_s=%d level=%d venues=%s", what, alert.silent_s, alert.level, alert.venues)
         try:
             self._herald.tell(alert)

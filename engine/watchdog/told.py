@@ -40,6 +40,11 @@ class Herald:
         except (OSError, msgspec.MsgspecError):
             self._alerts = ()
 
+    @property
+    def newest(self) -> Alert | None:
+        """None where nothing was ever told."""
+        return self._alerts[-1] if self._alerts else None
+
     def tell(self, alert: Alert) -> None:
         """Replaces the file in one step. Raises OSError; the alert goes out with the next one then."""
         newest = self._alerts[-1].id if self._alerts else 0

@@ -5,8 +5,10 @@ import time
 import msgspec
 import pytest
 
-from bot.views import guard
+from bot.views import boards, guard
 from bot.views.reader import Reader
+from engine.control.messages import StatusView, WatchdogView
+from tests.bot.desk import TestDesk
 from tests.bot.rig import OWNER, VIEWER, open_house
 
 NOW = time.time_ns() // 1_000_000
@@ -51,3 +53,36 @@ def test_trouble_names_what_may_still_rest(language):
     made = guard.watchdog(reader, guard.WatchdogAlert(id=1, what="trouble", venues=venues, problem="the latch"))
     assert "2" in made.text and "&lt;html&gt;" in made.text and "the latch" in made.text
     assert "OKX" not in made.text
+
+
+DOGS = [  # why, what its file says, Korean, English
+    (
+        "it watches",
+        {"alive": True, "sight": "alive"},
+        "감시견 작동 중: 엔진 정상",
+        "Watchdog alive: the engine is there",
+    ),
+    (
+        "it has acted",
+        {"alive": True, "sight": "missing", "act": "clean", "act_ms": NOW},
+        "모두 취소함",
+        "all cancelled",
+    ),
+    ("it is gone", {"alive": False, "act": "back"}, "감시견이 응답하지 않습니다", "Watchdog is silent"),
+]
+
+
+@pytest.mark.parametrize("why, told, korean, english", DOGS, ids=[case[0] for case in DOGS])
+def test_the_status_tells_of_it_in_both_languages(why, told, korean, english):
+    status = StatusView.model_validate(msgspec.to_builtins(TestDesk().status()))
+    assert "감시견" not in boards.status(reader("ko"), status).text, "where none ever ran nothing is said"
+    view = status.model_copy(update={"watchdog": WatchdogView(known=True, **told)})
+    assert korean in boards.status(reader("ko"), view).text
+    shown = boards.status(reader("en"), view)
+    assert english in shown.text
+    later = view.model_copy(update={"watchdog": WatchdogView(known=True, beat_age_ms=900, **told)})
+    assert boards.status(reader("en"), later).core == shown.core, "its age alone edits no pinned card"
+
+
+def reader(language: str) -> Reader:
+    return Reader(user_id=1, role="owner", language=language, zone="Asia/Seoul")

@@ -4,8 +4,10 @@ import asyncio
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
+from engine.storage.watch_beat import WATCH_BEAT_FILE, WatchBeat, WatchHeart
 from tests.control.conftest import USERS, open_house
 from tests.control.desk import MemoryDesk
 
@@ -46,3 +48,9 @@ async def test_an_engine_that_is_not_there_is_one_line_and_exit_1(tmp_path):
     code, shown, error = await premia(tmp_path)
     assert (code, shown) == (1, "") and error.startswith("premia: the engine does not answer at ")
     assert len(error.splitlines()) == 1
+    now_ms = time.time_ns() // 1_000_000
+    heart = WatchHeart(tmp_path / WATCH_BEAT_FILE)
+    heart.beat(WatchBeat(pid=1, wall_ms=now_ms - 60_000, sight="missing", act="clean", act_ms=now_ms - 600_000))
+    heart.close()
+    _, _, error = await premia(tmp_path)
+    assert "watchdog silent for 6" in error and "last act: clean 10 min ago" in error

@@ -74,4 +74,4 @@ def test_from_the_acknowledgement_to_the_end_by_the_way_it_came():
     paces = {pace.path: pace for pace in boards.venue(rig.state, rig.state.venues["binance"], Wires()).paces}
     assert set(paces) == {"look_up"} and paces["look_up"].stage == "ack_fill"
     assert 0 < paces["look_up"].p50_ms < 5_000 and paces["look_up"].count == 1
-    assert rig.state.latency.acked == {}
+    assert rig.state.watch.latency.acked == {}

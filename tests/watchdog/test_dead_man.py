@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import msgspec
 import pytest
 
 from engine.config import load
+from engine.domain.view import WatchdogView
 from engine.storage.beat import BEAT_FILE, Heart
 from engine.storage.latch import HAND_HALT, read_latch
+from engine.storage.watch_beat import WATCH_BEAT_FILE, read_watch_beat, shown
 from engine.watchdog.run import Watchdog
 from sandbox.soak.run import OVERLAY, Halted, Soak
 from sandbox.soak.storm import StormConfig
@@ -117,6 +120,11 @@ async def test_a_halt_file_beside_a_dead_engine_becomes_a_latch_that_outlives_it
     running = asyncio.create_task(watchdog.run())
     try:
         await until(lambda: (tmp_path / "latch.json").exists(), 40)
+
+        def seen() -> WatchdogView:
+            return shown(read_watch_beat(tmp_path / WATCH_BEAT_FILE), time.time_ns() // 1_000_000)
+
+        await until(lambda: (seen().alive, seen().sight) == (True, "missing") and seen().act != "", 40)
     finally:
         running.cancel()
         await asyncio.wait([running])
