@@ -9,6 +9,7 @@ from engine.domain.alerting import Threshold
 from engine.domain.effect import Severity
 from engine.market.funding import Intervals
 from engine.market.pairs import Tables
+from engine.risk.latency import Latency
 
 
 class Down(Struct, kw_only=True):
