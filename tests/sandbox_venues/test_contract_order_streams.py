@@ -35,14 +35,19 @@ def _upbit(client: Any, rest: str, ws: str) -> None:
     client.urls["api"] = {"public": rest, "private": rest, "ws": f"{ws}/websocket/v1"}
 
 
+def _bithumb(client: Any, rest: str, ws: str) -> None:
+    client.urls["api"] = {"public": rest, "private": rest, "ws": {"privateGen2": f"{ws}/websocket/v2/private"}}
+
+
 HOUSES: dict[str, tuple[str, Point]] = {
     "binance": ("BTC/USDT", _binance),
     "okx": ("BTC/USDT", _okx),
     "bybit": ("BTC/USDT", _bybit),
     "upbit": ("BTC/KRW", _upbit),
+    "bithumb": ("BTC/KRW", _bithumb),
 }
 TELLS_FEES = ("okx", "upbit")  # of what ccxt reads; the others' own words are held in tests/venues/orders
-NAMES_NO_CID: tuple[str, ...] = ()
+NAMES_NO_CID = ("bithumb",)  # ccxt leaves it out
 
 
 class Ear:

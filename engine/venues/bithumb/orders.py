@@ -16,8 +16,10 @@ from engine.domain.money import ZERO, TickBand, floor_to
 from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.bithumb import standing
 from engine.venues.bithumb.line import BithumbLine
+from engine.venues.bithumb.order_stream import BithumbStreamDialect
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.date_clock import DateClock
+from engine.venues.order_stream import StreamLine
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 
@@ -129,6 +131,7 @@ class BithumbOrders:
         self._client = CcxtClient(self.venue, exchange, config.rest_base, _DIALECT, budgets, self.line)
         self._config = config
         self._clock = DateClock()
+        self.stream = StreamLine(BithumbStreamDialect(config, credential, wall_ms)) if config.order_stream else None
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)

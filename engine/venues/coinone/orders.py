@@ -19,8 +19,10 @@ from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest,
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.coinone import standing
 from engine.venues.coinone.line import CoinoneLine
+from engine.venues.coinone.order_stream import CoinoneStreamDialect
 from engine.venues.coinone.signing import payload, signature
 from engine.venues.coinone.standing import pair_of
+from engine.venues.order_stream import StreamLine
 from engine.venues.reports import acknowledged, fees_of, number
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
@@ -157,6 +159,8 @@ class CoinoneOrders:
         self.line = CoinoneLine(config, credential) if config.order_path == "native" else None
         self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets, self.line)
         self._config = config
+        stream = CoinoneStreamDialect(config, credential, self._exchange.signing_secret, wall_ms)
+        self.stream = StreamLine(stream) if config.order_stream else None
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)

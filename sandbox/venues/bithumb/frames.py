@@ -8,10 +8,11 @@ from sandbox.venues.upbit.frames import aggressor, direction
 
 LEVELS = 15
 WALL_CLOCK_MS = 9 * 3_600_000  # REST tickers write Korean wall time as Unix ms
+IDLE_SECONDS = 60.0
 
 
 class BithumbFrames:
-    idle_seconds = 60.0
+    idle_seconds = IDLE_SECONDS
     repeats_books = True
     depths = {"": LEVELS, "1": 1, "5": 5, "15": LEVELS}
     flags: tuple[tuple[str, ...], tuple[str, ...]] = (

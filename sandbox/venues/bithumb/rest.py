@@ -9,7 +9,8 @@ from aiohttp import web
 
 from sandbox.venues import auth, candles
 from sandbox.venues.auth import Credential, Denied, Why
-from sandbox.venues.bithumb.frames import LEVELS, WALL_CLOCK_MS
+from sandbox.venues.bithumb.frames import IDLE_SECONDS, LEVELS, WALL_CLOCK_MS
+from sandbox.venues.bithumb.my_order import my_order
 from sandbox.venues.bithumb.wire import order_id, order_number, order_row, placed_row, trade_rows, wish
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
@@ -17,6 +18,7 @@ from sandbox.venues.limits import Window
 from sandbox.venues.orders import Order, Reason, Refused
 from sandbox.venues.spelling import KST, four_places, json_bytes, kst, plain, utc_parts
 from sandbox.venues.ticketed import TicketedFeed, pairs, total
+from sandbox.venues.ticketed_orders import TicketedOrders
 from sandbox.venues.upbit.frames import ticker_row, trade_tick_row
 from sandbox.venues.upbit.rest import NAMES
 from sandbox.venues.upbit.wire import account_rows, chance_row, wallet_row
@@ -57,6 +59,13 @@ class Bithumb:
         self.floor = floor
         self._feed = feed
         self._nonces: set[str] = set()
+        self._order_stream = TicketedOrders(
+            self,
+            feed.sockets,
+            lambda request: self._account(request).account,
+            lambda change: my_order(change, floor.clock()),
+            IDLE_SECONDS,
+        )
         self._windows = {group: Window(150, 1000) for group in ("orderbook", "ticker", "trade", "other")}
         self._windows |= {group: Window(140, 1000) for group in ("order", "cancel", "private")}
         self._windows["batch"] = Window(20, 1000)
@@ -64,6 +73,7 @@ class Bithumb:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/websocket/v1", self._feed.serve),
+            web.get("/websocket/v2/private", self._order_stream.serve),
             web.get("/v1/market/all", self._markets),
             web.get("/v1/market/virtual_asset_warning", self._warnings),
             web.get("/v1/orderbook", self._orderbook),

@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.venues.auth import Denied
+from sandbox.venues.coinone.my_order import OrderStream
 from sandbox.venues.coinone.orders import Desk, denial, refusal
 from sandbox.venues.coinone.socket import Frames, Talk, day_of, rows
 from sandbox.venues.door import Malformed, whole
@@ -37,6 +38,7 @@ class Coinone(Public):
         self.stream = Stream(floor, self._frames, 7_000)
         self._talk = Talk(floor, self.stream, self._frames)
         self._desk = Desk(floor, self._say)
+        self._order_stream = OrderStream(floor, sockets)
         self._orders = Window(_ORDERS_PER_SECOND, 1_000)
         self._private = Window(_OTHER_PER_SECOND, 1_000)
 
@@ -44,6 +46,7 @@ class Coinone(Public):
         base = "/public/v2"
         return [
             web.get("/", self._socket),
+            web.get("/v1/private", self._order_stream.serve),
             web.get(f"{base}/markets/{{quote}}", self._markets),
             web.get(f"{base}/markets/{{quote}}/{{target}}", self._markets),
             web.get(f"{base}/range_units/{{quote}}/{{target}}", self._units),

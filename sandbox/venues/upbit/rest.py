@@ -65,7 +65,7 @@ class Upbit:
         self.floor = floor
         self._feed = feed
         self._nonces: set[str] = set()
-        self._orders = TicketedOrders(
+        self._order_stream = TicketedOrders(
             self,
             feed.sockets,
             lambda request: self._account(request).account,
@@ -79,7 +79,7 @@ class Upbit:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/websocket/v1", self._feed.serve),
-            web.get("/websocket/v1/private", self._orders.serve),
+            web.get("/websocket/v1/private", self._order_stream.serve),
             web.get("/v1/market/all", self._markets),
             web.get("/v1/orderbook", self._orderbook),
             web.get("/v1/orderbook/instruments", self._instruments),
