@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import Enum
-from functools import partial
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
@@ -188,9 +188,7 @@ class CcxtClient:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(
-                ssl=ssl.create_default_context(cafile=certifi.where()), keepalive_timeout=_KEEP_ALIVE_S
-            )
+            connector = aiohttp.TCPConnector(ssl=_trusted(), keepalive_timeout=_KEEP_ALIVE_S)
             tracing = aiohttp.TraceConfig()
             tracing.on_request_headers_sent.append(_left)
             self._session = aiohttp.ClientSession(connector=connector, trace_configs=[tracing])
@@ -313,6 +311,12 @@ def point_at(base: str, urls: Any) -> Any:
     if isinstance(urls, Mapping):
         return {key: point_at(base, value) for key, value in urls.items()}
     return base + urlsplit(urls).path
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """One for every venue: to read the list of authorities takes 40 ms."""
+    return ssl.create_default_context(cafile=certifi.where())
 
 
 def _short(text: str) -> str:

@@ -22,7 +22,7 @@ START_MS = 1_795_132_800_000
 
 def venues():
     korean = (rules.upbit(KRW_MARKETS), rules.bithumb(KRW_MARKETS, Decimal("0.0004")))
-    return {each.venue: each for each in (*korean, rules.binance(), rules.okx())}
+    return {each.venue: each for each in (*korean, rules.binance(), rules.okx(), rules.okx_swap())}
 
 
 def play(tape, seconds, until_s=0.0):

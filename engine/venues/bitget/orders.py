@@ -3,39 +3,22 @@
 from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from ccxt.async_support.bitget import bitget  # type: ignore[import-untyped]
 from msgspec import Struct
 
 from engine.domain.errors import OrderNotFound, VenueRefused
-from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
+from engine.domain.market import Balance, Instrument, MarketWarning
 from engine.domain.money import ZERO, TickBand, floor_to
-from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
+from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side
 from engine.venues.bitget import standing
-from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
+from engine.venues.bitget.account import BPS_PER_ONE, FORCES, PAGE, BitgetAccount, Data, Placed, Rate
+from engine.venues.ccxt_orders import Purpose, plain, wall_ms
 from engine.venues.reports import acknowledged, fees_of, number, settled
 from engine.venues.settings import Key, OrderSettings
-from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
+from engine.venues.verdict import Budgets
 
-T = TypeVar("T")
-
-_PAGE = 100
 _CENT = Decimal("0.01")
-_BPS_PER_ONE = 10_000
-_FORCES = {
-    TimeInForce.GTC: "gtc",
-    TimeInForce.IOC: "ioc",
-    TimeInForce.FOK: "fok",
-    TimeInForce.POST_ONLY: "post_only",
-}
-
-
-class _Exchange(Hooked, bitget):  # type: ignore[misc]
-    """ccxt keeps an address per product, all of one host."""
-
-    def sign(self, path: str, api: Any, method: str = "GET", params: Any = None) -> Any:
-        return super().sign(path, [api[0], "spot"], method, {} if params is None else params)
 
 
 class _State(StrEnum):
@@ -48,14 +31,6 @@ class _State(StrEnum):
 
 
 _STATUS = {_State.FILLED: OrderStatus.FILLED, _State.CANCELLED: OrderStatus.CANCELLED}
-
-
-class _Data(Struct, Generic[T]):
-    data: T
-
-
-class _Placed(Struct):
-    orderId: str
 
 
 class _Order(Struct):
@@ -97,54 +72,13 @@ class _Market(Struct):
     minTradeUSDT: str = ""
 
 
-class _Rate(Struct):
-    makerFeeRate: Decimal
-    takerFeeRate: Decimal
-
-
-class _Time(Struct):
-    serverTime: int
-
-
-def _error_of(body: Any) -> tuple[str, str] | None:
-    code = str(body.get("code", "00000")) if isinstance(body, dict) else "00000"
-    return None if code == "00000" else (code, str(body.get("msg", "")))
-
-
-def _obey(answer: Answer, budgets: Budgets) -> None:
-    """`x-mbx-used-remain-limit`: calls left of this second. Which endpoint is not said: reads rest."""
-    if answer.headers.get("x-mbx-used-remain-limit") == "0":
-        budgets.reads.calm(1.0)
-
-
-_DIALECT = Dialect(
-    error_of=_error_of,
-    # 40010 is a timeout; 40015, 40725 and 45001 are its own trouble.
-    unknown=frozenset({"40010", "40015", "40200", "40725", "45001"}),
-    limited=frozenset({"429", "30007"}),
-    not_found=frozenset({"40109", "40768", "43001"}),
-    duplicate=("40786", "43118", "uplicate"),
-    wait_s=lambda answer: retry_after_s(answer, 1.0),  # windows are a second long
-    obey=_obey,
-)
-
-
-class BitgetOrders:
-    """One classic spot account. The venue takes its fee from what is received.
-
-    Its countdown stands in the unified account's API alone, and requests have no expiry: what is late is bounded by
-    what has been seen (reliability.md §3.2).
-    """
+class BitgetOrders(BitgetAccount):
+    """One classic spot account. The venue takes its fee from what is received."""
 
     abilities = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}))
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
-        self.venue = "bitget"
-        self.late_acceptance_ms = config.late_acceptance_ms + config.settle_margin_ms
-        settings = options(credential.key, credential.secret, config.order_timeout_ms, credential.passphrase)
-        self._exchange = _Exchange(settings)
-        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets)
-        self._config = config
+        super().__init__("bitget", "spot", config, credential, budgets)
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)
@@ -152,7 +86,7 @@ class BitgetOrders:
             "symbol": order.symbol,
             "side": order.side.value,
             "orderType": "limit",
-            "force": _FORCES[order.tif],
+            "force": FORCES[order.tif],
             "price": plain(order.price),
             "size": plain(order.qty),
             "clientOid": order.cid,
@@ -162,7 +96,7 @@ class BitgetOrders:
             del params["price"], params["force"]
             if order.side is Side.BUY:  # by amount: never more than was reserved
                 params["size"] = plain(floor_to(order.qty * order.price, _CENT))
-        answer = await self._client.place(order, "v2/spot/trade/place-order", params, _Data[_Placed])
+        answer = await self._client.place(order, "v2/spot/trade/place-order", params, Data[Placed])
         return acknowledged(order, answer.data.orderId)
 
     async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
@@ -177,9 +111,9 @@ class BitgetOrders:
         try:
             return await self._report((await self._info(cid)), cid, Purpose.LOOK_UP)
         except OrderNotFound:
-            params = {"symbol": symbol, "limit": _PAGE}
+            params = {"symbol": symbol, "limit": PAGE}
             path = "v2/spot/trade/history-orders"
-            ended = await self._client.ask(Purpose.LOOK_UP, "GET", path, params, _Data[list[_Order]])
+            ended = await self._client.ask(Purpose.LOOK_UP, "GET", path, params, Data[list[_Order]])
             for row in ended.data:
                 if row.clientOid == cid:
                     return await self._report(row, cid, Purpose.LOOK_UP)
@@ -187,18 +121,18 @@ class BitgetOrders:
 
     async def open_orders(self) -> Sequence[OrderReport]:
         path = "v2/spot/trade/unfilled-orders"
-        params: dict[str, Any] = {"limit": _PAGE}
+        params: dict[str, Any] = {"limit": PAGE}
         rows: list[_Order] = []
         while True:
-            page = (await self._client.ask(Purpose.READ, "GET", path, params, _Data[list[_Order]])).data
+            page = (await self._client.ask(Purpose.READ, "GET", path, params, Data[list[_Order]])).data
             rows += page
-            if len(page) < _PAGE:
+            if len(page) < PAGE:
                 return [await self._report(row, row.clientOid, Purpose.READ) for row in rows]
-            params = {"limit": _PAGE, "idLessThan": page[-1].orderId}
+            params = {"limit": PAGE, "idLessThan": page[-1].orderId}
 
     async def balances(self) -> Sequence[Balance]:
         path = "v2/spot/account/assets"
-        answer = await self._client.ask(Purpose.READ, "GET", path, {}, _Data[list[_Asset]])
+        answer = await self._client.ask(Purpose.READ, "GET", path, {}, Data[list[_Asset]])
         found = [Balance(row.coin, row.available, row.available + row.frozen + row.locked) for row in answer.data]
         return [balance for balance in found if balance.total]
 
@@ -207,36 +141,16 @@ class BitgetOrders:
         for symbol in symbols:
             market = await standing.market(self._client, symbol, _Market)
             if market is not None:
-                asked = {"symbol": symbol, "businessType": "spot"}
-                rates = await self._client.ask(Purpose.READ, "GET", "v2/common/trade-rate", asked, _Data[_Rate])
-                found.append(self._instrument(market, rates.data))
+                found.append(self._instrument(market, await self._rate(symbol, "spot")))
         return found
-
-    async def wallets(self, assets: Sequence[str]) -> Sequence[Wallet]:
-        return await standing.wallets(self._client, assets)
 
     async def warnings(self, symbols: Sequence[str]) -> Sequence[MarketWarning]:
         return await standing.warnings(self._client, symbols)
 
-    async def server_time_ms(self) -> int:
-        sent_ms = wall_ms()
-        answer = await self._client.ask(Purpose.READ, "GET", "v2/public/time", {}, _Data[_Time], "public")
-        received_ms = wall_ms()
-        self._exchange.options["timeDifference"] = received_ms - answer.data.serverTime
-        return answer.data.serverTime + (received_ms - sent_ms) // 2
-
-    async def warm(self) -> None:
-        """Connect, learn the venue's clock and prove the key before the first order. Raises VenueRefused."""
-        await self.server_time_ms()
-        await self.balances()
-
-    async def close(self) -> None:
-        await self._client.close()
-
     async def _info(self, cid: str) -> _Order:
         """Raises OrderNotFound; a list without rows says the same."""
         path, params = "v2/spot/trade/orderInfo", {"clientOid": cid}
-        answer = await self._client.ask(Purpose.LOOK_UP, "GET", path, params, _Data[list[_Order]])
+        answer = await self._client.ask(Purpose.LOOK_UP, "GET", path, params, Data[list[_Order]])
         if not answer.data:
             raise OrderNotFound(f"bitget: no order of {cid}")
         return answer.data[0]
@@ -259,16 +173,16 @@ class BitgetOrders:
         )
 
     async def _fills(self, row: _Order, purpose: Purpose) -> list[_Fill]:
-        params: dict[str, Any] = {"symbol": row.symbol, "orderId": row.orderId, "limit": _PAGE}
+        params: dict[str, Any] = {"symbol": row.symbol, "orderId": row.orderId, "limit": PAGE}
         fills: list[_Fill] = []
         while True:
-            page = (await self._client.ask(purpose, "GET", "v2/spot/trade/fills", params, _Data[list[_Fill]])).data
+            page = (await self._client.ask(purpose, "GET", "v2/spot/trade/fills", params, Data[list[_Fill]])).data
             fills += page
-            if len(page) < _PAGE:
+            if len(page) < PAGE:
                 return fills
             params["idLessThan"] = page[-1].tradeId
 
-    def _instrument(self, market: _Market, rates: _Rate) -> Instrument:
+    def _instrument(self, market: _Market, rates: Rate) -> Instrument:
         step = Decimal(1).scaleb(-market.quantityPrecision)
         return Instrument(
             venue=self.venue,
@@ -279,8 +193,8 @@ class BitgetOrders:
             qty_step=step,
             min_qty=max(number(self.venue, market.minTradeAmount), step),
             min_notional=number(self.venue, market.minTradeUSDT) or self._config.min_notional,
-            maker_fee_bps=rates.makerFeeRate * _BPS_PER_ONE,
-            taker_fee_bps=rates.takerFeeRate * _BPS_PER_ONE,
+            maker_fee_bps=rates.makerFeeRate * BPS_PER_ONE,
+            taker_fee_bps=rates.takerFeeRate * BPS_PER_ONE,
             fee_side=self._config.fee_side,
             source="venue",
             fee_source="account",

@@ -67,6 +67,18 @@ async def market(client: CcxtClient, symbol: str, shape: type[T]) -> T | None:
     return answer.data[0] if answer.data else None
 
 
+async def contract(client: CcxtClient, symbol: str, shape: type[T]) -> T | None:
+    """The rules of one USDT perpetual; None where the venue does not list it."""
+    path, asked = "v2/mix/market/contracts", {"productType": "USDT-FUTURES", "symbol": symbol}
+    try:
+        answer = await client.ask(Purpose.READ, "GET", path, asked, _Rows[shape], "public")  # type: ignore[valid-type]
+    except VenueRefused as error:
+        if error.code != _UNKNOWN:
+            raise
+        return None
+    return answer.data[0] if answer.data else None
+
+
 def _wallet(coin: str, chain: _Chain) -> Wallet:
     return Wallet(
         asset=coin,
