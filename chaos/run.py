@@ -1,8 +1,10 @@
 """One seed from the first start to the last restart: storm, calm, proof."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Coroutine
+from functools import cache
 from typing import Any
 
 from msgspec import Struct
@@ -55,6 +57,8 @@ def run(seed: int, hours: float, seams: Seams = Seams()) -> Result:
 def live(world: World, work: Coroutine[Any, Any, float]) -> float:
     """Play `work` in the world and end it. -1.0 where the simulation itself ended: a violation says why."""
     asyncio.set_event_loop(world.loop)
+    _freeze()
+    gc.disable()  # while a world lives nearly all that it holds stays: what is garbage is found when it has ended
     try:
         return world.loop.run_until_complete(_named(work))
     except Exception as error:  # the simulation itself, or a deadlock: the seed tells all
@@ -62,6 +66,15 @@ def live(world: World, work: Coroutine[Any, Any, float]) -> float:
         return -1.0
     finally:
         _close(world)
+        gc.enable()
+        gc.collect()
+
+
+@cache
+def _freeze() -> None:
+    """What is loaded before the first world is never walked again."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _named(work: Coroutine[Any, Any, float]) -> float:

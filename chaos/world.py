@@ -20,6 +20,7 @@ from chaos.faults import Fates
 from chaos.loop import SimLoop
 from chaos.market import Market
 from chaos.venue import SimVenue
+from engine.assemble import core_config
 from engine.config import Config, load
 from engine.domain import event as ev
 from engine.domain.effect import Notice, Record, StoreSetting
@@ -81,6 +82,7 @@ class World:
     def __init__(self, seed: int, seams: Seams = Seams(), config: Config | None = None) -> None:
         self.seed = seed
         self.config = config or configuration()
+        self._core = core_config(self.config)
         self._seams = seams
         self.loop = SimLoop(self.stream("loop"))
         self.loop.set_exception_handler(self._in_a_callback)
@@ -219,7 +221,7 @@ class World:
     async def _live(self, life: Life) -> None:
         latch = self._seams.latch(self.platter, life)
         clock = self._seams.clock(self)
-        shell = Shell(self.config, clock, latch, dict)
+        shell = Shell(self.config, clock, latch, dict, core=self._core)
         journal = Journal(
             Path("chaos"),
             on_state=shell.on_journal,

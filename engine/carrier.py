@@ -57,6 +57,8 @@ class Carrier:
         self._desk = desk
         self._journal = journal
         self._orders = orders
+        # Asked once: whether an object has all methods of a protocol takes longer than an order's own way.
+        self._margined = {name: client for name, client in orders.items() if isinstance(client, Margined)}
         self._tasks = tasks
         self._latch = latch
         self._mono_ns = mono_ns
@@ -224,15 +226,15 @@ class Carrier:
 
     async def _balances(self, effect: FetchBalances) -> None:
         venue, asked_ns = effect.venue, self._mono_ns()
-        client = self._orders[venue]
+        margined = self._margined.get(venue)
         told: list[FundingReported | PositionsReported] = []
         try:
-            if isinstance(client, Margined):
-                payments = tuple(await client.funding_since(effect.funding_since_ms))
+            if margined is not None:
+                payments = tuple(await margined.funding_since(effect.funding_since_ms))
                 told.append(FundingReported(venue=venue, payments=payments, seen_ns=self._mono_ns()))
-                found = tuple(await client.positions())
+                found = tuple(await margined.positions())
                 told.append(PositionsReported(venue=venue, positions=found, asked_ns=asked_ns, seen_ns=self._mono_ns()))
-            balances = await client.balances()
+            balances = await self._orders[venue].balances()
         except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
             self._failed(venue, "balances", error)
         else:

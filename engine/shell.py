@@ -13,7 +13,7 @@ from msgspec import Struct
 from engine.assemble import core_config, last_step
 from engine.carrier import Carrier
 from engine.config import Config
-from engine.core.state import State
+from engine.core.state import CoreConfig, State
 from engine.desk import NEVER_LATE, Desk, EventLog
 from engine.domain.command import Halt
 from engine.domain.effect import LatchChanged
@@ -55,6 +55,7 @@ class Shell:
         latch: LatchStore,
         meter: Callable[[], dict[str, object]],
         events: EventLog | None = None,
+        core: CoreConfig | None = None,  # where it was made of `config` before
     ) -> None:
         self._config = config
         self._clock = clock
@@ -64,7 +65,7 @@ class Shell:
         self._unwritten: LatchChanged | None = None  # the newest latch, while the disk refuses it
         self.worst_lag_ns = 0
         self._quarter = self._day = 0
-        self.desk = Desk(State(core_config(config)), clock.mono_ns, meter, events)
+        self.desk = Desk(State(core or core_config(config)), clock.mono_ns, meter, events)
         self.desk.on_late = self._on_late
         self.guard = last_step(config)
         self.carrier: Carrier | None = None

@@ -58,18 +58,26 @@ def look(state: State) -> None:
     for _ in range(-(-len(coins) // _TURNS)):
         doubts.turn = (doubts.turn + 1) % len(coins)
         coin = coins[doubts.turn]
-        _judge(state, coin, _prices(state, doubts.markets[coin], rates))
+        if doubts.asleep.get(coin) == state.market.changes:
+            continue  # nothing came since: what was stale is
+        prices = _prices(state, doubts.markets[coin], rates)
+        if prices:
+            _judge(state, coin, prices)
+        else:
+            doubts.asleep[coin] = state.market.changes
 
 
 def _prices(state: State, keys: list[tuple[str, str]], rates: dict[str, float]) -> dict[tuple[str, str], float]:
     """KRW per coin at each market that may be looked at now."""
     found: dict[tuple[str, str], float] = {}
     for key in keys:
+        if state.market.why_unusable(*key, state.now_ns):
+            continue
         rules = state.market.instruments[key]
         if rules.quote not in rates:
             rates[rules.quote] = state.market.krw_per(rules.quote, state.now_ns, state.usdt_symbols)
         quote, rate = state.market.quote(*key), rates[rules.quote]
-        if quote is not None and rate and not state.market.why_unusable(*key, state.now_ns):
+        if quote is not None and rate:
             found[key] = quote.mid / float(rules.price_per) * rate
     return found
 
@@ -85,6 +93,7 @@ def _judge(state: State, base: str, prices: dict[tuple[str, str], float]) -> Non
         if key not in state.quarantined and abs(off) > _LIMIT and not _is_released(state, key, off):
             why = f"priced {off:+.1%} from {base} elsewhere"
             state.quarantined[key] = why
+            state.market.changes += 1
             state.doubts.off[key] = off
             text = f"{key[0]} {key[1]} is in quarantine: {why}"
             numbers = {"off": f"{off:.4f}"}
@@ -116,6 +125,7 @@ def release(state: State, event: Commanded, command: ReleaseMarket) -> Reply:
     held = Release(until_ms=state.wall_ms + _RELEASED_MS, off=state.doubts.off.get(key, 0.0))
     state.doubts.released[key] = held
     del state.quarantined[key]
+    state.market.changes += 1
     state.doubts.calm_since_ns.pop(key, None)
     name = f"{RELEASES}{key[0]}:{key[1]}"
     state.emit(
@@ -145,5 +155,6 @@ def _calm(state: State, key: tuple[str, str], off: float) -> None:
     since_ns = state.doubts.calm_since_ns.setdefault(key, state.now_ns)
     if state.now_ns - since_ns >= _CALM_NS:
         del state.quarantined[key], state.doubts.calm_since_ns[key]
+        state.market.changes += 1
         text = f"{key[0]} {key[1]} is used again: its price agrees with the others"
         state.alert("quarantined", Severity.INFO, text, venue=key[0], symbol=key[1])

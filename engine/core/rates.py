@@ -17,18 +17,24 @@ def refresh(state: State) -> None:
     # A lower rate makes every limit that is given in USD tighter.
     known = [rate for rate in (usdt, fx.rate if fx.usable else 0.0) if rate > 0]
     state.usd_krw = exact(min(known)) if known else None
-    state.krw_rates = {"KRW": Decimal(1), "USDT": exact(usdt)}
+    if state.rates_of != (state.market.changes, usdt):
+        state.rates_of = (state.market.changes, usdt)
+        state.krw_rates = _krw_rates(state, exact(usdt))
+        state.btc_krw = state.krw_rates.get("BTC", ZERO) or None
+    state.equity_krw = equity(state)
+
+
+def _krw_rates(state: State, usdt: Decimal) -> dict[str, Decimal]:
+    found = {"KRW": Decimal(1), "USDT": usdt}
     for key in sorted(state.market.instruments):
         rules = state.market.instruments[key]
-        if state.krw_rates.get(rules.base, ZERO):
+        if found.get(rules.base, ZERO):
             continue
-        per_quote = state.krw_rates.get(rules.quote, ZERO)
+        per_quote = found.get(rules.quote, ZERO)
         quote = state.market.quote(*key) if per_quote else None
         if quote is not None:
-            state.krw_rates[rules.base] = exact(quote.bid) * per_quote
-    btc = state.krw_rates.get("BTC", ZERO)
-    state.btc_krw = btc or None
-    state.equity_krw = equity(state)
+            found[rules.base] = exact(quote.bid) * per_quote
+    return found
 
 
 def equity(state: State) -> Decimal | None:

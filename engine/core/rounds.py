@@ -59,6 +59,7 @@ class Watch(Struct, kw_only=True):
     round: Round = field(default_factory=Round)
     tripwires: Tripwires = field(default_factory=Tripwires)
     farthest: dict[str, tuple[tuple[str, str], tuple[str, str]]] = field(default_factory=dict)  # coin -> its pair
+    asleep: dict[str, int] = field(default_factory=dict)  # coin -> changes of the market when all of it was stale
     down: dict[str, Down] = field(default_factory=dict)
     latency: Latency = field(default_factory=Latency)
     rate_use: dict[tuple[str, str], float] = field(default_factory=dict)

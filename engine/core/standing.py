@@ -125,11 +125,11 @@ def look(state: State) -> None:
         if len(rules.ticks) < 2 or not state.venues[venue].settings.trades:
             continue
         quote = state.market.quote(venue, symbol)
-        if quote is None:
+        known_at, known = state.wanted.bands.get((venue, symbol), (0.0, None))
+        if quote is None or quote.bid == known_at:
             continue
         price = exact(quote.bid)
         band = max((band.from_price for band in rules.ticks if band.from_price <= price), default=Decimal(0))
-        known = state.wanted.bands.get((venue, symbol))
-        state.wanted.bands[venue, symbol] = band
+        state.wanted.bands[venue, symbol] = (quote.bid, band)
         if known is not None and known != band:
             state.wanted.ask(venue, state.now_ns, f"{symbol} went from the tick band of {known:f} to {band:f}")

@@ -26,6 +26,7 @@ from engine.execution.parent import Parent
 from engine.execution.plan import PlanRules
 from engine.execution.trade import Trade
 from engine.market.fx import FxRules
+from engine.market.pairs import Tables, tables
 from engine.market.view import Market, VenueRules
 from engine.portfolio.ledger import Ledger
 from engine.risk.breakers import Breakers
@@ -173,6 +174,7 @@ class Doubts(Struct, kw_only=True):
 
     markets: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # coin -> where it is traded
     turn: int = 0
+    asleep: dict[str, int] = field(default_factory=dict)  # coin -> changes of the market when it had no price
     calm_since_ns: dict[tuple[str, str], int] = field(default_factory=dict)  # a quarantined price agrees again
     off: dict[tuple[str, str], float] = field(default_factory=dict)  # of quarantined prices, at the last look
     released: dict[tuple[str, str], Release] = field(default_factory=dict)
@@ -243,6 +245,8 @@ class State:
         self.usd_krw: Decimal | None = None
         self.btc_krw: Decimal | None = None
         self.rates_ns = 0
+        self.rates_of = (-1, 0.0)  # (changes of the market, KRW per USDT) that `krw_rates` were made of
+        self.tables = Tables(korean={}, world={}, tether={})
         self.cards_due: dict[str, tuple[Opportunity, bool]] = {}  # to be shown at the end of the step; True: and a row
         self.trades_due: dict[str, Trade] = {}
         self.available: dict[tuple[str, str], float] = {}
@@ -350,7 +354,7 @@ class State:
     def refresh_available(self, venue: str) -> None:
         """Recompute what may still be committed at a venue: ledger minus reservations minus what others hold there."""
         state = self.venues.get(venue)
-        if state is None:
+        if state is None or self.recovering:  # at its end all are made once
             return
         for asset in self.ledger.assets(venue):
             foreign = Decimal(0)
@@ -384,6 +388,8 @@ class State:
         )
         self.sight.usdt_symbols = self.usdt_symbols
         self.sight.memo.clear()
+        self.tables = tables(self.market)
+        self.market.changes += 1
         wake: dict[tuple[str, str], list[StrategyState]] = {}
         for _, held in sorted(self.strategies.items()):
             held.calm.clear()

@@ -14,7 +14,8 @@ class Wish(Struct, frozen=True, kw_only=True):
 
 class Wanted(Struct, kw_only=True):
     rules: dict[str, Wish] = field(default_factory=dict)  # venue -> the newest wish
-    bands: dict[tuple[str, str], Decimal] = field(default_factory=dict)  # market -> lower end of its price's tick band
+    # Market -> the price that it was looked at with, and the lower end of that price's tick band.
+    bands: dict[tuple[str, str], tuple[float, Decimal]] = field(default_factory=dict)
     told_wallets: set[str] = field(default_factory=set)  # venues that spoke at least once
     told_warnings: set[str] = field(default_factory=set)
 

@@ -112,7 +112,7 @@ def _begin(state: State) -> None:
         at = state.market.instruments.get(key)
         if at is not None and key not in state.quarantined:
             perps.setdefault(at.base, []).append(key)
-    table = tables(state.market)
+    table = state.tables
     coins = sorted({*table.coins(), *perps})
     wanted = [
         (name, threshold)
@@ -120,14 +120,17 @@ def _begin(state: State) -> None:
         for threshold in held.settings.thresholds
     ]
     state.watch.round = Round(began_ns=state.now_ns, tables=table, perps=perps, coins=coins, wanted=wanted)
-    sight = PremiumSight(state.market, state.now_ns, state.quarantined)
     for owner, threshold in wanted:
         if threshold.figure == "tether":
+            sight = PremiumSight(state.market, state.now_ns, state.quarantined)
             _try(state, owner, threshold, _tethers(state, sight, threshold))
 
 
 def _look(state: State, coin: str) -> None:
     """One coin: its thresholds, the signs of its premiums and of its funding, the intervals of its contracts."""
+    contracts = state.watch.round.perps.get(coin, ())
+    if not contracts and state.watch.asleep.get(coin) == state.market.changes:
+        return
     of_coin = [(owner, wish) for owner, wish in state.watch.round.wanted if wish.coin in ("", coin)]
     desk = state.audience.owners[DESK].settings
     premiums = [(owner, wish) for owner, wish in of_coin if wish.figure in ("k_usdt", "k_fx")]
@@ -140,7 +143,8 @@ def _look(state: State, coin: str) -> None:
     for owner, wish in premiums:
         _try(state, owner, wish, _premiums(rows, wish))
     _premium_signs(state, coin, rows, float(desk.flip_premium))
-    contracts = state.watch.round.perps.get(coin, ())
+    if not rows:
+        state.watch.asleep[coin] = state.market.changes
     if contracts:
         _contracts(state, contracts, [(o, w) for o, w in of_coin if w.figure in ("funding", "basis")], desk)
 

@@ -51,9 +51,11 @@ class Fx:
         self._rates: dict[str, FxRate] = {}
         self._tether: deque[float] = deque(maxlen=_KEPT)  # premium of the tether, one sample a minute
         self._sampled_ms = 0
+        self._known: tuple[int, int, FxView] | None = None  # as of the newest moment that was asked for
 
     def take(self, event: FxRate) -> None:
         self._rates[event.source] = event
+        self._known = None
 
     def max_age_ms(self, wall_ms: int) -> int:
         return self._rules.max_age_open_ms if market_open(wall_ms) else self._rules.max_age_closed_ms
@@ -73,7 +75,10 @@ class Fx:
 
     def view(self, now_ns: int, wall_ms: int, usdt_krw: float = 0.0) -> FxView:
         """`usdt_krw` lets a last resort speak where no source is fresh; triggers never rest on it."""
-        found = self._told(now_ns, wall_ms)
+        known = self._known
+        if known is None or known[0] != now_ns or known[1] != wall_ms:
+            known = self._known = (now_ns, wall_ms, self._told(now_ns, wall_ms))
+        found = known[2]
         rate = 0.0 if found.usable or found.degraded == "disagreement" else self.implied(usdt_krw)
         if not rate:
             return found

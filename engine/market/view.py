@@ -84,6 +84,7 @@ class Market:
         self.loans = Loans()
         self.connected: dict[str, bool] = {}
         self.wall_ms = 0
+        self.changes = 0  # what came so far: where it stands still, prices do and nothing stale becomes fresh
         self._symbols: dict[tuple[str, str, str], str] = {}
         self._seats: dict[tuple[str, str], Seat] = {}
 
@@ -139,6 +140,7 @@ class Market:
     def _after(self, event: BookSnapshot | BookDelta, held: _Held) -> Book:
         book, seen_ns = held.book, event.seen_ns
         self._alive_ns[event.venue] = seen_ns
+        self.changes += 1
         if book.is_crossed and book.synced:
             book.drop()
             self._lost[event.venue, event.symbol] = "crossed"
@@ -152,6 +154,7 @@ class Market:
 
     def take(self, event: BookLost | TradePrint | PerpState | DayTicker | FeedAlive | FeedState | FxRate) -> None:
         """Everything of the market that is not a book update."""
+        self.changes += 1
         match event:
             case BookLost():
                 (self._held.get((event.venue, event.symbol)) or self._hold(event.venue, event.symbol)).book.drop()
