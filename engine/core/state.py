@@ -196,12 +196,10 @@ class State:
         self.config = config
         self.out: list[Effect] = []
         self.instance = ""
-        self.now_ns = self.started_ns = 0
-        self.wall_ms = 0
+        self.now_ns = self.started_ns = self.wall_ms = 0
         self.tick_ns = 0  # monotonic time of the newest wall clock reading
         self.tick_wall_ms = 0
-        self.local_day = 0
-        self.utc_offset_ms = 0
+        self.local_day = self.utc_offset_ms = 0
         self.recovering = True
         self.market = Market({name: venue.rules for name, venue in config.venues.items()}, config.fx)
         self.venues = {name: VenueState(name=name, settings=venue) for name, venue in config.venues.items()}
@@ -230,8 +228,7 @@ class State:
         self.muted_until_ns: dict[str, int] = {}
         self.requests: dict[str, Reply] = {}
         self.refusals: deque[RefusalView] = deque(maxlen=200)
-        self.sequence = 0
-        self.steps = 0
+        self.sequence = self.steps = 0
         self.counts: Counter[str] = Counter()
         self.pnl_today_krw = self.pnl_total_krw = self.pnl_peak_krw = Decimal(0)
         self.trades_today = 0
