@@ -15,7 +15,7 @@ from engine.domain.position import FundingPaid, Holding
 from engine.domain.stream_event import ForeignOrder, OrderStirred, OrderStreamState
 
 
-class BookSnapshot(Struct, frozen=True, kw_only=True, tag=True):
+class BookSnapshot(Struct, frozen=True, kw_only=True, tag=True, gc=False):
     """A whole book; it replaces what was known. Sides sorted best first, no zero sizes."""
 
     venue: str
@@ -26,7 +26,7 @@ class BookSnapshot(Struct, frozen=True, kw_only=True, tag=True):
     seen_ns: int
 
 
-class BookDelta(Struct, frozen=True, kw_only=True, tag=True):
+class BookDelta(Struct, frozen=True, kw_only=True, tag=True, gc=False):
     """Changed levels, already proved to follow the last update; size 0 deletes. Any order."""
 
     venue: str

@@ -92,7 +92,49 @@ static int open_whole(Book *book)
     return 0;
 }
 
-/* -1 with MemoryError, and nothing changed. */
+static inline void show(Book *book, int which, PyObject *value)
+{
+    PyObject *old = book->shown[which];
+    book->shown[which] = value;
+    Py_DECREF(old);
+}
+
+static inline void show_whether(Book *book, int which, int is_so)
+{
+    PyObject *value = is_so ? Py_True : Py_False;
+    Py_INCREF(value);
+    show(book, which, value);
+}
+
+/* One more top. -1 with MemoryError, and the book is as it was. */
+static int show_top(Book *book, double bid, double ask)
+{
+    PyObject *bid_seen = PyFloat_FromDouble(bid), *ask_seen = PyFloat_FromDouble(ask);
+    PyObject *tops = PyLong_FromLongLong(book->tops + 1);
+    if (bid_seen == NULL || ask_seen == NULL || tops == NULL) {
+        Py_XDECREF(bid_seen);
+        Py_XDECREF(ask_seen);
+        Py_XDECREF(tops);
+        return -1;
+    }
+    book->tops++;
+    book->best[BID] = bid;
+    book->best[ASK] = ask;
+    show(book, BEST_BID, bid_seen);
+    show(book, BEST_ASK, ask_seen);
+    show(book, TOPS, tops);
+    show_whether(book, IS_CROSSED, bid >= ask && ask > 0.0);
+    show_whether(book, IS_TWO_SIDED, bid > 0.0 && ask > 0.0);
+    return 0;
+}
+
+static double best_of(const Book *book, int side)
+{
+    Py_ssize_t count = book->count[side];
+    return count ? book->rows[side][count - 1].price : 0.0;
+}
+
+/* -1 with MemoryError. */
 static int change_sides(Book *book, Levels *changed[2])
 {
     if (book->whole[BID] != NULL && open_whole(book) < 0)
@@ -100,7 +142,6 @@ static int change_sides(Book *book, Levels *changed[2])
     for (int side = BID; side <= ASK; side++)
         if (make_room(book, side, book->count[side] + Py_SIZE(changed[side])) < 0)
             return -1;
-    int moved = 0;
     for (int side = BID; side <= ASK; side++) {
         const Level *rows = changed[side]->rows;
         for (Py_ssize_t i = 0; i < Py_SIZE(changed[side]); i++)
@@ -108,25 +149,30 @@ static int change_sides(Book *book, Levels *changed[2])
                 put(book, side, &rows[i]);
             else
                 delete(book, side, rows[i].price);
-        Py_ssize_t count = book->count[side];
-        double best = count ? book->rows[side][count - 1].price : 0.0;
-        moved |= best != book->best[side];
-        book->best[side] = best;
     }
-    book->tops += moved;
-    return 0;
+    double bid = best_of(book, BID), ask = best_of(book, ASK);
+    return bid != book->best[BID] || ask != book->best[ASK] ? show_top(book, bid, ask) : 0;
 }
 
-/* (bids, asks, seen_ns, venue_ts_ms) into new references and two numbers; -1 with an exception. */
-static int read_update(PyObject *const *args, Py_ssize_t count, Levels *sides[2], long long when[2])
+/* Whether these are the arguments of an update, times as far as 63 bits go; else an exception says why not. */
+static int is_update(PyObject *const *args, Py_ssize_t count)
 {
-    if (count != 4) {
+    int overflow = 0, more = 0;
+    if (count != 4 || !PyLong_Check(args[2]) || !PyLong_Check(args[3])) {
         PyErr_SetString(PyExc_TypeError, "bids, asks, seen_ns and venue_ts_ms are wanted");
-        return -1;
+        return 0;
     }
-    when[0] = PyLong_AsLongLong(args[2]);
-    when[1] = PyLong_AsLongLong(args[3]);
-    if (PyErr_Occurred() || (sides[BID] = levels_from(args[0])) == NULL)
+    PyLong_AsLongLongAndOverflow(args[2], &overflow);
+    PyLong_AsLongLongAndOverflow(args[3], &more);
+    if (overflow || more)
+        PyErr_SetString(PyExc_OverflowError, "no time of ours");
+    return !overflow && !more;
+}
+
+/* Bids and asks as new references; -1 with an exception. */
+static int read_sides(PyObject *const *args, Py_ssize_t count, Levels *sides[2])
+{
+    if (!is_update(args, count) || (sides[BID] = levels_from(args[0])) == NULL)
         return -1;
     if ((sides[ASK] = levels_from(args[1])) == NULL) {
         Py_DECREF(sides[BID]);
@@ -135,56 +181,58 @@ static int read_update(PyObject *const *args, Py_ssize_t count, Levels *sides[2]
     return 0;
 }
 
+static PyObject *updated(Book *book, PyObject *const *args)
+{
+    book->updates++;
+    Py_INCREF(args[2]);
+    show(book, SEEN_NS, args[2]);
+    Py_INCREF(args[3]);
+    show(book, VENUE_TS_MS, args[3]);
+    Py_RETURN_NONE;
+}
+
 static PyObject *book_change(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     Book *book = (Book *)self;
     Levels *sides[2];
-    long long when[2];
-    if (read_update(args, count, sides, when) < 0)
+    if (read_sides(args, count, sides) < 0)
         return NULL;
     int failed = Py_SIZE(sides[BID]) + Py_SIZE(sides[ASK]) > 0 && change_sides(book, sides) < 0;
     Py_DECREF(sides[BID]);
     Py_DECREF(sides[ASK]);
-    if (failed)
-        return NULL;
-    book->updates++;
-    book->seen_ns = when[0];
-    book->venue_ts_ms = when[1];
-    Py_RETURN_NONE;
+    return failed ? NULL : updated(book, args);
 }
 
 static PyObject *book_replace(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     Book *book = (Book *)self;
     Levels *sides[2];
-    long long when[2];
-    if (read_update(args, count, sides, when) < 0)
+    if (read_sides(args, count, sides) < 0)
         return NULL;
-    int moved = !book->synced;
-    for (int side = BID; side <= ASK; side++) {
-        double best = Py_SIZE(sides[side]) ? sides[side]->rows[0].price : 0.0;
-        moved |= best != book->best[side];
-        book->best[side] = best;
-        Py_XSETREF(book->whole[side], sides[side]);
+    double bid = Py_SIZE(sides[BID]) ? sides[BID]->rows[0].price : 0.0;
+    double ask = Py_SIZE(sides[ASK]) ? sides[ASK]->rows[0].price : 0.0;
+    int moved = bid != book->best[BID] || ask != book->best[ASK] || book->shown[IS_SYNCED] != Py_True;
+    if (moved && show_top(book, bid, ask) < 0) {
+        Py_DECREF(sides[BID]);
+        Py_DECREF(sides[ASK]);
+        return NULL;
     }
-    book->tops += moved;
-    book->synced = 1;
-    book->updates++;
-    book->seen_ns = when[0];
-    book->venue_ts_ms = when[1];
-    Py_RETURN_NONE;
+    Py_XSETREF(book->whole[BID], sides[BID]);
+    Py_XSETREF(book->whole[ASK], sides[ASK]);
+    show_whether(book, IS_SYNCED, 1);
+    return updated(book, args);
 }
 
 static PyObject *book_drop(PyObject *self, PyObject *ignored)
 {
     Book *book = (Book *)self;
+    if (show_top(book, 0.0, 0.0) < 0)
+        return NULL;
     for (int side = BID; side <= ASK; side++) {
         Py_CLEAR(book->whole[side]);
         book->count[side] = 0;
-        book->best[side] = 0.0;
     }
-    book->tops++;
-    book->synced = 0;
+    show_whether(book, IS_SYNCED, 0);
     Py_RETURN_NONE;
 }
 
@@ -214,16 +262,21 @@ static PyObject *book_depth(PyObject *self, PyObject *ignored)
     return Py_BuildValue("nn", depth_of((Book *)self, BID), depth_of((Book *)self, ASK));
 }
 
-static PyObject *book_is_crossed(PyObject *self, void *ignored)
+static PyObject *book_make(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    Book *book = (Book *)self;
-    return PyBool_FromLong(book->best[BID] >= book->best[ASK] && book->best[ASK] > 0.0);
-}
-
-static PyObject *book_is_two_sided(PyObject *self, void *ignored)
-{
-    Book *book = (Book *)self;
-    return PyBool_FromLong(book->best[BID] > 0.0 && book->best[ASK] > 0.0);
+    Book *book = (Book *)PyType_GenericNew(type, args, kwargs);
+    PyObject *price = PyFloat_FromDouble(0.0), *number = PyLong_FromLong(0);
+    if (book == NULL || price == NULL || number == NULL) {
+        Py_CLEAR(book);
+    } else {
+        for (int which = 0; which < SHOWN; which++) {
+            PyObject *value = which <= BEST_ASK ? price : which < TOPS ? Py_False : number;
+            Py_INCREF(book->shown[which] = value);
+        }
+    }
+    Py_XDECREF(price);
+    Py_XDECREF(number);
+    return (PyObject *)book;
 }
 
 static void book_dealloc(PyObject *self)
@@ -233,6 +286,8 @@ static void book_dealloc(PyObject *self)
         Py_XDECREF(book->whole[side]);
         PyMem_Free(book->rows[side]);
     }
+    for (int which = 0; which < SHOWN; which++)
+        Py_XDECREF(book->shown[which]);
     Py_TYPE(self)->tp_free(self);
 }
 
@@ -245,19 +300,17 @@ static PyMethodDef book_methods[] = {
     {"depth", book_depth, METH_NOARGS, "Number of levels: (bids, asks)."},
     {NULL},
 };
+#define SHOWS(name, which) {name, T_OBJECT_EX, offsetof(Book, shown[which]), READONLY, NULL}
 static PyMemberDef book_members[] = {
-    {"best_bid", T_DOUBLE, offsetof(Book, best[BID]), READONLY, NULL},
-    {"best_ask", T_DOUBLE, offsetof(Book, best[ASK]), READONLY, NULL},
-    {"synced", T_BOOL, offsetof(Book, synced), READONLY, NULL},
+    SHOWS("best_bid", BEST_BID),
+    SHOWS("best_ask", BEST_ASK),
+    SHOWS("synced", IS_SYNCED),
+    SHOWS("is_crossed", IS_CROSSED),
+    SHOWS("is_two_sided", IS_TWO_SIDED),
+    SHOWS("tops", TOPS),
+    SHOWS("seen_ns", SEEN_NS),
+    SHOWS("venue_ts_ms", VENUE_TS_MS),
     {"updates", T_LONGLONG, offsetof(Book, updates), READONLY, NULL},
-    {"tops", T_LONGLONG, offsetof(Book, tops), READONLY, NULL},
-    {"seen_ns", T_LONGLONG, offsetof(Book, seen_ns), READONLY, NULL},
-    {"venue_ts_ms", T_LONGLONG, offsetof(Book, venue_ts_ms), READONLY, NULL},
-    {NULL},
-};
-static PyGetSetDef book_claims[] = {
-    {"is_crossed", book_is_crossed, NULL, NULL, NULL},
-    {"is_two_sided", book_is_two_sided, NULL, NULL, NULL},
     {NULL},
 };
 
@@ -266,11 +319,10 @@ PyTypeObject Book_Type = {
     .tp_doc = "One order book; the same answers as engine.market.book.PlainBook.",
     .tp_basicsize = sizeof(Book),
     .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_new = PyType_GenericNew,
+    .tp_new = book_make,
     .tp_dealloc = book_dealloc,
     .tp_methods = book_methods,
     .tp_members = book_members,
-    .tp_getset = book_claims,
 };
 
 int cursor_next(Cursor *cursor, Level *level)

@@ -20,7 +20,11 @@ PyMODINIT_FUNC PyInit__native(void)
     static struct {
         const char *name;
         PyTypeObject *type;
-    } const types[] = {{"Levels", &Levels_Type}, {"Book", &Book_Type}, {"Cursor", &Cursor_Type}, {"Reader", &Reader_Type}};
+    } const types[] = {{"Levels", &Levels_Type},
+                       {"Book", &Book_Type},
+                       {"Cursor", &Cursor_Type},
+                       {"Reader", &Reader_Type},
+                       {"Follower", &Follower_Type}};
     PyObject *made = PyModule_Create(&module);
     for (size_t i = 0; made != NULL && i < sizeof(types) / sizeof(types[0]); i++)
         if (PyType_Ready(types[i].type) < 0 || PyModule_AddObjectRef(made, types[i].name, (PyObject *)types[i].type) < 0)

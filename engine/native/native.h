@@ -18,6 +18,9 @@ typedef struct {
 
 enum { BID = 0, ASK = 1 };
 
+/* What Python reads of a book after each frame, several times: objects in slots, which it reads without a call. */
+enum { BEST_BID, BEST_ASK, IS_SYNCED, IS_CROSSED, IS_TWO_SIDED, TOPS, SEEN_NS, VENUE_TS_MS, SHOWN };
+
 /* A side is `whole` (as it came, best first) until it is changed; then `rows` (best last: changes are near the touch). */
 typedef struct {
     PyObject_HEAD
@@ -26,14 +29,12 @@ typedef struct {
     Py_ssize_t count[2];
     Py_ssize_t room[2];
     double best[2];
-    char synced;
     long long updates;
     long long tops;
-    long long seen_ns;
-    long long venue_ts_ms;
+    PyObject *shown[SHOWN];
 } Book;
 
-extern PyTypeObject Levels_Type, Book_Type, Cursor_Type, Reader_Type;
+extern PyTypeObject Levels_Type, Book_Type, Cursor_Type, Reader_Type, Follower_Type;
 
 /* A copy. NULL with MemoryError. */
 Levels *levels_new(const Level *rows, Py_ssize_t count);

@@ -1,9 +1,6 @@
-#include "scan.h"
+#include "rows.h"
 #include "shape.h"
 #include <stddef.h>
-#include <string.h>
-
-enum { SKIPPED_DEPTH = 8, REMEMBERED = 4096, LONGEST_REMEMBERED = 48 };
 
 typedef struct {
     PyObject_HEAD
@@ -11,61 +8,6 @@ typedef struct {
     PyObject *otherwise; /* called with what is unusual */
     vectorcallfunc call;
 } Reader;
-
-/* Symbols and channels come again and again: the same text is the same object, its hash known. */
-static PyObject *remembered[REMEMBERED];
-
-/* Rows of the frame being read; frames are read one at a time. */
-static struct {
-    Level *rows;
-    Py_ssize_t room;
-} scratch[2];
-
-static PyObject *text_of(const char *begin, Py_ssize_t length)
-{
-    if (length > LONGEST_REMEMBERED)
-        return PyUnicode_DecodeASCII(begin, length, NULL);
-    unsigned int hash = 2166136261u;
-    for (Py_ssize_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)begin[i]) * 16777619u;
-    PyObject **place = &remembered[(hash ^ hash >> 15) % REMEMBERED], *known = *place;
-    if (known == NULL || PyUnicode_GET_LENGTH(known) != length || memcmp(PyUnicode_DATA(known), begin, (size_t)length)) {
-        if ((known = PyUnicode_DecodeASCII(begin, length, NULL)) == NULL)
-            return NULL;
-        Py_XSETREF(*place, known);
-    }
-    Py_INCREF(known);
-    return known;
-}
-
-static int keep(int side, Py_ssize_t at, double price, double size)
-{
-    if (at >= scratch[side].room) {
-        Py_ssize_t room = scratch[side].room ? scratch[side].room * 2 : 256;
-        Level *rows = PyMem_Realloc(scratch[side].rows, (size_t)room * sizeof(Level));
-        if (rows == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        scratch[side].rows = rows;
-        scratch[side].room = room;
-    }
-    scratch[side].rows[at] = (Level){price, size};
-    return 0;
-}
-
-/* [price, size, …] */
-static const char *read_row(const char *p, const Node *node, double *columns)
-{
-    if (*p != '[' || (p = scan_number(scan_space(p + 1), &columns[0], node->quoted)) == NULL)
-        return NULL;
-    if (*(p = scan_space(p)) != ',' || (p = scan_number(scan_space(p + 1), &columns[1], node->quoted)) == NULL)
-        return NULL;
-    for (p = scan_space(p); *p == ','; p = scan_space(p))
-        if (node->exact || (p = scan_value(scan_space(p + 1), SKIPPED_DEPTH)) == NULL)
-            return NULL;
-    return *p == ']' ? p + 1 : NULL;
-}
 
 /* The field of a key, from the one expected on; -1 where nobody asks for it. */
 static int field_of(const Node *node, const char *key, Py_ssize_t length, int expected)
@@ -80,7 +22,7 @@ static int field_of(const Node *node, const char *key, Py_ssize_t length, int ex
 }
 
 /* {"price": …, "size": …}: every column must be there, once. */
-static const char *read_columns(const char *p, const Node *node, double *columns)
+static const char *read_columns(const char *p, const char *end, const Node *node, double *columns)
 {
     unsigned seen = 0;
     int at = -1;
@@ -89,16 +31,16 @@ static const char *read_columns(const char *p, const Node *node, double *columns
     if (*p != '{')
         return NULL;
     do {
-        if ((p = scan_text(scan_space(p + 1), &key, &length)) == NULL || *(p = scan_space(p)) != ':')
+        if ((p = scan_text(scan_space(p + 1), end, &key, &length)) == NULL || *(p = scan_space(p)) != ':')
             return NULL;
         p = scan_space(p + 1);
         int found = field_of(node, key, length, at + 1 < node->count ? at + 1 : 0);
         if (found < 0)
-            p = scan_value(p, SKIPPED_DEPTH);
+            p = scan_value(p, end, SKIPPED_DEPTH);
         else if (seen & 1u << found)
             return NULL;
         else {
-            p = scan_number(p, &columns[found], node->quoted);
+            p = scan_number(p, end, &columns[found], node->quoted);
             seen |= 1u << (at = found);
         }
         if (p == NULL)
@@ -119,7 +61,7 @@ static PyObject *sides_of(Py_ssize_t count)
     return Py_BuildValue("NN", bids, asks);
 }
 
-static const char *read_levels(const char *p, const Node *node, PyObject **value)
+static const char *read_levels(const char *p, const char *end, const Node *node, PyObject **value)
 {
     Py_ssize_t count = 0;
     double columns[MOST_COLUMNS];
@@ -127,7 +69,7 @@ static const char *read_levels(const char *p, const Node *node, PyObject **value
         return NULL;
     p = scan_space(p + 1);
     while (*p != ']') {
-        p = node->kind == ROWS ? read_row(p, node, columns) : read_columns(p, node, columns);
+        p = node->kind == ROWS ? read_row(p, end, node->quoted, node->exact, columns) : read_columns(p, end, node, columns);
         if (p == NULL || keep(BID, count, columns[0], columns[1]) < 0)
             return NULL;
         if (node->kind == UNITS && keep(ASK, count, columns[2], columns[3]) < 0)
@@ -144,15 +86,15 @@ static const char *read_levels(const char *p, const Node *node, PyObject **value
     return *value == NULL ? NULL : p + 1;
 }
 
-static const char *read_node(const char *p, const Node *node, PyObject **value);
+static const char *read_node(const char *p, const char *end, const Node *node, PyObject **value);
 
-static const char *read_list(const char *p, const Node *node, PyObject **value)
+static const char *read_list(const char *p, const char *end, const Node *node, PyObject **value)
 {
     PyObject *list = PyList_New(0), *item = NULL;
     if (list == NULL || *p != '[')
         p = NULL;
     while (p != NULL) {
-        p = read_node(scan_space(p + 1), node->inner, &item);
+        p = read_node(scan_space(p + 1), end, node->inner, &item);
         if (p == NULL)
             break;
         if (PyList_Append(list, item) < 0)
@@ -170,22 +112,22 @@ static const char *read_list(const char *p, const Node *node, PyObject **value)
 }
 
 /* The members of an object into `values`, which the caller lets go. */
-static const char *read_members(const char *p, const Node *node, PyObject **values)
+static const char *read_members(const char *p, const char *end, const Node *node, PyObject **values)
 {
     const char *key;
     Py_ssize_t length;
     int at = -1;
     do {
-        if ((p = scan_text(scan_space(p + 1), &key, &length)) == NULL || *(p = scan_space(p)) != ':')
+        if ((p = scan_text(scan_space(p + 1), end, &key, &length)) == NULL || *(p = scan_space(p)) != ':')
             return NULL;
         p = scan_space(p + 1);
         int found = field_of(node, key, length, at + 1 < node->count ? at + 1 : 0);
         if (found < 0)
-            p = scan_value(p, SKIPPED_DEPTH);
+            p = scan_value(p, end, SKIPPED_DEPTH);
         else if (values[found] != NULL)
             return NULL; /* twice: which of them holds is not for us to say */
         else
-            p = read_node(p, node->fields[at = found].node, &values[found]);
+            p = read_node(p, end, node->fields[at = found].node, &values[found]);
         if (p == NULL)
             return NULL;
         p = scan_space(p);
@@ -193,12 +135,12 @@ static const char *read_members(const char *p, const Node *node, PyObject **valu
     return *p == '}' ? p + 1 : NULL;
 }
 
-static const char *read_object(const char *p, const Node *node, PyObject **value)
+static const char *read_object(const char *p, const char *end, const Node *node, PyObject **value)
 {
     PyObject *values[MOST_FIELDS + 1] = {NULL}, **given = values + 1;
     if (*p != '{')
         return NULL;
-    p = read_members(p, node, given);
+    p = read_members(p, end, node, given);
     for (int i = 0; p != NULL && i < node->count; i++)
         if (given[i] == NULL) {
             Py_XINCREF(given[i] = node->fields[i].missing);
@@ -214,7 +156,7 @@ static const char *read_object(const char *p, const Node *node, PyObject **value
     return *value == NULL ? NULL : p;
 }
 
-static const char *read_node(const char *p, const Node *node, PyObject **value)
+static const char *read_node(const char *p, const char *end, const Node *node, PyObject **value)
 {
     const char *begin;
     Py_ssize_t length;
@@ -227,15 +169,15 @@ static const char *read_node(const char *p, const Node *node, PyObject **value)
     }
     switch (node->kind) {
     case TEXT:
-        if ((p = scan_text(p, &begin, &length)) != NULL)
+        if ((p = scan_text(p, end, &begin, &length)) != NULL)
             *value = text_of(begin, length);
         break;
     case INTEGER:
-        if ((p = scan_integer(p, &whole, node->quoted)) != NULL)
+        if ((p = scan_integer(p, end, &whole, node->quoted)) != NULL)
             *value = PyLong_FromLongLong(whole);
         break;
     case REAL:
-        if ((p = scan_number(p, &real, node->quoted)) != NULL)
+        if ((p = scan_number(p, end, &real, node->quoted)) != NULL)
             *value = PyFloat_FromDouble(real);
         break;
     case TRUTH:
@@ -245,11 +187,11 @@ static const char *read_node(const char *p, const Node *node, PyObject **value)
         p += *p == 't' ? 4 : 5;
         break;
     case LIST:
-        return read_list(p, node, value);
+        return read_list(p, end, node, value);
     case OBJECT:
-        return read_object(p, node, value);
+        return read_object(p, end, node, value);
     default:
-        return read_levels(p, node, value);
+        return read_levels(p, end, node, value);
     }
     return *value == NULL ? NULL : p;
 }
@@ -263,8 +205,9 @@ static PyObject *reader_call(PyObject *self, PyObject *const *args, size_t given
     }
     PyObject *data = args[0], *value = NULL;
     if (PyBytes_CheckExact(data)) {
-        const char *begin = PyBytes_AS_STRING(data), *p = read_node(scan_space(begin), reader->root, &value);
-        if (p != NULL && scan_space(p) == begin + PyBytes_GET_SIZE(data))
+        const char *begin = PyBytes_AS_STRING(data), *end = begin + PyBytes_GET_SIZE(data);
+        const char *p = read_node(scan_space(begin), end, reader->root, &value);
+        if (p != NULL && scan_space(p) == end)
             return value;
         Py_XDECREF(value);
         if (PyErr_Occurred())

@@ -4,8 +4,8 @@
 
 #include "native.h"
 
-/* Each takes the address of a token and gives that of what follows it, or NULL: unusual, not read. The text ends with
-   NUL, which no token holds. */
+/* Each takes the address of a token and gives that of what follows it, or NULL: unusual, not read. The text ends at `end`
+   with NUL, which no token holds. */
 static inline const char *scan_space(const char *p)
 {
     while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')
@@ -13,9 +13,7 @@ static inline const char *scan_space(const char *p)
     return p;
 }
 
-const char *scan_text(const char *p, const char **begin, Py_ssize_t *length); /* ASCII without escapes */
-const char *scan_number(const char *p, double *value, int quoted);            /* 0 to 1e300, as float() reads it */
-const char *scan_integer(const char *p, long long *value, int quoted);        /* as far as 63 bits go */
-const char *scan_value(const char *p, int depth);                             /* passes over it */
+const char *scan_text(const char *p, const char *end, const char **begin, Py_ssize_t *length); /* ASCII without escapes */
+const char *scan_value(const char *p, const char *end, int depth); /* passes over it */
 
 #endif

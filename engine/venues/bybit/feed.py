@@ -10,6 +10,7 @@ from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.order import Side
 from engine.venues.bybit import wire
 from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
+from engine.venues.followed import Follows, Is, Track, followed
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, moment, number
 from engine.venues.typed import best_first, compiled
@@ -20,6 +21,13 @@ _RESTARTED = 1
 _HOUR_MS = 3_600_000
 # Depths 1, 50, 200, 500 and 1000; not `orderbook.rpi`, whose rows are of another shape.
 _BOOK = tuple(b'{"topic":"orderbook.' + digit for digit in (b"1", b"2", b"5"))
+_DELTA = {
+    "topic": Is.TOPIC,
+    "ts": Is.SENT,
+    "type": "delta",
+    "data": {"s": Is.SYMBOL, "b": Is.BIDS, "a": Is.ASKS, "u": Is.LAST, "seq?": Is.ANY, "ts?": Is.WHOLE},
+    "cts?": Is.TIME,
+}
 
 
 class CounterGuard:
@@ -65,8 +73,20 @@ class BybitDecoder:
         self._decode_book = compiled(self._decoders.orderbook)
         self._chains: dict[str, _Chain] = {}
         self._tickers = Tickers(sink)
+        delta = Track(
+            begins=b'{"topic":"orderbook.',
+            table=_DELTA,
+            venue=venue,
+            chains=self._chains,
+            chain=_Chain,
+            guard=CounterGuard,
+            last="last_id",
+            follows=Follows.STEP,
+            topic="topic",
+        )
+        self.on_frame = followed(self._on_frame, sink, self.counts, number, (delta,))
 
-    def on_frame(self, data: bytes, seen_ns: int) -> None:
+    def _on_frame(self, data: bytes, seen_ns: int) -> None:
         self.counts.frames += 1
         try:
             if data.startswith(_BOOK):
