@@ -200,7 +200,7 @@ class State:
         self.tick_ns = 0  # monotonic time of the newest wall clock reading
         self.tick_wall_ms = 0
         self.local_day = self.utc_offset_ms = 0
-        self.recovering = True
+        self.recovering = self.journal_writable = True
         self.market = Market({name: venue.rules for name, venue in config.venues.items()}, config.fx)
         self.venues = {name: VenueState(name=name, settings=venue) for name, venue in config.venues.items()}
         self.strategies = {
@@ -211,7 +211,6 @@ class State:
         self.reservations = Reservations()
         self.breakers = Breakers(config.breaker_cooldown_s)
         self.level, self.level_reason = 0, ""
-        self.journal_writable = True
         self.opportunities: dict[str, Opportunity] = {}
         self.by_key: dict[str, Opportunity] = {}
         self.tokens: dict[str, Token] = {}
@@ -228,22 +227,15 @@ class State:
         self.muted_until_ns: dict[str, int] = {}
         self.requests: dict[str, Reply] = {}
         self.refusals: deque[RefusalView] = deque(maxlen=200)
-        self.sequence = self.steps = 0
+        self.sequence = self.steps = self.trades_today = self.rates_ns = 0
         self.counts: Counter[str] = Counter()
         self.pnl_today_krw = self.pnl_total_krw = self.pnl_peak_krw = Decimal(0)
-        self.trades_today = 0
         self.submitted: deque[tuple[int, Decimal]] = deque(maxlen=1024)  # (when, KRW) of orders: per-minute limits
         self.traded_ns: deque[int] = deque(maxlen=2048)  # times of opened trades: per-hour limits
         self.usdt_symbols: tuple[tuple[str, str], ...] = ()
         self.wake: dict[tuple[str, str], tuple[StrategyState, ...]] = {}
         self.foreign_holds: dict[tuple[str, str], Decimal] = {}  # held by open orders that are not ours
         self.krw_rates: dict[str, Decimal] = {}
-        self.equity_krw: Decimal | None = None
-        self.usd_krw: Decimal | None = None
-        self.btc_krw: Decimal | None = None
-        self.rates_ns = 0
-        self.rates_of = (-1, 0.0)  # (changes of the market, KRW per USDT) that `krw_rates` were made of
-        self.tables = Tables(korean={}, world={}, tether={})
         self.cards_due: dict[str, tuple[Opportunity, bool]] = {}  # to be shown at the end of the step; True: and a row
         self.trades_due: dict[str, Trade] = {}
         self.available: dict[tuple[str, str], float] = {}
