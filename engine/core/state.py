@@ -192,6 +192,12 @@ class Flattening(Struct, kw_only=True):
 class State:
     """Everything, in one place. `step` sets `now_ns` from each event and collects effects in `out`."""
 
+    rates_of = (-1, 0.0)  # (changes of the market, KRW per USDT) that `krw_rates` were made of
+    equity_krw: Decimal | None = None
+    usd_krw: Decimal | None = None
+    btc_krw: Decimal | None = None
+    tables = Tables(korean={}, world={}, tether={})  # replaced with new instruments, never changed
+
     def __init__(self, config: CoreConfig) -> None:
         self.config = config
         self.out: list[Effect] = []
