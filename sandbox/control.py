@@ -16,6 +16,7 @@ from sandbox.venues.ledger import FEES, MARKET
 from sandbox.venues.orders import Order
 from sandbox.venues.rules import Band
 from sandbox.venues.sockets import Sockets
+from sandbox.venues.spelling import plain
 from sandbox.venues.wallets import Wallet
 
 T = TypeVar("T")
@@ -96,6 +97,15 @@ class LoanOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hourly: Decimal | None = None
 
 
+class PerpOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /world/perps: a mark until the tape's next word on it (half a second), or funding charged now."""
+
+    venue: str
+    symbol: str
+    mark: Decimal | None = None
+    funding: Decimal | None = None  # fraction of the notional; positive: paid by the longs
+
+
 def control_routes(world: Watched) -> list[web.RouteDef]:
     door = _Door(world)
     return [
@@ -109,6 +119,7 @@ def control_routes(world: Watched) -> list[web.RouteDef]:
         web.post("/world/warnings", door.warn),
         web.post("/world/rules", door.rule),
         web.post("/world/loans", door.lend),
+        web.post("/world/perps", door.perp),
         web.post("/world/fx", door.break_fx),
         web.post("/world/premium", door.premium),
     ]
@@ -125,6 +136,7 @@ class _Door:
             orders = floor.exchange.orders.values()
             venues[venue] = {
                 "balances": self._balances(venue),
+                "positions": _positions(floor),
                 "fees": {a: str(b.total) for a, b in floor.ledger.balances(FEES).items()},
                 "orders": len(orders),
                 "open": sum(order.state.value == "open" for order in orders),
@@ -214,6 +226,18 @@ class _Door:
             hourly[order.asset] = order.hourly
         return _json({"ok": True})
 
+    async def perp(self, request: web.Request) -> web.Response:
+        order = await _read(request, PerpOrder)
+        floor = _known(self._world.floors, order.venue)
+        state = floor.perps.get(order.symbol)
+        if state is None:
+            raise web.HTTPNotFound(text=f"{order.venue} has no perpetual {order.symbol}")
+        if order.mark is not None:
+            floor.show_perp(replace(state, mark=order.mark))
+        if order.funding is not None:
+            floor.exchange.clearing.settle(order.symbol, order.funding, floor.clock())
+        return _json({"ok": True, "positions": _positions(floor)})
+
     async def break_fx(self, request: web.Request) -> web.Response:
         self._world.fx.break_source(await _read(request, FxFault))
         return _json({"ok": True})
@@ -222,6 +246,13 @@ class _Door:
         order = await _read(request, PremiumOrder)
         self._world.tape.force(order.venue, order.coin, order.bps, order.seconds)
         return _json({"ok": True})
+
+
+def _positions(floor: Floor) -> dict[str, dict[str, str]]:
+    """Account -> symbol -> contracts, signed."""
+    clearing = floor.exchange.clearing
+    held = {who: clearing.positions(who) for who in floor.ledger.accounts() if who not in (MARKET, FEES)}
+    return {who: {each.symbol: plain(each.qty) for each in positions} for who, positions in held.items() if positions}
 
 
 def _order_row(order: Order) -> dict[str, object]:

@@ -190,7 +190,7 @@ class Clearing:
         known = self._marks.get(symbol)
         self._marks[symbol] = mark
         if known is not None and mark.next_ms > known.next_ms:
-            self._charge(symbol, mark)
+            self.settle(symbol, mark.settled_rate, mark.next_ms - mark.interval_ms)
         holders = [account for account, qty in self.open_interest(symbol).items() if qty and account != MARKET]
         margins = {account: self.margin(account) for account in holders}
         return [account for account, margin in margins.items() if margin.equity <= margin.maintenance]
@@ -201,12 +201,12 @@ class Clearing:
         if owed > 0:
             self._pay(account, symbol, FlowKind.COVER, owed, now_ms)
 
-    def _charge(self, symbol: str, mark: Mark) -> None:
+    def settle(self, symbol: str, rate: Decimal, at_ms: int) -> None:
+        """Charge funding at the mark of now: a positive rate is paid by the longs."""
         for account, qty in self.open_interest(symbol).items():
             if qty and account != MARKET:
-                owed = (self._value(symbol, qty) * mark.settled_rate).quantize(_MONEY, ROUND_HALF_EVEN)
-                at_ms = mark.next_ms - mark.interval_ms
-                self._pay(account, symbol, FlowKind.FUNDING, -owed, at_ms, rate=mark.settled_rate, qty=qty)
+                owed = (self._value(symbol, qty) * rate).quantize(_MONEY, ROUND_HALF_EVEN)
+                self._pay(account, symbol, FlowKind.FUNDING, -owed, at_ms, rate=rate, qty=qty)
 
     def _pay(
         self,

@@ -13,7 +13,7 @@ from sandbox.world import World, WorldConfig
 from tests.venues.orders.test_against_sandbox import Trader
 from tests.waiting import until
 
-LEAST_S = {"okx": 10, "gate": 5, "kucoin": 5}
+LEAST_S = {"okx": 10, "gate": 5, "kucoin": 5, "binance_usdm": 1}
 
 
 @pytest.mark.timeout(180)
