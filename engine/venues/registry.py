@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from engine.domain.errors import ConfigError
-from engine.net.ratelimit import TokenBucket
+from engine.net.ratelimit import SlidingWindow
 from engine.venues.line import Line
 from engine.venues.protocol import Orders, OrderStream
 from engine.venues.settings import MARGINED, NEEDS_PASSPHRASE, Key, OrderSettings
@@ -27,6 +27,7 @@ _ORDERS = {
     "gate": "GateOrders",
     "gate_futures": "GateFuturesOrders",
     "kucoin": "KucoinOrders",
+    "kucoin_futures": "KucoinFuturesOrders",
     "okx": "OkxOrders",
     "okx_swap": "OkxSwapOrders",
     "upbit": "UpbitOrders",
@@ -36,10 +37,12 @@ _MODULES = {
     "bitget_futures": "bitget.futures",
     "bybit_linear": "bybit.linear",
     "gate_futures": "gate.futures",
+    "kucoin_futures": "kucoin.futures",
     "okx_swap": "okx.swap_orders",
 }
 
 _URGENT_SHARE = 0.3  # of every budget: what is left for cancels and look-ups when new orders have used the rest
+_SLACK = 1.1
 
 
 def build_orders(
@@ -50,7 +53,7 @@ def build_orders(
         raise ConfigError(f"venues.{name}: no such venue, expected one of {', '.join(sorted(_ORDERS))}")
     if name in MARGINED and not config.leverage:
         raise ConfigError(f"venues.{name}: `leverage` must say how its positions are margined: 1 to 20")
-    budgets = Budgets(_bucket(config.orders_per_second, clock_ns), _bucket(config.reads_per_second, clock_ns))
+    budgets = Budgets(_budget(config.orders_per_second, clock_ns), _budget(config.reads_per_second, clock_ns))
     module = importlib.import_module(f"engine.venues.{_MODULES.get(name, f'{name}.orders')}")
     make: Callable[[OrderSettings, Key, Budgets], Orders] = getattr(module, _ORDERS[name])
     return make(config, credential, budgets)
@@ -68,6 +71,8 @@ def streams_of(orders: Iterable[Orders]) -> list[OrderStream]:
     return [stream for stream in streams if stream is not None]
 
 
-def _bucket(per_second: Decimal, clock_ns: Callable[[], int]) -> TokenBucket:
-    burst = max(float(per_second), 2.0)
-    return TokenBucket(float(per_second), burst, clock_ns, reserved=min(burst * _URGENT_SHARE, burst - 1))
+def _budget(per_second: Decimal, clock_ns: Callable[[], int]) -> SlidingWindow:
+    """A venue counts when a call arrives, we when it leaves: a tenth more of time than its window has."""
+    most = max(float(per_second), 2.0)
+    period_s = most / float(per_second) * _SLACK
+    return SlidingWindow(most, period_s, clock_ns, reserved=min(most * _URGENT_SHARE, most - 1))

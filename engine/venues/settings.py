@@ -7,7 +7,7 @@ from typing import Protocol
 from engine.domain.market import FeeSide
 
 NEEDS_PASSPHRASE = frozenset(
-    {"bitget", "bitget_futures", "kucoin", "okx", "okx_swap"}
+    {"bitget", "bitget_futures", "kucoin", "kucoin_futures", "okx", "okx_swap"}
 )  # venues whose key has a third part
 
 # Venues of perpetuals with an account of their own: their configuration names a leverage.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from ccxt.async_support.kucoin import kucoin  # type: ignore[import-untyped]
 from msgspec import Struct
@@ -13,29 +13,18 @@ from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.kucoin import standing
+from engine.venues.kucoin.private import BPS_PER_ONE, DIALECT, Data, Placed, Rate
 from engine.venues.reports import acknowledged, fees_of, number
 from engine.venues.settings import Key, OrderSettings
-from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
-
-T = TypeVar("T")
+from engine.venues.verdict import Budgets
 
 _PAGE = 100
 _LEAST_COUNTDOWN_S = 5
-_BPS_PER_ONE = 10_000
-_NO_ORDER = "order_not_exist"
 _TRADING = ("trade", "trade_hf")  # accounts that orders draw on; which one depends on the account's age
 
 
 class _Exchange(Hooked, kucoin):  # type: ignore[misc]
     pass
-
-
-class _Data(Struct, Generic[T]):
-    data: T
-
-
-class _Placed(Struct):
-    orderId: str
 
 
 class _Order(Struct):
@@ -78,45 +67,6 @@ class _Market(Struct):
     minFunds: str | None = None
 
 
-class _Rate(Struct):
-    symbol: str
-    takerFeeRate: Decimal
-    makerFeeRate: Decimal
-
-
-def _error_of(body: Any) -> tuple[str, str] | None:
-    """Errors ride in HTTP 200. A missing order shares its code with bad parameters: its text tells them apart."""
-    code = str(body.get("code", "200000")) if isinstance(body, dict) else "200000"
-    if code in ("200000", "200"):
-        return None
-    text = str(body.get("msg", ""))
-    is_missing = any(word in text.lower().replace("_", " ") for word in ("order not exist", "order does not exist"))
-    return (_NO_ORDER if is_missing else code), text
-
-
-def _obey(answer: Answer, budgets: Budgets) -> None:
-    """`gw-ratelimit-remaining` counts a pool of thirty seconds down; who has used it up waits for its end."""
-    if answer.headers.get("gw-ratelimit-remaining") == "0":
-        budgets.reads.calm(_reset_s(answer, 1.0))
-
-
-def _reset_s(answer: Answer, default_s: float) -> float:
-    text = answer.headers.get("gw-ratelimit-reset", "")
-    return max(int(text) / 1000, 0.1) if text.isdecimal() and len(text) < 8 else default_s
-
-
-_DIALECT = Dialect(
-    error_of=_error_of,
-    # Timeouts behind the door, and its own trouble.
-    unknown=frozenset({"408000", "500000", "503000", "230005"}),
-    limited=frozenset({"429000", "429", "200002"}),
-    not_found=frozenset({_NO_ORDER, "100001", "126043"}),
-    duplicate=("uplicate", "126044", "126033"),
-    wait_s=lambda answer: retry_after_s(answer, _reset_s(answer, 10.0)),
-    obey=_obey,
-)
-
-
 class KucoinOrders:
     """One spot account; fees are in the quote asset. No expiry: what is late is bounded by what has been seen."""
 
@@ -127,7 +77,7 @@ class KucoinOrders:
         self.late_acceptance_ms = config.late_acceptance_ms + config.settle_margin_ms
         settings = options(credential.key, credential.secret, config.order_timeout_ms, credential.passphrase)
         self._exchange = _Exchange(settings)
-        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, _DIALECT, budgets)
+        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, DIALECT, budgets)
         self._config = config
 
     async def place(self, order: OrderRequest) -> OrderReport:
@@ -147,7 +97,7 @@ class KucoinOrders:
             params |= {"timeInForce": "GTC", "postOnly": True}
         else:
             params["timeInForce"] = order.tif.value.upper()
-        answer = await self._client.place(order, "hf/orders", params, _Data[_Placed])
+        answer = await self._client.place(order, "hf/orders", params, Data[Placed])
         return acknowledged(order, answer.data.orderId)
 
     async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
@@ -163,13 +113,13 @@ class KucoinOrders:
         params = {"clientOid": cid, "symbol": symbol}
         path = "hf/orders/client-order/{clientOid}"
         try:
-            found = await self._client.ask(Purpose.LOOK_UP, "GET", path, params, _Data[_Order | None])
+            found = await self._client.ask(Purpose.LOOK_UP, "GET", path, params, Data[_Order | None])
             if found.data is None:
                 raise OrderNotFound(f"kucoin: no order of {cid}")
             return self._report(found.data, cid)
         except OrderNotFound:
             asked = {"symbol": symbol, "limit": _PAGE}
-            ended = await self._client.ask(Purpose.LOOK_UP, "GET", "hf/orders/done", asked, _Data[_Ended])
+            ended = await self._client.ask(Purpose.LOOK_UP, "GET", "hf/orders/done", asked, Data[_Ended])
             for row in ended.data.items:
                 if row.clientOid == cid:
                     return self._report(row, cid)
@@ -178,15 +128,15 @@ class KucoinOrders:
     async def open_orders(self) -> Sequence[OrderReport]:
         """The venue lists them market by market."""
         path = "hf/orders/active"
-        active = await self._client.ask(Purpose.READ, "GET", f"{path}/symbols", {}, _Data[_Active])
+        active = await self._client.ask(Purpose.READ, "GET", f"{path}/symbols", {}, Data[_Active])
         reports: list[OrderReport] = []
         for symbol in active.data.symbols or []:
-            rows = await self._client.ask(Purpose.READ, "GET", path, {"symbol": symbol}, _Data[list[_Order] | None])
+            rows = await self._client.ask(Purpose.READ, "GET", path, {"symbol": symbol}, Data[list[_Order] | None])
             reports += [self._report(row, row.clientOid or "") for row in rows.data or []]
         return reports
 
     async def balances(self) -> Sequence[Balance]:
-        answer = await self._client.ask(Purpose.READ, "GET", "accounts", {}, _Data[list[_Account]])
+        answer = await self._client.ask(Purpose.READ, "GET", "accounts", {}, Data[list[_Account]])
         return [
             Balance(row.currency, row.available, row.balance)
             for row in answer.data
@@ -199,7 +149,7 @@ class KucoinOrders:
             market = await standing.market(self._client, symbol, _Market)
             if market is not None:
                 asked = {"symbols": symbol}
-                rates = await self._client.ask(Purpose.READ, "GET", "trade-fees", asked, _Data[list[_Rate]])
+                rates = await self._client.ask(Purpose.READ, "GET", "trade-fees", asked, Data[list[Rate]])
                 found += [self._instrument(market, rate) for rate in rates.data[:1]]
         return found
 
@@ -216,7 +166,7 @@ class KucoinOrders:
 
     async def server_time_ms(self) -> int:
         sent_ms = wall_ms()
-        answer = await self._client.ask(Purpose.READ, "GET", "timestamp", {}, _Data[int], "public")
+        answer = await self._client.ask(Purpose.READ, "GET", "timestamp", {}, Data[int], "public")
         received_ms = wall_ms()
         self._exchange.options["timeDifference"] = received_ms - answer.data
         return answer.data + (received_ms - sent_ms) // 2
@@ -247,7 +197,7 @@ class KucoinOrders:
             venue_ts_ms=row.lastUpdatedAt,
         )
 
-    def _instrument(self, market: _Market, rate: _Rate) -> Instrument:
+    def _instrument(self, market: _Market, rate: Rate) -> Instrument:
         return Instrument(
             venue=self.venue,
             symbol=market.symbol,
@@ -257,8 +207,8 @@ class KucoinOrders:
             qty_step=market.baseIncrement,
             min_qty=market.baseMinSize,
             min_notional=number(self.venue, market.minFunds or "") or self._config.min_notional,
-            maker_fee_bps=rate.makerFeeRate * _BPS_PER_ONE,
-            taker_fee_bps=rate.takerFeeRate * _BPS_PER_ONE,
+            maker_fee_bps=rate.makerFeeRate * BPS_PER_ONE,
+            taker_fee_bps=rate.takerFeeRate * BPS_PER_ONE,
             fee_side=self._config.fee_side,
             source="venue",
             fee_source="account",

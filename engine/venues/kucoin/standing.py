@@ -11,7 +11,7 @@ from engine.venues.ccxt_orders import CcxtClient, Purpose
 from engine.venues.reports import number
 
 T = TypeVar("T")
-_UNKNOWN = frozenset({"200003", "400000", "400600", "900001"})
+UNKNOWN = frozenset({"200003", "400000", "400600", "900001"})
 
 
 class _Chain(Struct):
@@ -63,7 +63,7 @@ async def market(client: CcxtClient, symbol: str, shape: type[T]) -> T | None:
     try:
         answer = await client.ask(Purpose.READ, "GET", path, asked, _Data[shape | None], "public")  # type: ignore[valid-type]
     except VenueRefused as error:
-        if error.code not in _UNKNOWN:
+        if error.code not in UNKNOWN:
             raise
         return None
     return answer.data

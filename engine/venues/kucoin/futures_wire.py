@@ -1,0 +1,87 @@
+"""What KuCoin's futures REST answers. Its numbers are JSON numbers as often as text. Source: KuCoin API, Futures."""
+
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from engine.domain.money import ZERO
+
+T = TypeVar("T")
+
+SETTLE = "USDT"
+BOTH = "BOTH"  # the one side of one-way mode
+
+
+class Page(Struct, Generic[T]):
+    items: list[T]
+    totalPage: int = 1
+
+
+class Order(Struct):
+    id: str
+    symbol: str
+    side: str
+    size: Decimal
+    filledSize: Decimal
+    isActive: bool
+    clientOid: str | None = None
+    updatedAt: int = 0
+
+
+class Fill(Struct):
+    tradeId: str
+    size: Decimal
+    price: Decimal
+    fee: Decimal
+    feeCurrency: str = SETTLE
+
+
+class Overview(Struct):
+    marginBalance: Decimal  # deposits and what was realised
+    availableBalance: Decimal
+    currency: str = SETTLE
+    availableMargin: Decimal | None = None  # of a cross-margin account
+
+
+class Position(Struct):
+    symbol: str
+    currentQty: Decimal  # contracts, signed
+    avgEntryPrice: Decimal = ZERO
+    markPrice: Decimal = ZERO
+    posInit: Decimal = ZERO
+    posMargin: Decimal = ZERO
+    liquidationPrice: Decimal | None = None  # 0 where there is none
+    positionSide: str = BOTH
+
+
+class Contract(Struct):
+    symbol: str
+    baseCurrency: str
+    quoteCurrency: str
+    settleCurrency: str
+    multiplier: Decimal  # below zero where a contract counts dollars
+    lotSize: Decimal
+    tickSize: Decimal
+    status: str = "Open"
+
+
+class Mode(Struct):
+    positionMode: int  # 0: one-way
+
+
+class Margin(Struct):
+    marginMode: str  # CROSS | ISOLATED
+
+
+class Payment(Struct):
+    id: int
+    symbol: str
+    timePoint: int
+    funding: Decimal  # positive: received
+    settleCurrency: str = SETTLE
+
+
+class Payments(Struct):
+    dataList: list[Payment]
+    hasMore: bool = False
