@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.stage import Stage, StageConfig
+from sandbox.venues.opening import DESK
 from sandbox.world import WorldConfig
 
 REPOSITORY = Path(__file__).parent.parent
@@ -21,7 +22,9 @@ def doctor(stage: Stage, **changed: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 async def stage(tmp_path):
-    async with Stage(StageConfig(world=WorldConfig(episodes=False), run_dir=tmp_path)) as made:
+    traded = (*DESK, "binance_usdm")
+    world = WorldConfig(episodes=False, houses=traded)
+    async with Stage(StageConfig(world=world, run_dir=tmp_path, traded=traded)) as made:
         yield made
 
 
@@ -38,6 +41,7 @@ async def test_a_healthy_desk(stage):
     for name in ("upbit clock", "bithumb account", "binance rules", "okx account", "fx dunamu", "disk", "latch"):
         assert f"ok   {name}: " in ended.stdout
     assert "?    okx key scope: " in ended.stdout
+    assert "ok   binance_usdm account: the key is accepted; 1 assets held, 0 positions open" in ended.stdout
 
 
 async def test_a_wrong_key_and_an_open_latch_are_named(stage):
