@@ -122,6 +122,7 @@ HOUSES: dict[str, House] = {
         open=lambda floors, sockets: bitget.Bitget(floors[0], floors[1], sockets),
         paths={"bitget": {"ws": "/v2/ws/public"}, "bitget_futures": {"ws": "/v2/ws/public"}},
         trades=True,
+        margined=("bitget_futures",),
         needs_passphrase=True,
     ),
     "kucoin": House(
@@ -130,6 +131,7 @@ HOUSES: dict[str, House] = {
         open=lambda floors, sockets: kucoin.Kucoin(floors[0], floors[1], sockets),
         paths={"kucoin": {"ws": "/"}, "kucoin_futures": {"ws": "/"}},
         trades=True,
+        margined=("kucoin_futures",),
         needs_passphrase=True,
     ),
     "binance_usdm": House(

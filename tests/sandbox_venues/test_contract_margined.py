@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from sandbox.venues.orders import State
 from sandbox.venues.positions import FlowKind
 from sandbox.world import World, WorldConfig
-from tests.sandbox_venues.test_contract_books import point_bybit, point_gate, point_okx
+from tests.sandbox_venues.test_contract_books import point_bitget, point_bybit, point_gate, point_kucoin, point_okx
 
 PAIR = "ETH/USDT:USDT"
 
@@ -82,6 +82,15 @@ CASES = [
         leverage={"marginMode": "cross"},
     ),
     Case(
+        house="kucoin",
+        venue="kucoin_futures",
+        symbol="ETHUSDTM",
+        kind=ccxt.kucoinfutures,
+        point=point_kucoin,
+        types=("swap",),
+        counts_unrealised=True,
+    ),
+    Case(
         house="okx",
         venue="okx_swap",
         symbol="ETH-USDT-SWAP",
@@ -91,6 +100,16 @@ CASES = [
         amends=True,
         counts_unrealised=True,
         cancels_all=False,
+    ),
+    Case(
+        house="bitget",
+        venue="bitget_futures",
+        symbol="ETHUSDT",
+        kind=ccxt.bitget,
+        point=point_bitget,
+        types=("swap",),
+        counts_unrealised=True,
+        params={"marginMode": "cross"},
     ),
 ]
 cases = pytest.mark.parametrize("case", CASES, ids=[case.venue for case in CASES])

@@ -3,32 +3,29 @@
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
 
-from sandbox.venues import auth
-from sandbox.venues.auth import Denied, Why
+from sandbox.venues.bitget.keys import Keys
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor
 from sandbox.venues.orders import Fill, Kind, Order, OrderRequest, Reason, Refused, Side, State, Tif
 from sandbox.venues.public import symbol_of
 from sandbox.venues.rules import Stp
 from sandbox.venues.spelling import plain
-from sandbox.venues.trading import json_body, positive, shown_fills, shown_orders, side_of, stamped_ms
+from sandbox.venues.trading import json_body, positive, shown_fills, shown_orders, side_of
 
-_CLIENT_ID = re.compile(r"[A-Za-z0-9_.:#/-]{1,50}")
-_FORCES = {"gtc": Tif.GTC, "ioc": Tif.IOC, "fok": Tif.FOK, "post_only": Tif.POST_ONLY}
-_FORCE_NAMES = {tif: name for name, tif in _FORCES.items()}
-_STP = {
+CLIENT_ID = re.compile(r"[A-Za-z0-9_.:#/-]{1,50}")
+FORCES = {"gtc": Tif.GTC, "ioc": Tif.IOC, "fok": Tif.FOK, "post_only": Tif.POST_ONLY}
+FORCE_NAMES = {tif: name for name, tif in FORCES.items()}
+STP = {
     "none": Stp.NONE,
     "cancel_taker": Stp.CANCEL_TAKER,
     "cancel_maker": Stp.CANCEL_MAKER,
     "cancel_both": Stp.CANCEL_BOTH,
 }
-_STAMP_MS = 30_000
-_FIRST_ID = 1_098_000_000_000_000_000
+FIRST_ID = 1_098_000_000_000_000_000
 REFUSALS = {
     Reason.UNKNOWN_MARKET: ("40034", "Parameter symbol does not exist"),
     Reason.BAD_TICK: ("40808", "Parameter verification exception price checkBDScale error"),
@@ -44,22 +41,15 @@ REFUSALS = {
     Reason.ALREADY_CLOSED: ("43001", "The order does not exist"),
     Reason.ON_REQUEST: ("43011", "The parameter does not meet the specification"),
 }
-_DENIALS = {
-    Why.NO_KEY: ("40001", "ACCESS_KEY cannot be empty"),
-    Why.UNKNOWN_KEY: ("40006", "Invalid ACCESS_KEY"),
-    Why.BAD_SIGNATURE: ("40009", "sign signature error"),
-    Why.BAD_PASSPHRASE: ("40012", "apikey/password is incorrect"),
-    Why.BAD_TIMESTAMP: ("40005", "Invalid ACCESS_TIMESTAMP"),
-}
-_EXPIRED = ("40008", "Request timestamp expired")
 Say = Callable[[object], web.Response]
 
 
 class Desk:
     """Orders, fills and the spot account of one floor."""
 
-    def __init__(self, floor: Floor, say: Say) -> None:
+    def __init__(self, floor: Floor, keys: Keys, say: Say) -> None:
         self._floor = floor
+        self._keys = keys
         self._say = say
 
     def routes(self) -> list[web.RouteDef]:
@@ -73,15 +63,11 @@ class Desk:
             web.get(f"{trade}/fills", self._fills),
             web.get(f"{account}/assets", self._assets),
             web.get(f"{account}/info", self._account_info),
-            web.get("/api/v2/common/trade-rate", self._rate),
         ]
 
     async def _account(self, request: web.Request) -> str:
         """Raises Denied."""
-        path = unquote(request.raw_path)
-        credential = auth.bitget(request.headers, request.method, path, await request.text(), self._floor.keys)
-        stamped_ms(request.headers.get("ACCESS-TIMESTAMP", ""), self._floor.clock(), _STAMP_MS, _STAMP_MS)
-        return credential.account
+        return await self._keys.account(request, self._floor)
 
     async def _place(self, request: web.Request) -> web.Response:
         account = await self._account(request)
@@ -96,7 +82,7 @@ class Desk:
     def _find(self, account: str, number: object, client_id: object) -> Order:
         """Raises Malformed, Refused."""
         if number:
-            return self._floor.find(account, order_id=_order_number(str(number)))
+            return self._floor.find(account, order_id=order_number(str(number)))
         if not client_id:
             raise Malformed("orderId")
         return self._floor.find(account, client_id=str(client_id))
@@ -120,7 +106,7 @@ class Desk:
         account, query = await self._account(request), request.query
         if "symbol" in query:
             symbol_of(self._floor, query["symbol"])
-        before = _order_number(query.get("idLessThan", str(2 * _FIRST_ID)))
+        before = order_number(query.get("idLessThan", str(2 * FIRST_ID)))
         found = [
             order_row(order)
             for order in shown_orders(self._floor, account, query.get("symbol"))
@@ -133,7 +119,7 @@ class Desk:
     async def _fills(self, request: web.Request) -> web.Response:
         account, query = await self._account(request), request.query
         symbol = symbol_of(self._floor, query.get("symbol"))
-        before = whole(query, "idLessThan", 2 * _FIRST_ID) - _FIRST_ID
+        before = whole(query, "idLessThan", 2 * FIRST_ID) - FIRST_ID
         found = [
             fill_row(order, fill)
             for order, fill in shown_fills(self._floor, account, symbol)
@@ -161,17 +147,11 @@ class Desk:
         await self._account(request)
         return self._say({"userId": "10001", "ips": "127.0.0.1", "authorities": ["stor", "stow"], "traderType": ""})
 
-    async def _rate(self, request: web.Request) -> web.Response:
+    async def rate(self, request: web.Request) -> web.Response:
         await self._account(request)
         symbol_of(self._floor, request.query.get("symbol"))
-        if request.query.get("businessType") != "spot":
-            raise Malformed("businessType")
         rules = self._floor.rules
         return self._say({"makerFeeRate": plain(rules.maker_fee), "takerFeeRate": plain(rules.taker_fee)})
-
-
-def denial(error: Denied) -> tuple[str, str]:
-    return _DENIALS.get(error.why, _EXPIRED)
 
 
 def refusal(error: Refused) -> tuple[str, str]:
@@ -184,13 +164,13 @@ def _wish(account: str, body: Mapping[str, object]) -> OrderRequest:
     kind, force = body.get("orderType"), str(body.get("force") or "gtc").lower()
     if kind not in ("limit", "market"):
         raise Malformed("orderType")
-    if force not in _FORCES:
+    if force not in FORCES:
         raise Malformed("force")
     client_id = str(body.get("clientOid") or "")
-    if client_id and not _CLIENT_ID.fullmatch(client_id):
+    if client_id and not CLIENT_ID.fullmatch(client_id):
         raise Malformed("clientOid")
     stp = body.get("stpMode")
-    if stp is not None and stp not in _STP:
+    if stp is not None and stp not in STP:
         raise Malformed("stpMode")
     side, market, size = side_of(body), kind == "market", positive(body, "size")
     by_money = market and side is Side.BUY
@@ -199,12 +179,12 @@ def _wish(account: str, body: Mapping[str, object]) -> OrderRequest:
         symbol=str(body.get("symbol", "")),
         side=side,
         kind=Kind.LIMIT if not market else Kind.BUDGET if by_money else Kind.MARKET,
-        tif=Tif.IOC if market else _FORCES[force],
+        tif=Tif.IOC if market else FORCES[force],
         price=None if market else positive(body, "price"),
         qty=None if by_money else size,
         budget=size if by_money else None,
         client_id=client_id,
-        stp=_STP[str(stp)] if stp else None,
+        stp=STP[str(stp)] if stp else None,
     )
 
 
@@ -219,9 +199,9 @@ def order_row(order: Order) -> dict[str, Any]:
         "price": plain(order.price) if order.price is not None else "0",
         "size": plain(order.qty if order.qty is not None else order.budget or order.filled),
         "orderType": "limit" if order.kind is Kind.LIMIT else "market",
-        "force": _FORCE_NAMES[order.tif],
+        "force": FORCE_NAMES[order.tif],
         "side": order.side.name.lower(),
-        "status": _status(order),
+        "status": status_of(order),
         "priceAvg": plain(round(order.average, 12)) if order.filled else "0",
         "baseVolume": plain(order.filled),
         "quoteVolume": plain(order.funds),
@@ -239,7 +219,7 @@ def fill_row(order: Order, fill: Fill) -> dict[str, Any]:
         "userId": "10001",
         "symbol": order.symbol,
         "orderId": order_id(order),
-        "tradeId": str(_FIRST_ID + fill.id),
+        "tradeId": str(FIRST_ID + fill.id),
         "orderType": "limit" if order.kind is Kind.LIMIT else "market",
         "side": order.side.name.lower(),
         "priceAvg": plain(fill.price),
@@ -252,15 +232,15 @@ def fill_row(order: Order, fill: Fill) -> dict[str, Any]:
     }
 
 
-def _status(order: Order) -> str:
+def status_of(order: Order) -> str:
     if order.state is State.OPEN:
         return "partially_filled" if order.filled else "live"
     return "filled" if order.state is State.FILLED else "cancelled"
 
 
 def order_id(order: Order) -> str:
-    return str(_FIRST_ID + order.id)
+    return str(FIRST_ID + order.id)
 
 
-def _order_number(text: str) -> int:
-    return int(text) - _FIRST_ID if text.isdigit() else -1
+def order_number(text: str) -> int:
+    return int(text) - FIRST_ID if text.isdigit() else -1

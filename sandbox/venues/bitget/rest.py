@@ -1,11 +1,17 @@
 """Bitget's v2 REST: spot and mix (futures) below one host; spot is traded, too."""
 
+from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from sandbox.venues.auth import Denied
-from sandbox.venues.bitget.orders import Desk, denial, refusal
+from sandbox.venues.bitget.keys import Keys, denial
+from sandbox.venues.bitget.margin import MixAccount
+from sandbox.venues.bitget.mix import MixDesk
+from sandbox.venues.bitget.order_stream import OrderStream
+from sandbox.venues.bitget.orders import Desk, refusal
 from sandbox.venues.bitget.socket import Frames, Talk, print_of, rows, ticker_of
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited, PerpState
@@ -21,6 +27,8 @@ from sandbox.venues.spelling import json_bytes, plain
 _PER_SECOND = 20
 _IDLE_SECONDS = 127.0  # without the text `ping`, even while data flows
 _FUTURES = "USDT-FUTURES"
+_PLACEMENTS = ("/api/v2/spot/trade/place-order", "/api/v2/mix/order/place-order")
+_LEAST = Decimal(5)  # USDT of an order
 
 
 def rules() -> tuple[VenueRules, VenueRules]:
@@ -28,7 +36,9 @@ def rules() -> tuple[VenueRules, VenueRules]:
     spots = venue("bitget", "0.001", "0.001", FeeFrom.RECEIVED, markets, client_ids=ClientIds.REFUSED, stp=Stp.NONE)
     lots = {"BTC": "0.0001", "ETH": "0.01", "XRP": "1"}
     futures = perps(lambda base: f"{base}USDT", dict.fromkeys(lots, "1"), lots)
-    return spots, venue("bitget_futures", "0.0002", "0.0006", FeeFrom.QUOTE, futures)
+    futures = [replace(market, min_notional=_LEAST) for market in futures]
+    mix = venue("bitget_futures", "0.0002", "0.0006", FeeFrom.QUOTE, futures, client_ids=ClientIds.REFUSED)
+    return spots, replace(mix, margined=True)
 
 
 class Bitget(Public):
@@ -43,13 +53,18 @@ class Bitget(Public):
         }
         self._floors = {"SPOT": spots, _FUTURES: futures}
         self._settled = Settlements(futures)
-        self._desk = Desk(spots, self._yes)
+        keys = Keys((spots, futures))
+        self._desk = Desk(spots, keys, self._yes)
+        self._mix_desk = MixDesk(futures, keys, self._yes, self._no)
+        self._mix_account = MixAccount(futures, keys, self._yes, self._no)
+        self._order_stream = OrderStream(spots, sockets)
         self._talk = Talk({name: (self._streams[name], self._frames[name]) for name in self._floors})
 
     def routes(self) -> list[web.RouteDef]:
         spots, mix = "/api/v2/spot", "/api/v2/mix/market"
         return [
             web.get("/v2/ws/public", self._socket),
+            web.get("/v2/ws/private", self._order_stream.serve),
             web.get("/api/v2/public/time", self._time),
             web.get(f"{spots}/public/symbols", self._symbols),
             web.get(f"{spots}/public/coins", self._coins),
@@ -69,11 +84,14 @@ class Bitget(Public):
             web.get(f"{mix}/funding-time", self._next_funding),
             web.get(f"{mix}/current-fund-rate", self._rate),
             web.get(f"{mix}/history-fund-rate", self._rates),
+            web.get("/api/v2/common/trade-rate", self._trade_rate),
             *self._desk.routes(),
+            *self._mix_desk.routes(),
+            *self._mix_account.routes(),
         ]
 
     def is_placement(self, request: web.Request) -> bool:
-        return request.path == "/api/v2/spot/trade/place-order"
+        return request.path in _PLACEMENTS
 
     def admit(self, request: web.Request) -> dict[str, str]:
         return {"x-mbx-used-remain-limit": str(self.take(request, scope=endpoint(request)))}
@@ -92,6 +110,13 @@ class Bitget(Public):
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         return await self.run_socket(request, self._streams.values(), self._talk.hear, idle_seconds=_IDLE_SECONDS)
+
+    async def _trade_rate(self, request: web.Request) -> web.Response:
+        desks = {"spot": self._desk.rate, "mix": self._mix_account.rate}
+        business = request.query.get("businessType", "")
+        if business not in desks:
+            raise Malformed("businessType")
+        return await desks[business](request)
 
     async def _time(self, _: web.Request) -> web.Response:
         return self._yes({"serverTime": str(self.floor.clock())})
@@ -147,7 +172,9 @@ class Bitget(Public):
     async def _contracts(self, request: web.Request) -> web.Response:
         if request.query.get("productType", "").upper() != _FUTURES:
             return self._yes([])
-        return self._yes([_contract(market) for market in self._floors[_FUTURES].rules.markets.values()])
+        markets, wanted = self._floors[_FUTURES].rules.markets, request.query.get("symbol")
+        names = list(markets) if wanted is None else [symbol_of(self._floors[_FUTURES], wanted)]
+        return self._yes([_contract(markets[name]) for name in names])
 
     async def _spot_book(self, request: web.Request) -> web.Response:
         return self._book(request, "SPOT", lambda text: text)
@@ -281,7 +308,7 @@ def _contract(market: MarketRules) -> dict[str, Any]:
         "pricePlace": str(-market.bands[-1].tick.adjusted()),
         "sizeMultiplier": plain(market.lot),
         "symbolType": "perpetual",
-        "minTradeUSDT": "5",
+        "minTradeUSDT": plain(market.min_notional),
         "maxSymbolOrderNum": "200",
         "symbolStatus": "normal",
         "offTime": "-1",

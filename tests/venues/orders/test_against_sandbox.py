@@ -38,10 +38,23 @@ SYMBOLS = {
     "binance_usdm": "ETHUSDT",
     "bybit_linear": "ETHUSDT",
     "gate_futures": "ETH_USDT",
+    "kucoin_futures": "ETHUSDTM",
     "okx_swap": "ETH-USDT-SWAP",
+    "bitget_futures": "ETHUSDT",
 }
 # Where fees are in the quote asset on both sides.
-QUOTED = ("upbit", "bithumb", "coinone", "kucoin", "bybit_linear", "okx_swap", "binance_usdm", "gate_futures")
+QUOTED = (
+    "upbit",
+    "bithumb",
+    "coinone",
+    "kucoin",
+    "bybit_linear",
+    "okx_swap",
+    "binance_usdm",
+    "gate_futures",
+    "bitget_futures",
+    "kucoin_futures",
+)
 
 
 class Trader:

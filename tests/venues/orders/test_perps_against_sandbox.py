@@ -18,7 +18,14 @@ from sandbox.faults import Fault
 from sandbox.world import World, WorldConfig
 from tests.venues.orders.test_against_sandbox import LOST_AND_GONE, LOST_BUT_DONE, Trader
 
-HOUSES = {"binance_usdm": "binance_usdm", "bybit_linear": "bybit", "gate_futures": "gate", "okx_swap": "okx"}
+HOUSES = {
+    "binance_usdm": "binance_usdm",
+    "bybit_linear": "bybit",
+    "gate_futures": "gate",
+    "kucoin_futures": "kucoin",
+    "okx_swap": "okx",
+    "bitget_futures": "bitget",
+}
 EXPIRING = ("binance_usdm", "bybit_linear", "gate_futures", "okx_swap")
 NATIVE = ("bybit_linear", "okx_swap")
 NEAR, FAR = D("0.02"), D("-0.05")
