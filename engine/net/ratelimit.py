@@ -1,6 +1,7 @@
-"""A token bucket, with a share that only urgent calls may touch."""
+"""Budgets of calls, with a share only for urgent ones: a bucket that fills steadily, and a sliding window."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 _NS_PER_S = 1_000_000_000
@@ -46,13 +47,19 @@ class TokenBucket:
         until_ns = self._blocked_until_ns if urgent else max(self._blocked_until_ns, self._calm_until_ns)
         blocked_s = max(0, until_ns - self._filled_ns) / _NS_PER_S
         # A nanosecond of rounding must not turn into one more round of waiting.
-        return max(blocked_s, 0.0 if missing <= 1e-9 else missing / self._per_second)
+        return max(blocked_s, 0.0 if missing <= 1e-9 else self._flows_in_s(missing))
+
+    def _flows_in_s(self, missing: float) -> float:
+        return missing / self._per_second
+
+    def _spend(self, tokens: float) -> None:
+        self._tokens -= tokens
 
     def try_take(self, tokens: float = 1.0, *, urgent: bool = False) -> bool:
         """Take without waiting; False when the budget is empty."""
         if self.wait_s(tokens, urgent=urgent) > 0.0:
             return False
-        self._tokens -= tokens
+        self._spend(tokens)
         return True
 
     async def take(self, tokens: float = 1.0, *, urgent: bool = False) -> None:
@@ -62,7 +69,7 @@ class TokenBucket:
         async with self._urgent_turn if urgent else self._turn:
             while (wait_s := self.wait_s(tokens, urgent=urgent)) > 0.0:
                 await self._sleep(wait_s)
-            self._tokens -= tokens
+            self._spend(tokens)
 
     def block(self, seconds: float) -> None:
         """The venue said `too many`: nothing leaves for so long, urgent or not."""
@@ -73,3 +80,41 @@ class TokenBucket:
         """The venue says that it is nearly too many: only urgent calls leave for so long."""
         self._fill()
         self._calm_until_ns = max(self._calm_until_ns, self._filled_ns + int(seconds * _NS_PER_S))
+
+
+class SlidingWindow(TokenBucket):
+    """At most `most` tokens in any `period_s`: each comes back that long after it was spent.
+
+    Venues count calls in windows. A bucket that has rested lets its burst go and its flow beside it: twice the limit.
+    """
+
+    def __init__(
+        self,
+        most: float,
+        period_s: float,
+        clock_ns: Callable[[], int],
+        reserved: float = 0.0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        super().__init__(most / period_s, most, clock_ns, reserved, sleep)
+        self._period_ns = round(period_s * _NS_PER_S)
+        self._spent: deque[tuple[int, float]] = deque()  # (comes back at, tokens), oldest first
+
+    def _fill(self) -> None:
+        now_ns = self._clock_ns()
+        self._filled_ns = now_ns
+        while self._spent and self._spent[0][0] <= now_ns:
+            self._tokens += self._spent.popleft()[1]
+        if not self._spent:
+            self._tokens = self._burst  # sums of fractions drift
+
+    def _flows_in_s(self, missing: float) -> float:
+        for back_ns, tokens in self._spent:
+            missing -= tokens
+            if missing <= 1e-9:
+                return (back_ns - self._filled_ns) / _NS_PER_S
+        return self._period_ns / _NS_PER_S  # more than there ever is
+
+    def _spend(self, tokens: float) -> None:
+        super()._spend(tokens)
+        self._spent.append((self._filled_ns + self._period_ns, tokens))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.net.ratelimit import TokenBucket
+from engine.net.ratelimit import SlidingWindow, TokenBucket
 
 SECOND = 1_000_000_000
 
@@ -107,3 +107,53 @@ def test_no_schedule_gets_more_than_burst_plus_rate(steps):
         time.now_ns += step
         taken += tokens.try_take()
     assert taken <= 3 + 7 * time.now_ns / SECOND + 1e-6
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 400), st.booleans()), max_size=120),
+    st.integers(2, 12),
+    st.sampled_from([1.0, 1.1, 2.0]),
+)
+def test_no_window_of_time_ever_holds_more_than_the_limit(steps, most, period_s):
+    """What a venue counts: a bucket of the same rate lets twice as much through after a rest."""
+    time = Time()
+    window = SlidingWindow(most, period_s, time, reserved=1.0, sleep=time.sleep)
+    spent = []
+    for after_ms, urgent in steps:
+        time.now_ns += after_ms * SECOND // 1_000
+        if window.try_take(urgent=urgent):
+            spent.append(time.now_ns)
+        else:
+            wait_s = window.wait_s(urgent=urgent)
+            assert 0 < wait_s <= period_s
+    assert all(spent[i + most] - spent[i] >= period_s * SECOND - 1 for i in range(len(spent) - most))
+
+
+def test_a_bucket_alone_would_break_it():
+    time = Time()
+    tokens = bucket(time, per_second=5.0, burst=5.0)
+    took = 0
+    for _ in range(100):
+        took += tokens.try_take()
+        time.now_ns += SECOND // 101
+    assert took == 9
+
+
+async def test_a_window_serves_who_waits_as_its_tokens_come_back():
+    time = Time()
+    window = SlidingWindow(5, 1.0, time, sleep=time.sleep)
+    for _ in range(12):
+        await window.take()
+    assert time.now_ns / SECOND == pytest.approx(2.0, abs=0.01)
+
+
+def test_a_full_window_keeps_its_reserved_share_and_can_be_blocked():
+    time = Time()
+    window = SlidingWindow(5, 1.0, time, reserved=2.0)
+    assert [window.try_take() for _ in range(4)] == [True, True, True, False]
+    assert [window.try_take(urgent=True) for _ in range(3)] == [True, True, False]
+    window.block(3.0)
+    time.now_ns += 2 * SECOND
+    assert not window.try_take(urgent=True)
+    time.now_ns += SECOND
+    assert window.try_take()
