@@ -13,11 +13,9 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from crash.run import Result, Wish, play_alone
 from sandbox.soak.__main__ import FUNDS
-from sandbox.venues.opening import HOUSES
+from sandbox.venues.opening import DESK, HOUSES, TRADED
 from sandbox.world import WorldConfig
 
 _STEP_S = 0.1  # between two looks at the tape: books are not what is on trial here
@@ -44,11 +42,13 @@ def rounds(asked: argparse.Namespace, folder: Path) -> Iterator[Wish]:
     while left > 0:
         run_dir = folder / f"seed-{seed}"
         run_dir.mkdir(parents=True)
-        world = WorldConfig(seed=seed, funds=FUNDS, step_s=_STEP_S)
-        if asked.houses == "all":
-            world = replace(world, houses=tuple(HOUSES))
+        traded = TRADED if asked.houses == "all" else DESK
+        funds = {name: FUNDS["upbit" if "KRW" in HOUSES[name].money else "binance"] for name in traded}
+        world = WorldConfig(seed=seed, funds=funds, step_s=_STEP_S, houses=traded)
         kills = min(left, asked.per_round)
-        yield Wish(seed=seed, kills=kills, run_dir=run_dir, world=world, shim=shim, cuts_power=asked.power)
+        yield Wish(
+            seed=seed, kills=kills, run_dir=run_dir, world=world, shim=shim, traded=traded, cuts_power=asked.power
+        )
         left, seed = left - kills, seed + 1
 
 
@@ -111,7 +111,7 @@ def main() -> int:
     parser.add_argument(
         "--power", action="store_true", help="each kill is a power cut: what was not synced may be gone"
     )
-    parser.add_argument("--houses", choices=("desk", "all"), default="desk", help="all: every venue that there is")
+    parser.add_argument("--houses", choices=("desk", "all"), default="desk", help="all: every venue with an account")
     parser.add_argument("--keep", type=Path, help="folder of the runs' files (a temporary one otherwise)")
     asked = parser.parse_args()
     began = time.monotonic()

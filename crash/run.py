@@ -4,9 +4,11 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import aiohttp
 from msgspec import Struct, field
@@ -17,10 +19,12 @@ from crash.points import Plan, draw
 from crash.power import Platter
 from crash.weather import TIMES, forecast
 from sandbox.soak.proof import Proof
+from sandbox.soak.records import our_id
 from sandbox.soak.run import OVERLAY, Soak
-from sandbox.soak.storm import VENUES, StormConfig
+from sandbox.soak.storm import COINS, StormConfig
 from sandbox.stage import Stage, StageConfig
 from sandbox.trader import SceneFailed
+from sandbox.venues.opening import HOUSES
 from sandbox.venues.orders import Order
 from sandbox.world import WorldConfig
 
@@ -28,7 +32,7 @@ log = logging.getLogger(__name__)
 _READY_S = 120
 _PATIENCE_S = 3.5  # how long a ready desk may take to come to its point
 _PEACE_S = 300  # on a machine that is busy with other things; seconds on one that is not
-_SETTLE_S = 0.05  # for what a dead engine's sockets still held to reach the venues
+_SETTLE_S = 1.0  # what a dead engine's sockets held reaches the venues; a supervisor takes as long to start the next
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -39,6 +43,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     run_dir: Path
     world: WorldConfig
     shim: Path | None
+    traded: tuple[str, ...]  # of the venues that stand
     cuts_power: bool = False
     cold_every: int = 8  # one start in so many is not forked
 
@@ -91,7 +96,7 @@ class Crash(Soak):
 
     async def _weather(self) -> None:
         began = time.monotonic()
-        for gust in forecast(self._wish.seed):
+        for gust in forecast(self._wish.seed, self._wish.traded, _korean(self._wish.traded)):
             await asyncio.sleep(max(0.0, began + gust.at_s - time.monotonic()))
             await self._blow(gust)
 
@@ -160,7 +165,11 @@ class Crash(Soak):
         await asyncio.sleep(_SETTLE_S)
         if self._platter is not None:
             self.result.counts[f"power.{self._platter.cut()}"] += 1
-        placed = [o.client_id for floor in self._stage.world.floors.values() for o in floor.exchange.orders.values()]
+        placed = [
+            our_id(venue, order.client_id)
+            for venue, floor in self._stage.world.floors.items()
+            for order in floor.exchange.orders.values()
+        ]
         seen = look(self._stage.data_dir, self._wish.run_dir / "scratch", placed)
         self.result.found[seen.found] += 1
         for what, breaches in (
@@ -175,9 +184,7 @@ class Crash(Soak):
 async def play(wish: Wish) -> Result:
     """One round from an empty folder to its verdict."""
     began = time.monotonic()
-    # What is only watched is asked for by a process of its own at each start; nothing of it is judged here.
-    overlay = OVERLAY | {"record_events": False, "venues": dict.fromkeys(VENUES, TIMES | {"also_watch": []})}
-    config = StageConfig(world=wish.world, run_dir=wish.run_dir, overlay=overlay)
+    config = StageConfig(world=wish.world, run_dir=wish.run_dir, overlay=_overlay(wish), traded=wish.traded)
     async with Forge(wish.shim) as forge, Stage(config) as stage, aiohttp.ClientSession() as session:
         lives = Lives(stage.engine, forge, wish.shim)
         stage.engine = lives
@@ -197,6 +204,32 @@ async def play(wish: Wish) -> Result:
         result.counts["unsynced_writes_kept"] = crash._platter.kept_writes
     result.wall_s = round(time.monotonic() - began, 1)
     return result
+
+
+def _overlay(wish: Wish) -> dict[str, Any]:
+    """The soak's desk over all traded venues. What is only watched is asked for by a process of its own at each start;
+    nothing of it is judged here."""
+    watched = {
+        name: {"enabled": False}
+        for house in wish.world.houses
+        for name in HOUSES[house].venues
+        if name not in wish.traded
+    }
+    korean = _korean(wish.traded)
+    groups = [korean, [name for name in wish.traded if name not in korean]]
+    params: dict[str, dict[str, Any]] = {
+        "spatial": {"coins": list(COINS), "groups": groups},
+        "kimchi": {"coins": list(COINS), "korean": korean, "global": groups[1]},
+    }
+    strategies = {
+        name: held | {"params": held["params"] | params.get(name, {})} for name, held in OVERLAY["strategies"].items()
+    }
+    venues: dict[str, Any] = watched | dict.fromkeys(wish.traded, TIMES | {"also_watch": []})
+    return OVERLAY | {"record_events": False, "venues": venues, "strategies": strategies}
+
+
+def _korean(traded: Sequence[str]) -> list[str]:
+    return [name for name in traded if HOUSES[name].money == ("KRW",)]
 
 
 def play_alone(wish: Wish) -> Result:

@@ -1,11 +1,11 @@
 """Premiums close together and faults among them, for as long as a round lasts: a seeded stream of gusts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from random import Random
 from typing import Any
 
-from sandbox.soak.storm import COINS, KOREAN, VENUES, Gust
+from sandbox.soak.storm import COINS, Gust
 
 ORDER_TIMEOUT_MS = 6_000  # a busy machine must not make every answer a lost one
 LATE_ACCEPTANCE_MS = 2_500  # longer than any delay below: what is too late for it belongs to the soak
@@ -31,23 +31,23 @@ _KINDS = (
 )
 
 
-def forecast(seed: int) -> Iterator[Gust]:
-    """Gusts in order of time, without end."""
+def forecast(seed: int, venues: Sequence[str], korean: Sequence[str]) -> Iterator[Gust]:
+    """Gusts over these venues in order of time, without end; `korean` are those whose USDT has a price."""
     random = Random(seed)
     premium_s, fault_s = 0.0, 2.0
     while True:
         if premium_s <= fault_s:
-            yield _premium(random, premium_s)
+            yield _premium(random, premium_s, venues, korean)
             premium_s += random.uniform(0.25, 0.8)
         else:
-            yield from _fault(random, fault_s)
+            yield from _fault(random, fault_s, venues)
             fault_s += random.expovariate(1 / 1.2)
 
 
-def _premium(random: Random, at_s: float) -> Gust:
+def _premium(random: Random, at_s: float, venues: Sequence[str], korean: Sequence[str]) -> Gust:
     coin = random.choice((*COINS, *COINS, "USDT"))
     body = {
-        "venue": random.choice(KOREAN if coin == "USDT" else VENUES),
+        "venue": random.choice(korean if coin == "USDT" else venues),
         "coin": coin,
         "bps": random.choice((-1, 1)) * random.uniform(60, 160),
         "seconds": random.uniform(2, 6),
@@ -55,8 +55,8 @@ def _premium(random: Random, at_s: float) -> Gust:
     return Gust(at_s=at_s, what="premium", body=body)
 
 
-def _fault(random: Random, at_s: float) -> Iterator[Gust]:
-    venue = random.choice(VENUES)
+def _fault(random: Random, at_s: float, venues: Sequence[str]) -> Iterator[Gust]:
+    venue = random.choice(venues)
     kind = random.choices([name for _, name in _KINDS], [weight for weight, _ in _KINDS])[0]
     fault: dict[str, Any] = {"kind": kind, "count": random.choice((1, 1, 2))}
     match kind:

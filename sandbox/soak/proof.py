@@ -9,7 +9,15 @@ from typing import Any
 
 from msgspec import Struct
 
-from sandbox.soak.records import Journaled, StoredTrade, read_journal, read_refusals, read_trades, recorded_refusals
+from sandbox.soak.records import (
+    Journaled,
+    StoredTrade,
+    our_id,
+    read_journal,
+    read_refusals,
+    read_trades,
+    recorded_refusals,
+)
 from sandbox.soak.run import Soak
 from sandbox.stage import Stage
 
@@ -155,7 +163,7 @@ class Proof:
 def _placed(venue: str, row: dict[str, Any]) -> Placed:
     return Placed(
         venue=venue,
-        cid=row["client_id"],
+        cid=our_id(venue, row["client_id"]),
         side=1 if row["side"] == "bid" else -1,
         filled=Decimal(row["filled"]),
         funds=Decimal(row["funds"]),

@@ -23,6 +23,11 @@ class Journaled(Struct):
     repeated: list[str] = field(default_factory=list)  # client ids planned or sent twice
 
 
+def our_id(venue: str, client_id: str) -> str:
+    """The desk's own client id: Gate's dialect wants a prefix before it."""
+    return client_id.removeprefix("t-") if venue == "gate" else client_id
+
+
 def read_journal(path: Path) -> Journaled:
     """Every row of the journal, in order. A chain that does not hold is named, never raised."""
     found = Journaled()
