@@ -6,7 +6,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from engine.domain.errors import VenueRefused
-from engine.domain.market import Balance, FeeSide, Instrument
+from engine.domain.market import Balance, FeeSide, Instrument, Product
 from engine.domain.money import TickBand
 from engine.domain.order import Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, TimeInForce
 from engine.domain.order import Side as EngineSide
@@ -70,7 +70,8 @@ class Bank:
             kind=venue.Kind.LIMIT if is_limit else venue.Kind.MARKET,
             tif=_TIFS[request.tif] if is_limit else venue.Tif.IOC,
             price=request.price if is_limit else None,
-            qty=request.qty,
+            qty=request.qty / self._contract(request.symbol),
+            reduce_only=request.reduce_only,
             client_id=request.cid,
             take_ratio=ratio,
         )
@@ -150,11 +151,16 @@ class Bank:
             side=EngineSide.BUY if order.side is venue.Side.BUY else EngineSide.SELL,
             status=ended.get(order.state, OrderStatus.CANCELLED),
             venue_order_id=str(order.id),
-            filled_qty=order.filled,
+            filled_qty=order.filled * order.contract,
             filled_quote=order.funds,
             fees=(Fee(order.fee_asset, order.fee),) if order.fee else (),
             venue_ts_ms=order.updated_ms,
         )
+
+    def _contract(self, symbol: str) -> Decimal:
+        """Base per unit of size."""
+        market = self.rules.markets.get(symbol)
+        return market.perp.contract if market is not None and market.perp is not None else Decimal(1)
 
     def instruments(self) -> tuple[Instrument, ...]:
         return tuple(self._instrument(market) for market in self.rules.markets.values())
@@ -167,11 +173,13 @@ class Bank:
             base=market.base,
             quote=market.quote,
             ticks=tuple(TickBand(start, tick) for start, tick in bands),
-            qty_step=market.lot,
-            min_qty=market.min_qty,
+            qty_step=market.lot * self._contract(market.symbol),
+            min_qty=market.min_qty * self._contract(market.symbol),
             min_notional=market.min_notional,
             maker_fee_bps=self.rules.maker_fee * 10_000,
             taker_fee_bps=self.rules.taker_fee * 10_000,
             fee_side=FeeSide.QUOTE if self.rules.fee_from is FeeFrom.QUOTE else FeeSide.RECEIVED,
             source="venue",
+            product=Product.SPOT if market.perp is None else Product.PERP,
+            contract_size=self._contract(market.symbol),
         )

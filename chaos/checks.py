@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 
 from chaos.bank import ACCOUNT, Arrival, Bank
+from chaos.perps import SYMBOL, PerpBank
 from engine.core.state import State
 from engine.core.trades import is_dust
 from engine.domain.effect import Submit
 from engine.domain.order import LegRole, OrderRequest, Side, TradeState
 from engine.execution import trade as life
 from engine.execution.order_state import OrderState
+from engine.portfolio.ledger import funding_account
 from engine.storage.disk import Row
 
 ZERO = Decimal(0)
@@ -79,6 +81,8 @@ class Checks:
         due = set(self._naked_since) | self._fresh | (set(state.live_trades) if state is not None else set())
         self._fresh.clear()
         for trade_id in sorted(due):
+            if all(each.request.reduce_only for each in self._by_trade[trade_id]):
+                continue  # it closes a position that other trades have opened
             self._weigh(trade_id, state, banks, now_ms, marks["BTC"])
 
     def _weigh(self, trade_id: str, state: State | None, banks: Mapping[str, Bank], now_ms: int, mark: Decimal) -> None:
@@ -123,6 +127,22 @@ class Checks:
                 if balance.free < 0 or balance.held < 0:
                     self.breach("conservation", f"{bank.name} {asset}: {balance}")
 
+    def _positions(self, state: State, bank: PerpBank) -> None:
+        """Of perpetuals nothing is left open; funding is booked once, and all positions there cancel out."""
+        ours = {symbol: at.qty for symbol, at in state.ledger.positions(bank.name).items()}
+        theirs = {at.symbol: at.qty for at in bank.positions()}
+        if ours != theirs:
+            self.breach("ledger", f"{bank.name}: positions {theirs} there, {ours} here")
+        if theirs:
+            self.breach("flat", f"{bank.name} still holds {theirs}")
+        interest = sum(bank.exchange.clearing.open_interest(SYMBOL).values(), ZERO)
+        if interest:
+            self.breach("conservation", f"{bank.name}: all positions together are {interest}")
+        paid = sum((each.amount for each in bank.funding_since(0)), ZERO)
+        booked = -state.ledger.account(funding_account(bank.name, SYMBOL), "USDT")
+        if paid != booked:
+            self.breach("ledger", f"{bank.name}: funding of {paid} there, {booked} here")
+
     def at_rest(self, state: State, banks: Mapping[str, Bank]) -> None:
         """After the faults: flat, ready, nothing open, the ledger equal to the venues."""
         for name, held in sorted(state.venues.items()):
@@ -133,6 +153,8 @@ class Checks:
                 statuses = [(order.request.venue, str(order.status)) for order in trade.orders]
                 self.breach("liveness", f"trade {trade.plan.trade_id} is still {trade.state}: {statuses}")
         for name, bank in banks.items():
+            if isinstance(bank, PerpBank):
+                self._positions(state, bank)
             if bank.open_orders():
                 self.breach("orphans", f"{name} still holds {[r.cid for r in bank.open_orders()]}")
             ledger = state.ledger.assets(name)
@@ -147,6 +169,14 @@ class Checks:
                 self.breach("flat", f"trade {trade.plan.trade_id} is closed with {naked} open")
 
 
+def wallet_apart(state: State, bank: Bank) -> str:
+    """A wallet of perpetuals that differs from the ledger in its last digit; "" where none does."""
+    if not isinstance(bank, PerpBank):
+        return ""
+    here, there = state.ledger.balance(bank.name, "USDT"), bank.balances()[0].total
+    return "" if here == there else f"the wallet is {there}, our ledger says {here}"
+
+
 def fingerprint(state: State, durable: Container[str]) -> dict[str, Any]:
     """What a restart must not change. What never became durable never left, and is nobody's loss."""
     orders = {key: order for key, (_, order) in sorted(state.orders.items()) if key in durable}
@@ -156,6 +186,12 @@ def fingerprint(state: State, durable: Container[str]) -> dict[str, Any]:
             name: {asset: str(amount) for asset, amount in state.ledger.assets(name).items() if amount}
             for name in sorted(state.venues)
         },
+        "positions": {
+            f"{name} {symbol}": f"{at.qty} for {at.cost}"
+            for name in sorted(state.venues)
+            for symbol, at in sorted(state.ledger.positions(name).items())
+        },
+        "hedged": {key: str(life.standing(trade)) for key, trade in sorted(state.hedged.items())},
         "trades": {key: (str(t.state), t.outcome, str(life.exposure(t))) for key, t in sorted(trades.items())},
         "orders": {key: _end(order) for key, order in orders.items()},
         "blocked": dict(sorted(state.blocked_keys.items())),

@@ -7,6 +7,7 @@ from random import Random
 from statistics import NormalDist
 
 from chaos.bank import Bank
+from chaos.perps import PerpBank
 from engine.domain import event as ev
 from sandbox.venues.liquidity import Levels
 from sandbox.venues.rules import MarketRules
@@ -45,12 +46,16 @@ class Market:
         self._tether += self._random.gauss(0, 0.00005 * math.sqrt(dt_s)) - 0.001 * (self._tether - 0.01)
 
     def show_all(self, now_ns: int, wall_ms: int) -> None:
-        """A whole round: every market of every venue, in an order of chance."""
+        """A whole round: every mark and market of every venue, in an order of chance."""
         markets = [(bank, rules) for bank in self._banks.values() for rules in bank.rules.markets.values()]
         self._random.shuffle(markets)
         for bank, rules in markets:
-            bids, asks = self._book(self.mid(bank.name, rules), rules)
+            mid = self.mid(bank.name, rules)
+            bids, asks = self._book(mid, rules)
             bank.show(rules.symbol, bids, asks)
+            marked = bank.show_mark(mid, now_ns) if isinstance(bank, PerpBank) else None
+            if marked is not None and bank.name not in self.dark:
+                self._tell(marked)
             if bank.name not in self.dark:
                 self._tell(self._event(bank, rules.symbol, now_ns, wall_ms))
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from chaos.checks import fingerprint
+from chaos.checks import fingerprint, wallet_apart
 from chaos.storm import Storm
 from chaos.world import Seams, World
-from engine.domain.command import CloseDeadLetter
+from engine.core import closing
+from engine.domain.command import CloseDeadLetter, CloseHedge, ClosePosition
 from engine.domain.money import NS_PER_S
 from engine.domain.order import TradeState
 
@@ -109,7 +110,7 @@ async def _calm(world: World, storm: Storm) -> float:
             return world.loop.time() - began_s
         if world.shell is not None and world.shell.desk.level:
             await storm.resume()
-        _close_dead_letters(world, storm)
+        _close_what_is_left(world, storm)
     world.checks.breach("liveness", f"not at rest {_CALM_S:.0f} s after the faults: {unsettled(world)}")
     return _CALM_S
 
@@ -123,12 +124,21 @@ def unsettled(world: World) -> str:
         return f"halted at L{state.level}: {state.level_reason}"
     waiting = [f"{n}: {v.blocked or v.failing or 'not ready'}" for n, v in state.venues.items() if not v.ready]
     live = [t.plan.trade_id for t in state.live_trades.values() if t.state is not TradeState.DEAD_LETTER]
-    return "; ".join([*waiting, *live, *state.blocked_keys.values()])
+    apart = [f"{name}: {text}" for name, bank in world.banks.items() if (text := wallet_apart(state, bank))]
+    open_ = [f"{qty} {symbol} stands open at {venue}" for (venue, symbol), qty in closing.loose(state).items()]
+    return "; ".join([*waiting, *live, *state.blocked_keys.values(), *state.hedged, *open_, *apart])
 
 
-def _close_dead_letters(world: World, storm: Storm) -> None:
+def _close_what_is_left(world: World, storm: Storm) -> None:
+    """What a person does after a storm: dead letters, hedges with what they stood against, positions."""
     if world.shell is None:
         return
+    state = world.shell.desk.state
+    for trade_id in list(state.hedged):
+        if trade_id not in state.live_trades:
+            world.counts["hedges closed"] += storm.ask(CloseHedge(trade_id=trade_id))
+    for venue, symbol in closing.loose(state):
+        world.counts["positions closed"] += storm.ask(ClosePosition(venue=venue, symbol=symbol))
     for trade_id in list(world.shell.desk.state.blocked_keys.values()):
         world.counts["dead letters"] += storm.ask(CloseDeadLetter(trade_id=trade_id, evidence="seen after the storm"))
 

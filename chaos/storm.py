@@ -30,7 +30,7 @@ class Storm:
 
     async def _episode(self) -> None:
         world, random = self._world, self._random
-        name = random.choice((*world.banks, *world.banks, "upbit:USDT", "bithumb:USDT"))
+        name = random.choice((*world.spots, *world.spots, "upbit:USDT", "bithumb:USDT"))
         world.market.premiums[name] = random.choice((-1, 1)) * random.uniform(0.004, 0.016)
         world.counts["episodes"] += 1
         await self.rounds(random.uniform(2, 7))

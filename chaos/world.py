@@ -1,4 +1,4 @@
-"""One simulated world: four venues, a disk, a market, and the process of the desk that lives and dies in it."""
+"""One simulated world: five venues, a disk, a market, and the process of the desk that lives and dies in it."""
 
 import asyncio
 import hashlib
@@ -13,12 +13,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from chaos import perps
 from chaos.bank import Arrival, Bank
 from chaos.checks import Checks
 from chaos.disk import Life, Platter, SimDisk, SimLatch
 from chaos.faults import Fates
 from chaos.loop import SimLoop
 from chaos.market import Market
+from chaos.perps import PerpBank, SimPerps
 from chaos.venue import SimVenue
 from engine.assemble import core_config
 from engine.config import Config, load
@@ -30,7 +32,7 @@ from engine.domain.order import OrderRequest
 from engine.shell import Clock, Shell
 from engine.storage.disk import Disk
 from engine.storage.journal import Journal
-from engine.venues.protocol import Orders
+from engine.venues.protocol import Margined, Orders
 from sandbox.venues import rules
 
 _ROOT = Path(__file__).parent.parent
@@ -44,6 +46,7 @@ _FUNDS = {
     "bithumb": {"KRW": Decimal(3_000_000_000), "BTC": Decimal(40), "USDT": Decimal(900_000)},
     "binance": {"USDT": Decimal(3_000_000), "BTC": Decimal(40)},
     "okx": {"USDT": Decimal(3_000_000), "BTC": Decimal(40)},
+    perps.VENUE: {"USDT": Decimal(300_000)},
 }
 
 
@@ -56,8 +59,10 @@ class Hopeless(Exception):
 
 
 @cache
-def configuration() -> Config:
-    config = load(_ROOT / "configs", (Path(__file__).parent / "desk.yaml",))
+def configuration(with_perps: bool = False) -> Config:
+    """The four venues of coins; with the one of perpetuals it hedges, too."""
+    overlays = ("desk.yaml", "perps.yaml") if with_perps else ("desk.yaml",)
+    config = load(_ROOT / "configs", tuple(Path(__file__).parent / name for name in overlays))
     traded = {name: venue for name, venue in config.venues.items() if venue.trade}
     return msgspec.structs.replace(config, venues=traded)
 
@@ -81,7 +86,7 @@ class World:
 
     def __init__(self, seed: int, seams: Seams = Seams(), config: Config | None = None) -> None:
         self.seed = seed
-        self.config = config or configuration()
+        self.config = config or configuration(with_perps=True)
         self._core = core_config(self.config)
         self._seams = seams
         self.loop = SimLoop(self.stream("loop"))
@@ -92,7 +97,8 @@ class World:
         self._skew_ms = 0  # of the wall clock, after jumps
         self._network = self.stream("network")
         self.platter = Platter(self.stream("disk"), self.checks.on_durable)
-        self.banks = {found.venue: self._bank(found) for found in _markets()}
+        self.banks = {each.venue: self._bank(each) for each in _markets(seed) if each.venue in self.config.venues}
+        self.spots = tuple(name for name in self.banks if name != perps.VENUE)  # where premiums open
         self.fates = {name: Fates(self.stream(f"fates {name}"), self.counts) for name in self.banks}
         self.market = Market(self.stream("market"), self.banks, self.tell)
         self.clients: dict[str, SimVenue] = {}  # of the newest life
@@ -250,10 +256,10 @@ class World:
 
         expires = name in _EXPIRING
         bank, fates = self.banks[name], self.fates[name]
-        made = SimVenue(
-            *(bank, fates, life, self._network, self.later, on_send, self.mono_ns, lambda: self._skew_ms),
-            expires=expires,
-        )
+        rest = (fates, life, self._network, self.later, on_send, self.mono_ns, lambda: self._skew_ms)
+        made = SimVenue(bank, *rest, expires=expires)
+        if isinstance(bank, PerpBank):
+            made = SimPerps(bank, *rest, expires=expires)
         self.clients[name] = made
         return self._seams.orders(made)
 
@@ -262,6 +268,8 @@ class World:
         while True:
             try:
                 await venue.warm()
+                if isinstance(venue, Margined):
+                    await venue.prepare(self.config.venues[name].symbols, self.config.venues[name].leverage)
                 found = tuple(await venue.instruments(self.config.venues[name].symbols))
                 break
             except (VenueUnavailable, VenueRefused, OutcomeUnknown):
@@ -303,10 +311,14 @@ class World:
     # the venues
 
     def _bank(self, found: rules.VenueRules) -> Bank:
-        return Bank(found, _FUNDS[found.venue], self.venue_ms, self._on_arrival)
+        funds = _FUNDS[found.venue]
+        if found.margined:
+            return PerpBank(found, funds, self.venue_ms, self._on_arrival, self.stream("funding"))
+        return Bank(found, funds, self.venue_ms, self._on_arrival)
 
     def _on_arrival(self, arrival: Arrival) -> None:
         self.counts["venue orders"] += 1
+        self.counts[f"order.{arrival.request.role}"] += 1
         self.note("arrival", arrival.request.cid, str(arrival.request.qty), str(arrival.request.price))
         self.checks.on_arrival(arrival)
         for listener in self.on_arrival:
@@ -318,10 +330,10 @@ class World:
         return {"BTC": Decimal(repr(self.market.mid("upbit", upbit)))}
 
 
-def _markets() -> tuple[rules.VenueRules, ...]:
+def _markets(seed: int) -> tuple[rules.VenueRules, ...]:
     korean = ("KRW-BTC", "KRW-USDT")
     found: list[Any] = [rules.upbit(korean), rules.bithumb(korean, Decimal("0.0004")), rules.binance(), rules.okx()]
-    return tuple(_only_bitcoin(each) for each in found)
+    return (*(_only_bitcoin(each) for each in found), perps.rules(seed))
 
 
 def _only_bitcoin(found: rules.VenueRules) -> rules.VenueRules:

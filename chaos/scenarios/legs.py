@@ -5,6 +5,7 @@ import msgspec
 from chaos.careless import FeesAside, QuoteForBase, WithoutMinimum
 from chaos.scenarios.stage import Composition, Scenario, Stage, configured, on_the_desk, strategies
 from chaos.world import Seams, configuration
+from engine.domain.command import CloseHedge, RetryDeadLetter
 
 
 async def _one_leg(stage: Stage) -> None:
@@ -12,6 +13,28 @@ async def _one_leg(stage: Stage) -> None:
     stage.force(name, *["refused"] * stage.random.randint(1, 3))
     await stage.premium(name)
     stage.met("place.refused")
+
+
+async def _hedged(stage: Stage) -> None:
+    """Neither leg's venue takes what would close the exposure; a perpetual does, until a person closes both."""
+    world = stage.world
+    name = stage.random.choice(world.spots)
+    for each in world.spots:
+        stage.force(each, *(["refused"] * 8 if each == name else ["fine", *["refused"] * 8]))
+    await stage.premium(name)
+    await stage.storm.rounds(stage.random.uniform(3, 8))
+    for fates in world.fates.values():
+        fates.script.clear()
+    if world.shell is None or not stage.guarded:
+        return
+    stage.met("order.hedge")
+    state = world.shell.desk.state
+    for _ in range(30):  # a person's taps: a book may not offer all of it at once
+        if not (state.hedged or state.blocked_keys or state.live_trades):
+            return
+        for trade_id in [*state.hedged, *state.blocked_keys.values()]:
+            stage.ask(CloseHedge(trade_id=trade_id) if trade_id in state.hedged else RetryDeadLetter(trade_id=trade_id))
+        await stage.storm.rounds(1.0)
 
 
 async def _fees(stage: Stage) -> None:
@@ -38,6 +61,8 @@ async def _too_small(stage: Stage) -> None:
 
 
 _NO_REPAIR = msgspec.structs.replace(configuration().execution, max_chase=0, max_unwind=0)
+_PERPS = configuration(with_perps=True)
+_NO_HEDGE = msgspec.structs.replace(_PERPS, execution=msgspec.structs.replace(_PERPS.execution, hedge={}))
 _SMALL = strategies(max_notional_krw=15_000)
 
 SCENARIOS = (
@@ -48,6 +73,15 @@ SCENARIOS = (
         guard="an exposure is chased, then unwound",
         law="liveness",
         run=on_the_desk(_one_leg, Composition(config=configured(execution=_NO_REPAIR))),
+    ),
+    Scenario(
+        number=4,
+        part="b",
+        name="one leg, and no way back",
+        fault="one leg is refused, and so is every order that would take the other back",
+        guard="an exposure that cannot be taken back is hedged on a perpetual, and both are closed by a person",
+        law="liveness",
+        run=on_the_desk(_hedged, Composition(config=_NO_HEDGE), Composition(config=_PERPS)),
     ),
     Scenario(
         number=15,

@@ -133,7 +133,7 @@ def on_the_desk(
 
     def run(seed: int, guarded: bool) -> list[str]:
         made = careful if guarded else careless
-        world = World(seed, made.seams, made.config)
+        world = World(seed, made.seams, made.config or configuration())
 
         async def whole() -> float:
             stage = Stage(world, guarded)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import structs
 
-from engine.core import placing, repairs, trades
+from engine.core import hedging, placing, repairs, trades
 from engine.core.halt import reply
 from engine.core.state import Flattening, State
 from engine.domain import command as ask
@@ -73,10 +73,7 @@ def loose(state: State) -> dict[tuple[str, str], Decimal]:
 
 def _unwind(state: State, trade: Trade, role: LegRole, *, with_residue: bool) -> NotExecutable | None:
     """Orders for every hedge of a trade, and for what it stood against; all or none."""
-    steps = [
-        Repair(role, index, Side.SELL if qty > 0 else Side.BUY, abs(qty), reduce_only=True)
-        for index, qty in life.standing(trade).items()
-    ]
+    steps = [hedging.close(state, trade, index, role, qty) for index, qty in life.standing(trade).items()]
     left = life.residue(trade)
     if with_residue and left and not trades.is_dust(state, trade, left):
         lead = life.lagging(trade, left)[1]
@@ -182,7 +179,7 @@ def look(state: State) -> None:
     run.since_ns = run.since_ns or state.now_ns
     for trade in list(state.hedged.values()):
         if _may_try(run, ("", trade.plan.trade_id)):
-            if _unwind(state, trade, LegRole.FLATTEN, with_residue=False) is None:
+            if _reduces(state, trade) and _unwind(state, trade, LegRole.FLATTEN, with_residue=False) is None:
                 _tried(run, ("", trade.plan.trade_id))
         elif trade.state is not TradeState.DEAD_LETTER:
             trades.settle(state, trade, _given_up(f"its hedge could not be closed: {trade.reason}"))
@@ -191,6 +188,12 @@ def look(state: State) -> None:
         if venue not in busy:
             _flatten_one(state, run, venue, symbol, qty)
     _tell(state, run)
+
+
+def _reduces(state: State, trade: Trade) -> bool:
+    """Whether its hedges still stand at their venues: opposite ones of other trades may have cancelled them out."""
+    steps = (hedging.close(state, trade, index, LegRole.FLATTEN, qty) for index, qty in life.standing(trade).items())
+    return all(step.reduce_only for step in steps)
 
 
 def _flatten_one(state: State, run: Flattening, venue: str, symbol: str, qty: Decimal) -> None:

@@ -57,12 +57,15 @@ def _leg(rules: Instrument, side: Side, mid: Decimal, rate: Decimal) -> PlannedL
 def cheaper(state: State, trade: Trade, naked: Decimal) -> Repair | None:
     """The hedge that costs less, in and out again, than taking the exposure back now. None where none does.
 
-    Both are priced from the books of now, after fees. What cannot be taken back at all is dearer than any hedge.
+    Both are priced from the books of now, after fees. What cannot be taken back, or was refused as often as it may be
+    tried, is dearer than any hedge.
     """
     ways = [way for index in range(len(trade.plan.hedges)) if (way := _way(state, trade, naked, index)) is not None]
     if not ways:
         return None
     best = min(ways, key=lambda way: way.krw)
+    if trade.tries(LegRole.UNWIND, LegRole.FLATTEN) >= trade.plan.max_unwind:
+        return best.step
     back = _taking_back(state, trade, abs(naked))
     return best.step if back is None or best.krw < back else None
 
@@ -119,6 +122,27 @@ def _cost(state: State, rules: Instrument, side: Side, qty: Decimal) -> Decimal 
     if quote is None or not isinstance(priced, Priced) or too_small(rules, qty, priced.limit) is not None:
         return None
     return qty * abs(priced.vwap - exact(quote.mid)) + qty * priced.vwap * rules.taker_fee_bps * BPS
+
+
+def taken_back(state: State, trade: Trade, naked: Decimal) -> Repair | None:
+    """An exposure that a hedge itself is, to its nearest lot: what it stood against is gone, by a late fill perhaps."""
+    for index, qty in life.standing(trade).items():
+        leg = trade.plan.leg(index)
+        rules = state.market.instruments.get((leg.venue, leg.symbol))
+        if rules is None or qty * naked <= 0:
+            continue
+        size = min(floor_to(abs(naked) + rules.qty_step / 2, rules.qty_step), abs(qty))
+        if size >= rules.min_qty:
+            return close(state, trade, index, LegRole.UNWIND, size if qty > 0 else -size)
+    return None
+
+
+def close(state: State, trade: Trade, index: int, role: LegRole, qty: Decimal) -> Repair:
+    """Close `qty` (signed) of a hedge. Reduce-only, unless other trades' hedges have cancelled it out there."""
+    leg, side = trade.plan.leg(index), Side.SELL if qty > 0 else Side.BUY
+    at = state.ledger.position(leg.venue, leg.symbol)
+    reduces = at is not None and at.qty * qty > 0 and abs(at.qty) >= abs(qty)
+    return Repair(role, index, side, abs(qty), reduce_only=reduces)
 
 
 def note(state: State, trade: Trade) -> None:

@@ -47,8 +47,8 @@ def retry_dead_letter(state: State, event: Commanded, command: ask.RetryDeadLett
 
 def reopen(state: State, trade: Trade) -> None:
     """A trade that was over with an order of its own under way again: live, its pair no longer closed by a letter."""
-    if trade.state is TradeState.CLOSED:
-        trade.tried_from = len(trade.orders)  # a hedge is closed: its making has used up nothing
+    if life.standing(trade):
+        trade.tried_from = len(trade.orders)  # a hedge is closed: making it has used up no try of that
     trade.state, trade.settled = TradeState.NAKED, False
     state.live_trades[trade.plan.trade_id] = trade
     trades.unblock(state, trade)
@@ -77,19 +77,19 @@ def _why_not_now(state: State, trade: Trade, naked: Decimal) -> tuple[str, str] 
 
 
 def _step(state: State, trade: Trade, naked: Decimal) -> Repair:
-    taken_back = life.unhedge(trade, naked)
-    if taken_back is not None:
-        return taken_back
+    back = hedging.taken_back(state, trade, naked)
+    if back is not None:
+        return back
     lag, lead = life.lagging(trade, naked)
     size, legs = abs(naked), trade.plan.legs
     usable = {index for index in (lag, lead) if state.venues[legs[index].venue].ready}
     pays = state.level == 0 and lag in usable and trades.chase_price(state, trade, lag, lead, size) is not None
     if pays:
         return Repair(LegRole.CHASE, lag, legs[lag].side, size)
-    back = Repair(LegRole.UNWIND, lead, legs[lead].side.opposite, size)
-    if lead not in usable or trades.is_too_small(state, trade, back):
+    unwind = Repair(LegRole.UNWIND, lead, legs[lead].side.opposite, size)
+    if lead not in usable or trades.is_too_small(state, trade, unwind):
         return Repair(LegRole.UNWIND, lag, legs[lag].side, size)
-    return back
+    return unwind
 
 
 def close_dead_letter(state: State, event: Commanded, command: ask.CloseDeadLetter) -> Reply:

@@ -191,8 +191,8 @@ def mend(state: State, trade: Trade, naked: Decimal) -> None:
     # Flattening returns to what was held before: nothing is chased then.
     pays = state.level < 3 and chase_price(state, trade, lag, lead, abs(naked)) is not None
     hedge = hedging.cheaper(state, trade, naked) if state.level < 2 and not pays else None
-    back = life.unhedge(trade, naked)
-    step = back if back is not None else life.repair(trade, naked, state.now_ns, pays, hedge)
+    back = hedging.taken_back(state, trade, naked)
+    step = life.repair(trade, naked, state.now_ns, pays, hedge, back)
     if isinstance(step, End):
         settle(state, trade, step)
         return

@@ -60,7 +60,7 @@ class Repair(Struct, frozen=True):
     leg: int
     side: Side
     qty: Decimal
-    reduce_only: bool = False  # takes a hedge back
+    reduce_only: bool = False
 
 
 class CancelRest(Struct, frozen=True):
@@ -100,15 +100,6 @@ def standing(trade: Trade) -> dict[int, Decimal]:
 def residue(trade: Trade) -> Decimal:
     """Signed base that hedges stand against."""
     return exposure(trade) - sum(standing(trade).values(), ZERO)
-
-
-def unhedge(trade: Trade, naked: Decimal) -> Repair | None:
-    """An exposure that a hedge itself is: what it stood against is gone, by a late fill for instance."""
-    for index, qty in standing(trade).items():
-        if qty * naked > 0:
-            side = Side.SELL if qty > 0 else Side.BUY
-            return Repair(LegRole.UNWIND, index, side, min(abs(naked), abs(qty)), reduce_only=True)
-    return None
 
 
 def has_fills(trade: Trade) -> bool:
@@ -156,10 +147,17 @@ def waits(trade: Trade, now_ns: int, at_once: bool = False) -> list[CancelRest]:
     ]
 
 
-def repair(trade: Trade, naked: Decimal, now_ns: int, chase_pays: bool, hedge: Repair | None = None) -> Repair | End:
-    """The next step for an exposure: chase while it pays and time is left, hedge where that is the cheaper way out,
+def repair(
+    trade: Trade,
+    naked: Decimal,
+    now_ns: int,
+    chase_pays: bool,
+    hedge: Repair | None = None,
+    back: Repair | None = None,
+) -> Repair | End:
+    """The next step for an exposure: chase while it pays and time is left, else hedge or unwind, else a person's hands.
 
-    else unwind, else a person's hands.
+    `hedge`: where that is the cheaper way out. `back`: the exposure is a hedge that has lost what it stood against.
     """
     plan = trade.plan
     lag, lead = lagging(trade, naked)
@@ -167,11 +165,13 @@ def repair(trade: Trade, naked: Decimal, now_ns: int, chase_pays: bool, hedge: R
     in_time = now_ns - trade.naked_since_ns < plan.naked_deadline_ms * NS_PER_MS
     chases, unwinds = trade.tries(LegRole.CHASE), trade.tries(LegRole.UNWIND, LegRole.FLATTEN)
     unsent = sum(1 for order in trade.orders if order.never_left)
-    if chase_pays and in_time and chases < plan.max_chase:
+    if back is not None and unwinds < plan.max_unwind:
+        return back
+    if back is None and chase_pays and in_time and chases < plan.max_chase:
         return Repair(LegRole.CHASE, lag, plan.legs[lag].side, size)
-    if hedge is not None and trade.tries(LegRole.HEDGE) < _MAX_HEDGES and unsent < _MAX_UNSENT:
+    if back is None and hedge is not None and trade.tries(LegRole.HEDGE) < _MAX_HEDGES and unsent < _MAX_UNSENT:
         return hedge
-    if unwinds < plan.max_unwind and unsent < _MAX_UNSENT:
+    if back is None and unwinds < plan.max_unwind and unsent < _MAX_UNSENT:
         return Repair(LegRole.UNWIND, lead, plan.legs[lead].side.opposite, size)
     return End(
         TradeState.DEAD_LETTER,
