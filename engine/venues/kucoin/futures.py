@@ -200,7 +200,7 @@ class KucoinFuturesOrders:
             rows = answer.data.dataList
             news = {row.id: row for row in rows if row.timePoint >= at_ms and row.id not in kept}
             kept |= news
-            if not answer.data.hasMore or len(news) < len(rows):
+            if not answer.data.hasMore or not rows or len(news) < len(rows):
                 return list(kept.values())
             asked["offset"] = rows[-1].id
 

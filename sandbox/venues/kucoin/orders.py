@@ -19,7 +19,7 @@ from sandbox.venues.trading import Countdown, json_body, positive, shown_fills, 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _TIFS = {"GTC": Tif.GTC, "GTT": Tif.GTC, "IOC": Tif.IOC, "FOK": Tif.FOK}
 _STP = {"CN": Stp.CANCEL_TAKER, "CO": Stp.CANCEL_MAKER, "CB": Stp.CANCEL_BOTH, "DC": Stp.REDUCE}
-_STAMP_MS = 5_000
+STAMP_MS = 5_000
 _LEAST_COUNTDOWN_S, _MOST_COUNTDOWN_S = 5, 86_400
 REFUSALS = {
     Reason.UNKNOWN_MARKET: ("400600", "validation.createOrder.symbolNotAvailable"),
@@ -69,22 +69,19 @@ class Desk:
             web.get(f"{hf}/{{order_id}}", self._order),
             web.get("/api/v1/hf/fills", self._fills),
             web.get("/api/v1/accounts", self._accounts),
-            web.get("/api/v1/trade-fees", self._fees),
             web.get("/api/v1/user/api-key", self._key),
-            web.get("/api/v1/hf/accounts/opened", self._opened),
-            web.get("/api/ua/v1/account/mode", self._mode),
         ]
 
-    async def _account(self, request: web.Request) -> str:
+    async def account_of(self, request: web.Request) -> str:
         """Raises Denied."""
         body = await request.text()
         credential = auth.kucoin(request.headers, request.method, request.raw_path, body, self._floor.keys)
         stamp = request.headers.get("KC-API-TIMESTAMP", "")
-        stamped_ms(stamp, self._floor.clock(), _STAMP_MS, _STAMP_MS)
+        stamped_ms(stamp, self._floor.clock(), STAMP_MS, STAMP_MS)
         return credential.account
 
     async def _placed(self, request: web.Request) -> Order:
-        account = await self._account(request)
+        account = await self.account_of(request)
         return await self._floor.place(_wish(account, await json_body(request)))
 
     async def _place(self, request: web.Request) -> web.Response:
@@ -109,14 +106,14 @@ class Desk:
         )
 
     async def _cancel(self, request: web.Request) -> web.Response:
-        order = self._floor.cancel(self._find(await self._account(request), request))
+        order = self._floor.cancel(self._find(await self.account_of(request), request))
         if "client_oid" in request.match_info:
             return self._say({"clientOid": order.client_id})
         return self._say({"orderId": order_id(order)})
 
     async def _order(self, request: web.Request) -> web.Response:
         """An order that is not there is no data."""
-        account = await self._account(request)
+        account = await self.account_of(request)
         try:
             return self._say(order_row(self._find(account, request)))
         except Refused:
@@ -130,22 +127,22 @@ class Desk:
         return self._floor.find(account, order_id=_order_number(request.match_info["order_id"]))
 
     async def _symbols(self, request: web.Request) -> web.Response:
-        orders = self._floor.open_orders(await self._account(request))
+        orders = self._floor.open_orders(await self.account_of(request))
         return self._say({"symbols": list(dict.fromkeys(order.symbol for order in orders))})
 
     async def _active(self, request: web.Request) -> web.Response:
-        account = await self._account(request)
+        account = await self.account_of(request)
         symbol = symbol_of(self._floor, request.query.get("symbol"))
         return self._say([order_row(order) for order in reversed(self._floor.open_orders(account, symbol))])
 
     async def _done(self, request: web.Request) -> web.Response:
-        account = await self._account(request)
+        account = await self.account_of(request)
         symbol = symbol_of(self._floor, request.query.get("symbol"))
         rows = [order_row(o) for o in shown_orders(self._floor, account, symbol) if o.state is not State.OPEN]
         return self._say({"lastId": 0, "items": rows[: whole(request.query, "limit", 20)]})
 
     async def _fills(self, request: web.Request) -> web.Response:
-        account, query = await self._account(request), request.query
+        account, query = await self.account_of(request), request.query
         symbol = symbol_of(self._floor, query.get("symbol"))
         rows = [
             fill_row(order, fill)
@@ -155,7 +152,7 @@ class Desk:
         return self._say({"lastId": 0, "items": rows[: whole(query, "limit", 20)]})
 
     async def _accounts(self, request: web.Request) -> web.Response:
-        account, query = await self._account(request), request.query
+        account, query = await self.account_of(request), request.query
         said = [
             {
                 "id": f"6717{i:020d}",
@@ -170,27 +167,19 @@ class Desk:
         ]
         return self._say(said)
 
-    async def _fees(self, request: web.Request) -> web.Response:
-        await self._account(request)
+    async def fees(self, request: web.Request) -> web.Response:
+        await self.account_of(request)
         rules = self._floor.rules
         symbols = [symbol_of(self._floor, symbol) for symbol in request.query.get("symbols", "").split(",")]
         rates = {"takerFeeRate": plain(rules.taker_fee), "makerFeeRate": plain(rules.maker_fee)}
         return self._say([{"symbol": symbol, **rates} for symbol in symbols])
 
     async def _key(self, request: web.Request) -> web.Response:
-        await self._account(request)
+        await self.account_of(request)
         return self._say({"permission": "General,Spot", "ipWhitelist": "127.0.0.1", "isMaster": True, "uid": 10001})
 
-    async def _opened(self, request: web.Request) -> web.Response:
-        await self._account(request)
-        return self._say(True)
-
-    async def _mode(self, request: web.Request) -> web.Response:
-        await self._account(request)
-        return self._say({"selfAccountMode": "CLASSIC"})
-
     async def _arm(self, request: web.Request) -> web.Response:
-        account, body = await self._account(request), await json_body(request)
+        account, body = await self.account_of(request), await json_body(request)
         timeout = body.get("timeout")
         if not isinstance(timeout, int) or not (timeout == -1 or _LEAST_COUNTDOWN_S <= timeout <= _MOST_COUNTDOWN_S):
             raise Malformed("timeout")

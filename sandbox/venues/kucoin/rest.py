@@ -1,4 +1,4 @@
-"""KuCoin's REST, spot and futures; spot is traded, too. Errors ride in HTTP 200 with a code of their own."""
+"""KuCoin's REST, spot and futures. Errors ride in HTTP 200 with a code of their own."""
 
 from typing import Any
 
@@ -7,6 +7,8 @@ from aiohttp import web
 from sandbox.venues.auth import Denied
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
+from sandbox.venues.kucoin.futures import FuturesDesk
+from sandbox.venues.kucoin.order_stream import OrderStream
 from sandbox.venues.kucoin.orders import Desk, denial, refusal
 from sandbox.venues.kucoin.socket import ClassicTalk, Frames, ProTalk, lots, rows
 from sandbox.venues.limits import Window
@@ -20,6 +22,7 @@ from sandbox.venues.spelling import json_bytes, plain
 
 _PER_WINDOW, _WINDOW_MS = 2_000, 30_000
 _IDLE_SECONDS = 60.0
+_PLACEMENTS = ("/api/v1/hf/orders", "/api/v1/hf/orders/sync", "/api/v1/orders")
 _CONTRACTS = {"BTC": "0.001", "ETH": "0.01", "XRP": "10"}
 
 
@@ -38,7 +41,17 @@ def rules() -> tuple[VenueRules, VenueRules]:
         client_ids=ClientIds.UNIQUE_AMONG_OPEN,  # its page says unique; users have seen an ended order's id taken again
         stp=Stp.NONE,
     )
-    return spots, venue("kucoin_futures", "0.0002", "0.0006", FeeFrom.QUOTE, perps(contract, _CONTRACTS))
+    futures = venue(
+        "kucoin_futures",
+        "0.0002",
+        "0.0006",
+        FeeFrom.QUOTE,
+        perps(contract, _CONTRACTS),
+        client_ids=ClientIds.UNIQUE_AMONG_OPEN,
+        refuses_taking_post_only=True,
+        margined=True,
+    )
+    return spots, futures
 
 
 class Kucoin(Public):
@@ -55,13 +68,17 @@ class Kucoin(Public):
         products = {name: (self._streams[name], frames[name]) for name in self._floors}
         self._settled = Settlements(futures)
         self._desk = Desk(spots, _yes)
+        self._futures_desk = FuturesDesk(futures, _yes, _no)
+        self._order_stream = OrderStream(spots, sockets, self._desk.account_of)
         self._pro, self._classic = ProTalk(products), ClassicTalk(products)
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/", self._pro_socket),
             web.get("/endpoint", self._classic_socket),
+            web.get("/private", self._order_stream.serve),
             web.post("/api/v1/bullet-public", self._bullet),
+            web.post("/api/v1/bullet-private", self._private_bullet),
             web.get("/api/v1/timestamp", self._time),
             web.get("/api/v1/symbols", self._symbols),
             web.get("/api/v2/symbols", self._symbols),
@@ -83,11 +100,15 @@ class Kucoin(Public):
             web.get("/api/v1/trade/history", self._futures_trades),
             web.get("/api/v1/funding-rate/{symbol}/current", self._rate),
             web.get("/api/v1/contract/funding-rates", self._rates),
+            web.get("/api/v1/trade-fees", self._trade_fees),
+            web.get("/api/ua/v1/account/mode", self._mode),
+            web.get("/api/v1/hf/accounts/opened", self._opened),
             *self._desk.routes(),
+            *self._futures_desk.routes(),
         ]
 
     def is_placement(self, request: web.Request) -> bool:
-        return request.method == "POST" and request.path in ("/api/v1/hf/orders", "/api/v1/hf/orders/sync")
+        return request.method == "POST" and request.path in _PLACEMENTS
 
     def admit(self, request: web.Request) -> dict[str, str]:
         left, now_ms = self.take(request), self.floor.clock()
@@ -134,6 +155,26 @@ class Kucoin(Public):
         server = {"endpoint": f"ws://{request.host}/endpoint", "encrypt": False, "protocol": "websocket"}
         server |= {"pingInterval": 18_000, "pingTimeout": 10_000}
         return _yes({"token": "sandbox", "instanceServers": [server]})
+
+    async def _private_bullet(self, request: web.Request) -> web.Response:
+        return _yes(await self._order_stream.bullet(request))
+
+    async def _trade_fees(self, request: web.Request) -> web.Response:
+        """Of spot symbols, or of one contract: the two hosts have it at the same path."""
+        return await (self._futures_desk if "symbol" in request.query else self._desk).fees(request)
+
+    async def _mode(self, request: web.Request) -> web.Response:
+        await self._anyone(request)
+        return _yes({"selfAccountMode": "CLASSIC"})
+
+    async def _opened(self, request: web.Request) -> web.Response:
+        await self._anyone(request)
+        return _yes(True)
+
+    async def _anyone(self, request: web.Request) -> None:
+        """Whichever account asks. Raises Denied."""
+        is_futures = request.headers.get("KC-API-KEY", "") in self._floors["FUTURES"].keys
+        await (self._futures_desk if is_futures else self._desk).account_of(request)
 
     async def _time(self, _: web.Request) -> web.Response:
         return _yes(self.floor.clock())
