@@ -83,6 +83,7 @@ class StreamLine:
         self._reason = ""
         self._opened_ns = self._up_since_ms = self._told_ns = self._alive_ns = 0
         self._told = self._errors = 0
+        self._early: list[bytes] | None = []  # what answers frames that come with the handshake; None: it is over
         url = dialect.url()
         self._socket = Socket(
             url,
@@ -124,7 +125,8 @@ class StreamLine:
         self._opened_ns = self._alive_ns = self._clock_ns()
         if not self._dialect.acknowledges:
             self._ready()
-        return self._dialect.hello()
+        early, self._early = self._early or [], None
+        return [*self._dialect.hello(), *early]
 
     def on_message(self, data: bytes, seen_ns: int) -> None:
         try:
@@ -144,7 +146,7 @@ class StreamLine:
 
     def on_lost(self, reason: str) -> None:
         was_up, self._state, self._up_since_ms = self._state == "up", "connecting", 0
-        self._reason = reason
+        self._reason, self._early = reason, []
         if was_up:
             log.warning("stream_lost venue=%s reason=%s", self.venue, reason)
             self._tell(self._standing(False, reason))
@@ -155,8 +157,11 @@ class StreamLine:
             self._told_ns = seen_ns
             self._tell(said)
         elif isinstance(said, Answer):
-            for frame in said.frames:
-                self._socket.send(frame)
+            if self._early is not None:
+                self._early += said.frames
+            else:
+                for frame in said.frames:
+                    self._socket.send(frame)
         elif isinstance(said, Ready):
             self._ready()
         else:

@@ -156,6 +156,13 @@ class Stream:
         return [socket for socket, topics in self.topics.items() if topic in topics]
 
 
+class Reader(Protocol):
+    """Whoever writes to sockets and must know when one has gone."""
+
+    def join(self, socket: Socket) -> None: ...
+    def leave(self, socket: Socket) -> None: ...
+
+
 class Public:
     """Half of a public-only dialect: limits by address, and each kind of no as the subclass writes it."""
 
@@ -177,7 +184,7 @@ class Public:
     async def run_socket(
         self,
         request: web.Request,
-        streams: Iterable[Stream],
+        streams: Iterable[Reader],
         on_text: Callable[[Socket, str], None],
         *,
         idle_seconds: float,

@@ -13,6 +13,7 @@ from engine.domain.money import ZERO, TickBand, floor_to
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side
 from engine.venues.ccxt_orders import CcxtClient, Purpose, options, plain, wall_ms
 from engine.venues.gate import standing
+from engine.venues.gate.order_stream import GateStreamDialect
 from engine.venues.gate.private import (
     BPS_PER_ONE,
     DIALECT,
@@ -22,6 +23,7 @@ from engine.venues.gate.private import (
     Exchange,
     server_time_ms,
 )
+from engine.venues.order_stream import StreamLine
 from engine.venues.reports import fees_of, number
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets
@@ -103,6 +105,8 @@ class GateOrders:
         self._exchange.expiry_ms = config.order_timeout_ms
         self._client = CcxtClient(self.venue, self._exchange, config.rest_base, DIALECT, budgets)
         self._config = config
+        stream = GateStreamDialect(config, credential, lambda: int(self._exchange.nonce()))
+        self.stream = StreamLine(stream) if config.order_stream else None
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)

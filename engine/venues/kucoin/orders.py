@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from ccxt.async_support.kucoin import kucoin  # type: ignore[import-untyped]
@@ -13,7 +14,9 @@ from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.kucoin import standing
+from engine.venues.kucoin.order_stream import KucoinStreamDialect, address
 from engine.venues.kucoin.private import BPS_PER_ONE, DIALECT, Data, Placed, Rate
+from engine.venues.order_stream import StreamLine
 from engine.venues.reports import acknowledged, fees_of, number
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets
@@ -79,6 +82,8 @@ class KucoinOrders:
         self._exchange = _Exchange(settings)
         self._client = CcxtClient(self.venue, self._exchange, config.rest_base, DIALECT, budgets)
         self._config = config
+        stream = KucoinStreamDialect(partial(address, self._client))
+        self.stream = StreamLine(stream) if config.order_stream else None
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)

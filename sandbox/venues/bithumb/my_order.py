@@ -1,4 +1,4 @@
-"""Bithumb's `myOrder` frames, Private v2: what has no value is left out; the last fill is told as a trade and an end."""
+"""Bithumb's `myOrder` frames, Private v2: what has no value is left out; a last fill is told as trade and as end."""
 
 from collections.abc import Iterator
 

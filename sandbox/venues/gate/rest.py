@@ -8,6 +8,7 @@ from sandbox.venues.auth import Denied
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
 from sandbox.venues.gate.futures import FuturesDesk
+from sandbox.venues.gate.order_channel import OrderChannel
 from sandbox.venues.gate.orders import Desk, denial, refusal
 from sandbox.venues.gate.socket import Frames, Talk, named, pairs, ticker_of
 from sandbox.venues.limits import Window
@@ -16,7 +17,7 @@ from sandbox.venues.orders import Refused, Side
 from sandbox.venues.public import Public, Stream, endpoint, symbol_of
 from sandbox.venues.rules import ClientIds, FeeFrom, MarketRules, Stp, VenueRules
 from sandbox.venues.settlements import Settlements
-from sandbox.venues.sockets import Sockets
+from sandbox.venues.sockets import Socket, Sockets
 from sandbox.venues.spelling import json_bytes, plain
 
 _PER_WINDOW, _WINDOW_MS = 200, 10_000  # per endpoint
@@ -65,6 +66,7 @@ class Gate(Public):
         super().__init__(spots, sockets, Window(_PER_WINDOW, _WINDOW_MS))
         self._spot = Product(spots, 24_000_000)
         self._futures = Product(futures, 88_000_000)
+        self._orders = OrderChannel(spots)
         self._settled = Settlements(futures)
         self._desk = Desk(spots, _yes)
         self._futures_desk = FuturesDesk(futures, _yes, _no)
@@ -119,7 +121,12 @@ class Gate(Public):
         return _no("TOO_MANY_REQUESTS", "Request Rate limit Exceeded", 418 if error.banned else 429)
 
     async def _spot_socket(self, request: web.Request) -> web.StreamResponse:
-        return await self._serve(request, self._spot)
+        def on_text(socket: Socket, text: str) -> None:
+            if not self._orders.hear(socket, text):
+                self._spot.talk.hear(socket, text)
+
+        readers = (self._spot.stream, self._orders)
+        return await self.run_socket(request, readers, on_text, idle_seconds=_IDLE_SECONDS, sending_counts=True)
 
     async def _futures_socket(self, request: web.Request) -> web.StreamResponse:
         return await self._serve(request, self._futures)

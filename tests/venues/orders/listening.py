@@ -12,8 +12,8 @@ from sandbox.faults import Fault
 from tests.venues.orders.test_against_sandbox import Trader
 from tests.waiting import until
 
-STREAMED = ("binance", "okx", "bybit", "upbit", "bithumb", "coinone")
-LOOKED_UP = ("bithumb",)  # whose streams do not tell fees for certain: a fill is never whole
+STREAMED = ("binance", "okx", "bybit", "upbit", "bithumb", "coinone", "gate", "bitget", "kucoin")
+LOOKED_UP = ("bithumb", "kucoin")  # whose streams do not tell fees for certain: a fill is never whole
 
 
 class Listener:

@@ -76,7 +76,7 @@ async def test_a_missed_fill_is_never_told_as_whole(ear):
     looked_up = await ear.trader.settled(order.cid)
     assert looked_up.filled_qty and not ear.of(order.cid)
     ear.trader.floor.faults.clear("orders_silence")
-    await ear.trader.orders.cancel(first.symbol, first.cid, first.cid)
+    await ear.trader.orders.cancel(first.symbol, first.cid, "")
     await ear.ended(first.cid)
     assert all(not each.is_whole or same(each.report, looked_up) for each in ear.of(order.cid))
 
