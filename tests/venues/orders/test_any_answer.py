@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, VenueRefused, VenueUnavailable
 from engine.domain.order import OrderReport, TimeInForce
 from engine.venues.binance.orders import BinanceOrders
+from engine.venues.binance_usdm.orders import BinanceUsdmOrders
 from engine.venues.bitget.orders import BitgetOrders
 from engine.venues.bithumb.orders import BithumbOrders
 from engine.venues.bybit.orders import BybitOrders
@@ -29,6 +30,7 @@ CLASSES: dict[str, Callable[[OrderSettings, Key, Budgets], Orders]] = {
     "upbit": UpbitOrders,
     "bithumb": BithumbOrders,
     "binance": BinanceOrders,
+    "binance_usdm": BinanceUsdmOrders,
     "okx": OkxOrders,
     "bybit": BybitOrders,
     "gate": GateOrders,
@@ -41,6 +43,7 @@ PLACE = {
     "upbit": "POST /v1/orders",
     "bithumb": "POST /v2/orders",
     "binance": "POST /api/v3/order",
+    "binance_usdm": "POST /fapi/v1/order",
     "okx": "POST /api/v5/trade/order",
     "bybit": "POST /v5/order/create",
     "gate": "POST /api/v4/spot/orders",
@@ -52,6 +55,7 @@ LOOK_UP = {
     "upbit": "GET /v1/order",
     "bithumb": "GET /v1/order",
     "binance": "GET /api/v3/order",
+    "binance_usdm": "GET /fapi/v1/order",
     "okx": "GET /api/v5/trade/order",
     "bybit": "GET /v5/order/realtime",
     "gate": "GET /api/v4/spot/orders/t-cid",
