@@ -205,6 +205,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log_level: str = "INFO"
     seed: int = 1
     feed_processes: int = 0  # market data in so many processes of their own; 0: all in the engine's
+    history_dir: str = "var/history"  # what `premia collect` stores: the hours of a VWAP are read there first
     record_events: bool = False  # write every event of the core to data_dir/events.jsonl for replay
     control: ControlConfig = field(default_factory=ControlConfig)
     watchdog: WatchdogConfig = field(default_factory=WatchdogConfig)

@@ -38,6 +38,7 @@ from engine.storage.watch_beat import WATCH_BEAT_FILE, read_watch_beat, shown
 from engine.storage.writer import Writer
 from engine.strategies import curve
 from engine.streams import Streams
+from engine.turnover import Turnover
 from engine.venues.protocol import Orders
 from engine.venues.registry import NEEDS_PASSPHRASE, build_orders, lines_of, streams_of
 
@@ -113,7 +114,7 @@ class Daemon:
                     for line in lines_of(orders.values()):
                         tasks.create_task(line.run(), name="line")
                     tasks.create_task(writer.run(), name="store")
-                    server = self._door(writer, queries)  # it listens to the desk from the first event on
+                    server = self._door(writer, queries, tasks)  # it listens to the desk from the first event on
                     self._shell.recover(journal, await queries.settings(time.monotonic_ns()))
                     self._markets.start(tasks, orders)
                     streams.start(tasks)
@@ -130,9 +131,10 @@ class Daemon:
     def _build_orders(self) -> Mapping[str, Orders]:
         return {name: build_orders(name, self._config.venues[name], key) for name, key in self._credentials.items()}
 
-    def _door(self, writer: Writer, queries: Queries) -> ControlServer:
+    def _door(self, writer: Writer, queries: Queries, tasks: asyncio.TaskGroup) -> ControlServer:
         users = {f"telegram:{user.id}": user.role for user in self._config.telegram.users}
-        return ControlServer(self.desk, writer, queries, {**_HOUSE, **users}, curve)
+        turnover = Turnover(self._config, self.desk, tasks)
+        return ControlServer(self.desk, writer, queries, {**_HOUSE, **users}, curve, turnover)
 
     def _start_house(self, tasks: asyncio.TaskGroup, server: ControlServer, writer: Writer, queries: Queries) -> None:
         tasks.create_task(sweep(), name="garbage")

@@ -54,6 +54,7 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
         *("engine.config", "engine.domain", "engine.core", "engine.market", "engine.plugins"),
         *DECIDING,
     ),
+    "engine.turnover": ("engine.collect", "engine.config", "engine.core", "engine.desk", "engine.domain"),
     "engine.replay": ("engine.assemble", "engine.config", "engine.core", "engine.domain"),
     "engine.doctor": (
         *("engine.assemble", "engine.catalogue", "engine.config", "engine.domain"),

@@ -95,6 +95,7 @@ RULES: dict[str, str] = {
     "price_missing": "A price is missing",
     "stop_side": "Stop on the wrong side",
     "no_curve": "No volume history",
+    "curve_pending": "Volume history being read",
     "band": "Outside the price limit",
     "pace": "Waits for its pace",
     "unsupported": "Not possible at this venue",

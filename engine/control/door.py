@@ -18,6 +18,14 @@ from engine.domain.view import (
 )
 
 
+class Turnover(Protocol):
+    """What a VWAP needs of the past."""
+
+    async def curve(self, venue: str, base: str) -> tuple[float, ...]:
+        """Turnover by hour of the day, UTC: 24 of any unit; () where the market is none. Raises NoHistory."""
+        ...
+
+
 class Desk(Protocol):
     """The daemon's side of the door. Every method is synchronous and runs in the loop's thread."""
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from engine.control.acting import Acting, CurveRules
 from engine.control.archive import History, Keeper
 from engine.control.clerk import Clerk
-from engine.control.door import Desk
+from engine.control.door import Desk, Turnover
 from engine.control.gate import Gate, Refused, answer_refused, said
 from engine.control.markets import Markets
 from engine.control.ordering import Ordering
@@ -31,11 +31,18 @@ class ControlServer:
     """Everything behind the door. Construct it in the loop's thread, before the first event that may cause a notice.
 
     `desk`: the daemon. `keeper`, `history`: engine.storage's Writer and Queries. `curves`: engine.strategies.curve.
+    `turnover`: where the hours of a VWAP come from; without it they must come with the order.
     `users`: actor -> viewer | trader | owner, for example {"telegram:1001": "owner", "bot": "viewer", "cli": "owner"}.
     """
 
     def __init__(
-        self, desk: Desk, keeper: Keeper, history: History, users: Mapping[str, str], curves: CurveRules
+        self,
+        desk: Desk,
+        keeper: Keeper,
+        history: History,
+        users: Mapping[str, str],
+        curves: CurveRules,
+        turnover: Turnover | None = None,
     ) -> None:
         self._users = users
         stream = Stream(keeper, history)
@@ -44,7 +51,7 @@ class ControlServer:
         clerk = Clerk(desk, keeper, history)
         acting = Acting(clerk, reading, curves)
         markets = Markets(desk, clerk)
-        ordering = Ordering(desk, clerk)
+        ordering = Ordering(desk, clerk, turnover)
         self._routers = [
             *(part.router() for part in (reading, acting, markets, ordering)),
             Sockets(desk, stream).router(),

@@ -35,6 +35,15 @@ class OutcomeUnknown(PremiaError):
     """A request was sent and no answer came: look it up by client id, never send again first."""
 
 
+class NoHistory(PremiaError):
+    """What an order needs of the past is not known, or not yet: it is refused by `rule`."""
+
+    def __init__(self, rule: str, text: str) -> None:
+        super().__init__(text)
+        self.rule = rule
+        self.text = text
+
+
 class BadFrame(PremiaError):
     """A frame that cannot be decoded: drop the book, resync, count."""
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.control.client import Door
+from engine.control.door import Turnover
 from engine.control.server import ControlServer
 from engine.storage import database
 from engine.storage.queries import Queries
@@ -38,12 +39,14 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(directory: Path, desk: MemoryDesk, tcp_port: int = 0, token: str = "") -> AsyncIterator[House]:
+async def open_house(
+    directory: Path, desk: MemoryDesk, tcp_port: int = 0, token: str = "", turnover: Turnover | None = None
+) -> AsyncIterator[House]:
     engine = database.create(database.sqlite_url(directory / "desk.db"))
     writer = Writer(engine, on_problem=lambda problem: None)
     await writer.open()
     house = House(directory, engine, writer, desk)
-    server = ControlServer(desk, writer, house.queries, USERS, curve)
+    server = ControlServer(desk, writer, house.queries, USERS, curve, turnover)
     writing = asyncio.create_task(writer.run())
     serving = asyncio.create_task(server.serve(house.socket, tcp_port, token))
     try:

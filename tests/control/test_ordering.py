@@ -1,12 +1,15 @@
 """Persons' orders through the door, from the real core."""
 
+from pathlib import Path
+
 import pytest
 
 from engine.control import messages as m
 from engine.control import views
 from engine.control.client import Door
 from engine.domain import view as domain
-from tests.control.conftest import OWNER, TRADER, VIEWER
+from engine.domain.errors import NoHistory
+from tests.control.conftest import OWNER, TRADER, VIEWER, open_house
 from tests.control.desk import MemoryDesk
 
 USER = 2
@@ -51,3 +54,35 @@ async def test_a_vwap_takes_its_curve_as_data(door: Door) -> None:
     assert (await door.commands(TRADER).preview_order(flat, USER, USER)).ok
     short = body.model_copy(update={"curve": (1.0,)})
     assert (await door.commands(TRADER).preview_order(short, USER, USER)).rule == "bad_parameter"
+
+
+class Hours:
+    """What is known of turnover: nothing yet, then all."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.refusal: NoHistory | None = NoHistory("curve_pending", "it is being read")
+
+    async def curve(self, venue: str, base: str) -> tuple[float, ...]:
+        self.asked.append((venue, base))
+        if self.refusal is not None:
+            raise self.refusal
+        return (0.0, *(1.0,) * 23)
+
+
+async def test_a_vwap_without_a_curve_gets_its_hours_at_the_door(tmp_path: Path, desk: MemoryDesk) -> None:
+    body, hours = BODY.model_copy(update={"template": "vwap", "over_ms": 3_600_000}), Hours()
+    async with open_house(tmp_path, desk, turnover=hours) as house, Door(socket=house.socket) as door:
+        refused = await door.commands(VIEWER).preview_order(body, USER, USER)
+        assert not refused.ok and hours.asked == [], "a viewer makes nobody read"
+        pending = await door.commands(TRADER).preview_order(body, USER, USER)
+        assert (pending.ok, pending.rule, pending.text) == (False, "curve_pending", "it is being read")
+        hours.refusal = NoHistory("no_curve", "nothing is known; use twap")
+        assert (await door.commands(TRADER).preview_order(body, USER, USER)).text == "nothing is known; use twap"
+        hours.refusal = None
+        planned = await door.commands(TRADER).preview_order(body, USER, USER)
+        assert planned.ok and hours.asked == [("upbit", "BTC")] * 3
+        [draft] = desk.rig.state.parents.drafts.values()
+        assert draft.plan.ask.curve == (0.0, *(1.0,) * 23)
+        twap = await door.commands(TRADER).preview_order(BODY, USER, USER)
+        assert twap.ok and len(hours.asked) == 3, "others need none"
