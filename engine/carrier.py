@@ -103,14 +103,19 @@ class Carrier:
             return
         if not self._admitted(effect):
             return
-        *others, last = effect.orders
-        for order in others:
-            self._spawn(self._place(order, effect))
-            # A request is built in one turn of the loop, written in the next and flushed at that one's end: with two
-            # turns in between, the first order's bytes leave before the second is signed.
+        first, *others = effect.orders
+        for place, order in enumerate(others, 1):
+            self._spawn(self._place_behind(place, order, effect))
+        await self._place(first, effect)  # the first one, and the only one, needs no task and no turn of its own
+
+    async def _place_behind(self, place: int, order: OrderRequest, effect: Submit) -> None:
+        """A request is built in one turn of the loop, written in the next and flushed at that one's end.
+
+        With two turns in between, one order's bytes leave before the next one is signed.
+        """
+        for _ in range(2 * place - 1):  # a task begins in the turn after this one
             await asyncio.sleep(0)
-            await asyncio.sleep(0)
-        await self._place(last, effect)  # the last one, and the only one, needs no task and no turn of its own
+        await self._place(order, effect)
 
     def _admitted(self, effect: Submit) -> bool:
         """The guard's word on all orders of a record: one that must not leave stops them all, and perhaps the desk."""

@@ -88,10 +88,9 @@ _decode = msgspec.json.Decoder(Entry).decode
 
 
 class _Pending(Struct, gc=False):
-    kind: str
+    entry: Entry  # written out when its turn has come: a note waits for an order's way, not the other way round
     wall_ms: int
     mono_ns: int
-    payload: bytes
     done: asyncio.Future[int] | None  # None: nobody waits for it
 
 
@@ -264,7 +263,7 @@ class Journal:
             raise InvariantBroken(f"journal {self._path}: not started, and yet {type(entry).__name__} is to be written")
 
     def _enter(self, entry: Entry, done: asyncio.Future[int] | None) -> None:
-        self._waiting.append(_Pending(_KINDS[type(entry)], self._wall_ms(), self._mono_ns(), _encode(entry), done))
+        self._waiting.append(_Pending(entry, self._wall_ms(), self._mono_ns(), done))
 
     def _write_notes(self) -> None:
         self._noted = False
@@ -287,8 +286,9 @@ class Journal:
         self._writing, self._waiting = self._waiting[:_GROUP], self._waiting[_GROUP:]
         rows, chained = [], self._head.hash
         for seq, e in enumerate(self._writing, self._head.seq + 1):
-            chained = _chain(chained, seq, self._run, e.kind, e.wall_ms, e.mono_ns, e.payload)
-            rows.append(Row(seq, self._run, e.kind, e.wall_ms, e.mono_ns, e.payload, chained))
+            kind, payload = _KINDS[type(e.entry)], _encode(e.entry)
+            chained = _chain(chained, seq, self._run, kind, e.wall_ms, e.mono_ns, payload)
+            rows.append(Row(seq, self._run, kind, e.wall_ms, e.mono_ns, payload, chained))
         head = Head(rows[-1].seq, chained)
         self._disk.write(rows, lambda reason: self._written(head, reason))
 

@@ -43,10 +43,12 @@ class FileLatch:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known = _signature(path)
+        # Plain strings: pathlib costs more than the system call.
+        self._file, self._hand = os.fspath(path), os.path.join(os.path.dirname(path), HAND_HALT)
+        self._known = _signature(self._file)
 
     def read(self) -> Latch:
-        self._known = _signature(self._path)
+        self._known = _signature(self._file)
         return read_latch(self._path)
 
     def write(self, change: LatchChanged) -> None:
@@ -54,22 +56,22 @@ class FileLatch:
         if other is not None and other.level > change.level:
             return  # `outside` tells it at the next look: until then the higher level stands on the disk
         write_latch(self._path, change)
-        self._known = _signature(self._path)
+        self._known = _signature(self._file)
 
     def outside(self) -> Latch | None:
         """Two stat calls: cheap enough to ask before every send."""
-        if hand_halted(self._path):
+        if os.path.lexists(self._hand):
             return Latch(level=2, reason=f"file {HAND_HALT}", actor="file")
         return self._raised()
 
     def _raised(self) -> Latch | None:
-        if _signature(self._path) == self._known:
+        if _signature(self._file) == self._known:
             return None
         latch = _read(self._path)
         return latch if latch.level else None
 
 
-def _signature(path: Path) -> tuple[int, int, int] | None:
+def _signature(path: str) -> tuple[int, int, int] | None:
     """Changes with every replacement of the file; None while there is none."""
     try:
         found = os.stat(path)
