@@ -56,11 +56,14 @@ static const char *read_side(const char *p, Change *change, int side)
     return p + 1;
 }
 
+/* Of a text near the begin of a frame: the decoders look for it within its first 64 bytes. */
+enum { LONGEST_HOLDING = 48 };
+
 static const char *read_holding(const char *p, const char *end, PyObject *text)
 {
     const char *begin;
     Py_ssize_t length;
-    if ((p = scan_text(p, end, &begin, &length)) == NULL)
+    if ((p = scan_text(p, end, &begin, &length)) == NULL || length > LONGEST_HOLDING)
         return NULL;
     for (const char *at = begin; at < begin + length; at++)
         if (stands(at, end, text))

@@ -13,6 +13,7 @@ from engine.venues.binance import wire
 from engine.venues.binance.continuity import Join, SequenceGuard
 from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
 from engine.venues.dialect import LineLimits
+from engine.venues.followed import Follows, Is, Track, followed
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, number
 from engine.venues.typed import best_first, compiled
@@ -26,6 +27,13 @@ _DEPTH = "depth@100ms"
 _CHANNELS = (_DEPTH, "trade", "miniTicker")
 _REST = msgspec.json.Decoder(wire.PartialBook[float], strict=False)
 _SYMBOL = re.compile(rb'"s":\s*"([^"\\]+)"')
+_DIFF = {
+    "stream": "*@depth@*",
+    "data": {
+        **{"e?": Is.ANY, "E": Is.TIME, "s": Is.SYMBOL, "U": Is.FIRST, "u": Is.LAST, "b": Is.BIDS, "a": Is.ASKS},
+        **{"pu?": Is.NEVER},
+    },
+}
 _TICKERS = frozenset({"bookTicker", "24hrTicker", "24hrMiniTicker", "1hTicker", "4hTicker", "1dTicker"})
 
 
@@ -43,8 +51,19 @@ class BinanceDecoder:
         self._combined_depth = compiled(self._decoders.combined_depth)
         self._joins: dict[str, Join] = {}
         self._tickers = Tickers(sink)
+        diff = Track(
+            begins=b'{"stream":"',
+            table=_DIFF,
+            venue=VENUE,
+            chains=self._joins,
+            chain=Join,
+            guard=SequenceGuard,
+            last="last_id",
+            follows=Follows.STEP,
+        )
+        self.on_frame = followed(self._on_frame, sink, self.counts, number, (diff,))
 
-    def on_frame(self, data: bytes, seen_ns: int) -> None:
+    def _on_frame(self, data: bytes, seen_ns: int) -> None:
         counts = self.counts
         counts.frames += 1
         try:

@@ -11,6 +11,7 @@ from engine.domain.order import Side
 from engine.venues.binance_usdm import wire
 from engine.venues.binance_usdm.continuity import ChainGuard, Join
 from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
+from engine.venues.followed import Follows, Is, Track, followed
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, moment, number
 from engine.venues.typed import best_first, compiled
@@ -20,6 +21,13 @@ _MAX_WAITING = 3_000  # 30 ms apart when fast: a minute and a half of diffs, and
 # So many diffs in a row older than the book: the venue's counter was reset, the book is the stale one.
 _MAX_LATE = 50
 _SYMBOL = re.compile(rb'"s":\s*"([^"\\]+)"')
+_DIFF = {
+    "stream": "*@depth@*",
+    "data": {
+        **{"e?": Is.ANY, "E": Is.TIME, "T?": Is.ANY, "s": Is.SYMBOL, "U?": Is.ANY, "u": Is.LAST, "pu": Is.PREVIOUS},
+        **{"b": Is.BIDS, "a": Is.ASKS},
+    },
+}
 _TICKERS = frozenset({"bookTicker", "24hrTicker", "24hrMiniTicker"})
 
 
@@ -37,8 +45,20 @@ class BinanceUsdmDecoder:
         self._combined_depth = compiled(self._decoders.combined_depth)
         self._joins: dict[str, Join] = {}
         self._tickers = Tickers(sink)
+        diff = Track(
+            begins=b'{"stream":"',
+            table=_DIFF,
+            venue=VENUE,
+            chains=self._joins,
+            chain=Join,
+            guard=ChainGuard,
+            last="last_id",
+            follows=Follows.LINK,
+            musts=((ChainGuard, "is_joined", True), (Join, "late", 0)),
+        )
+        self.on_frame = followed(self._on_frame, sink, self.counts, number, (diff,))
 
-    def on_frame(self, data: bytes, seen_ns: int) -> None:
+    def _on_frame(self, data: bytes, seen_ns: int) -> None:
         counts = self.counts
         counts.frames += 1
         try:

@@ -13,6 +13,7 @@ from engine.venues.bitget import wire
 from engine.venues.bitget.checksum import TextBook
 from engine.venues.bitget.continuity import FUTURES, SPOT, Chain, SequenceGuard
 from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
+from engine.venues.followed import Follows, Is, Track, followed
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Tickers, moment, number
 from engine.venues.typed import best_first, compiled
@@ -27,6 +28,14 @@ _BookFrame = wire.Frame[wire.BookData[float]] | wire.Frame[wire.BookDataV3[float
 _Book = wire.BookData[float] | wire.BookDataV3[float]
 _Trade = wire.Trade[float] | wire.TradeV3[float] | wire.TradeRow[float]
 _TradeFrame = wire.Frame[wire.Trade[float]] | wire.Frame[wire.TradeV3[float]] | wire.Frame[wire.TradeRow[float]]
+_UPDATE = {
+    "asks": Is.ASKS,
+    "bids": Is.BIDS,
+    "checksum?": Is.WHOLE,
+    "seq": Is.LAST,
+    "pseq": Is.PREVIOUS,
+    "ts": Is.TIME,
+}
 
 
 class BitgetDecoder:
@@ -40,8 +49,33 @@ class BitgetDecoder:
         self._decode_books = compiled(self._decoders.books)
         self._tickers = Tickers(sink)
         self._chains: dict[str, dict[str, Chain]] = {SPOT: {}, FUTURES: {}}  # by product: symbols are spelled alike
+        tracks = (self._track("SPOT"), self._track("USDT-FUTURES"))
+        self.on_frame = followed(self._on_frame, sink, self.counts, number, tracks)
 
-    def on_frame(self, data: bytes, seen_ns: int) -> None:
+    def _track(self, product: str) -> Track:
+        venue = _PRODUCTS[product]
+        return Track(
+            begins=b'{"action":"update","arg":{"instType":"%b"' % product.encode(),
+            table={
+                "action": "update",
+                "arg": {
+                    **{"instType": product, "channel": "books", "instId": Is.SYMBOL},
+                    **{"topic?": Is.NEVER, "symbol?": Is.NEVER},
+                },
+                "data": [_UPDATE],
+                "ts?": Is.ANY,
+                "event?": Is.NEVER,
+            },
+            venue=venue,
+            chains=self._chains[venue],
+            chain=Chain,
+            guard=SequenceGuard,
+            last="last_seq",
+            follows=Follows.LINK,
+            musts=((Chain, "texts", None),),
+        )
+
+    def _on_frame(self, data: bytes, seen_ns: int) -> None:
         self.counts.frames += 1
         try:
             if data.find(b'"channel":"books"', 20, 96) > 0 and data.startswith(b'{"action":'):

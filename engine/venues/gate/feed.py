@@ -15,6 +15,7 @@ from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.market import Levels
 from engine.domain.order import Side
 from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
+from engine.venues.followed import Follows, Is, Track, followed
 from engine.venues.gate import wire
 from engine.venues.gate.continuity import FUTURES, SPOT, Chain, Changes, Row, SequenceGuard
 from engine.venues.protocol import Sink
@@ -23,6 +24,10 @@ from engine.venues.typed import best_first, compiled, is_compiled
 
 _MAX_WAITING = 1_000  # 100 ms apart: a minute and a half of changes, and no base came
 _SYMBOL = re.compile(rb'"(?:s|currency_pair|contract)":\s*"(?:ob\.)?([^"\\.]+)')
+_CHANGES = {
+    **{"t": Is.TIME, "full?": Is.NEVER, "s": Is.SYMBOL, "U": Is.FIRST, "u": Is.LAST},
+    **{"b?": Is.BIDS, "a?": Is.ASKS},
+}
 
 
 class GateDecoder:
@@ -36,10 +41,27 @@ class GateDecoder:
         self._number = number
         self._decoders: wire.Decoders[float] = wire.Decoders(number)
         self._decode_obu = compiled(self._decoders.obu)
-        self._chains: dict[tuple[str, str], Chain] = {}
+        self._chains: dict[str, dict[str, Chain]] = {SPOT: {}, FUTURES: {}}  # by product: symbols are spelled alike
         self._tickers = Tickers(sink)
+        changes = Track(
+            begins=b'{"',
+            table={
+                "channel": "spot.obu" if venue == SPOT else "futures.obu",
+                "result": _CHANGES,
+                **{"event?": "update", "time?": Is.ANY, "time_ms?": Is.ANY},
+            },
+            venue=venue,
+            chains=self._chains[venue],
+            chain=Chain,
+            guard=SequenceGuard,
+            last="last_id",
+            follows=Follows.STEP,
+            exact_rows=False,
+            stem=b"ob.",
+        )
+        self.on_frame = followed(self._on_frame, sink, self.counts, number, (changes,))
 
-    def on_frame(self, data: bytes, seen_ns: int) -> None:
+    def _on_frame(self, data: bytes, seen_ns: int) -> None:
         self.counts.frames += 1
         try:
             if data.find(b'.obu"', 0, 160) < 0 or not self._on_obu(data, seen_ns):
@@ -51,7 +73,7 @@ class GateDecoder:
         self.counts.errors += 1
         found = _SYMBOL.search(data)
         symbol = found.group(1).decode("utf-8", "replace") if found else ""
-        is_known = any(symbol == name for _, name in self._chains)
+        is_known = any(symbol in chains for chains in self._chains.values())
         self.drop(symbol if is_known else "", "bad_frame", seen_ns)
         raise BadFrame(f"gate: {error}") from error
 
@@ -74,9 +96,10 @@ class GateDecoder:
         return True
 
     def _chain(self, venue: str, symbol: str) -> Chain:
-        chain = self._chains.get((venue, symbol))
+        chains = self._chains[venue]
+        chain = chains.get(symbol)
         if chain is None:
-            chain = self._chains[venue, symbol] = Chain(venue, symbol)
+            chain = chains[symbol] = Chain(venue, symbol)
         return chain
 
     def _on_base(
@@ -162,13 +185,14 @@ class GateDecoder:
     def drop(self, symbol: str, reason: str, seen_ns: int) -> None:
         if not symbol:
             self._tickers.forget()
-        for (_, name), chain in self._chains.items():
-            if symbol in ("", name):
-                self._lose(chain, reason, seen_ns)
+        for chains in self._chains.values():
+            for name, chain in chains.items():
+                if symbol in ("", name):
+                    self._lose(chain, reason, seen_ns)
 
     def is_live(self, symbol: str) -> bool:
         """Whether the book of `symbol` follows its stream now."""
-        chain = self._chains.get((self._venue, symbol))
+        chain = self._chains[self._venue].get(symbol)
         return chain is not None and chain.guard is not None
 
     def _on_trade(
@@ -245,7 +269,7 @@ class GateDecoder:
     def _on_top(self, top: wire.Top[wire.Row[float]], seen_ns: int) -> None:
         """A few whole levels; where the changes of the same symbol are followed, they are the book."""
         self.counts.book += 1
-        if (SPOT, top.symbol) not in self._chains:
+        if top.symbol not in self._chains[SPOT]:
             self._tell_whole(Chain(SPOT, top.symbol), top.bids, top.asks, top.ts_ms, seen_ns)
 
 

@@ -44,9 +44,10 @@ class Diff(Struct):
 
 
 class Chain:
-    __slots__ = ("guard", "is_asked", "waiting", "was_lost")
+    __slots__ = ("guard", "is_asked", "venue", "waiting", "was_lost")
 
-    def __init__(self) -> None:
+    def __init__(self, venue: str) -> None:
+        self.venue = venue
         self.guard: SequenceGuard | None = None
         self.waiting: list[Diff] = []  # classic only: what came before the base
         self.was_lost = False

@@ -11,14 +11,19 @@ from engine.domain.errors import BadFrame, SequenceGap
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.order import Side
 from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
+from engine.venues.followed import Follows, Is, Track, followed
 from engine.venues.kucoin import wire
-from engine.venues.kucoin.continuity import Chain, Diff, Rows, SequenceGuard, priced, venue_of
+from engine.venues.kucoin.continuity import FUTURES, SPOT, Chain, Diff, Rows, SequenceGuard, priced, venue_of
 from engine.venues.protocol import Sink
 from engine.venues.tickers import Said, Tickers, moment, number
 from engine.venues.typed import best_first, compiled, is_compiled
 
 _SYMBOL = re.compile(rb'"(?:s|symbol)":\s*"([^"\\]+)"|(?:level2|Depth5|Depth50|match|execution):([^"\\]+)"')
 _NS_PER_MS = 1_000_000
+_DELTA = {
+    **{"T?": Is.ANY, "P?": Is.ANY, "dp": "increment@10ms", "t": "delta"},
+    "d": {"s": Is.SYMBOL, "O": Is.FIRST, "C": Is.LAST, "M": Is.TIME, "a": Is.ASKS, "b": Is.BIDS},
+}
 
 
 class KucoinDecoder:
@@ -33,8 +38,25 @@ class KucoinDecoder:
         self._decode_obu = compiled(self._decoders.obu)
         self._chains: dict[str, Chain] = {}
         self._tickers = Tickers(sink)
+        tracks = (self._track("SPOT", SPOT), self._track("FUTURES", FUTURES))
+        self.on_frame = followed(self._on_frame, sink, self.counts, number, tracks)
 
-    def on_frame(self, data: bytes, seen_ns: int) -> None:
+    def _track(self, product: str, venue: str) -> Track:
+        return Track(
+            begins=b'{"T":"obu.%b"' % product.encode(),
+            table=_DELTA,
+            venue=venue,
+            chains=self._chains,
+            chain=Chain,
+            guard=SequenceGuard,
+            last="last_seq",
+            follows=Follows.STEP,
+            musts=((Chain, "venue", venue),),
+            priced=True,
+            per_ms=_NS_PER_MS,
+        )
+
+    def _on_frame(self, data: bytes, seen_ns: int) -> None:
         self.counts.frames += 1
         try:
             if data.startswith(b'{"T":"obu.'):
@@ -51,6 +73,12 @@ class KucoinDecoder:
         self.drop(symbol if symbol in self._chains else "", "bad_frame", seen_ns)
         raise BadFrame(f"kucoin: {error}") from error
 
+    def _chain(self, symbol: str) -> Chain:
+        chain = self._chains.get(symbol)
+        if chain is None:
+            chain = self._chains[symbol] = Chain(venue_of(symbol))
+        return chain
+
     def _on_obu(self, frame: wire.Obu[float], seen_ns: int) -> None:
         book = frame.data
         self.counts.book += 1
@@ -59,7 +87,7 @@ class KucoinDecoder:
             if book.symbol not in self._chains:  # else the increments are the book
                 self._tell_whole(book.symbol, book.bids, book.asks, ts_ms, seen_ns)
             return
-        chain = self._chains.setdefault(book.symbol, Chain())
+        chain = self._chain(book.symbol)
         if frame.kind == "snapshot":
             self._on_base(book.symbol, chain, book.last, book.bids, book.asks, ts_ms, seen_ns)
         elif chain.guard is not None:
@@ -115,7 +143,7 @@ class KucoinDecoder:
     def _on_diff(self, diff: Diff, seen_ns: int) -> None:
         """A classic change: it follows the base, or waits for it."""
         self.counts.book += 1
-        chain = self._chains.setdefault(diff.symbol, Chain())
+        chain = self._chain(diff.symbol)
         if chain.guard is not None:
             self._follow(chain, chain.guard, diff, seen_ns)
             return
@@ -127,7 +155,7 @@ class KucoinDecoder:
             base = self._decoders.rest.decode(body).data
         except UNREADABLE as error:
             raise BadFrame(f"kucoin level2 {symbol}: {error}") from error
-        chain = self._chains.setdefault(symbol, Chain())
+        chain = self._chain(symbol)
         if chain.guard is not None:
             return  # the stream is at least as good
         waiting = [diff for diff in chain.waiting if diff.last > base.seq]

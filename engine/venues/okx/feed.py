@@ -11,6 +11,7 @@ from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.market import Levels
 from engine.domain.order import Side
 from engine.venues.decoder import UNREADABLE, Ask, Counts, Figure, Number
+from engine.venues.followed import Follows, Is, Track, followed
 from engine.venues.okx import said, wire
 from engine.venues.okx.checksum import TextBook
 from engine.venues.okx.continuity import Chain, SequenceGuard
@@ -23,6 +24,16 @@ _SYMBOL = re.compile(rb'"instId":\s*"([^"\\]+)"')
 _CHAINED = frozenset({"books", "books-l2-tbt", "books50-l2-tbt"})
 # Upgrade or maintenance of this connection announced: open another before it goes.
 _UPGRADE = "64008"
+_UPDATE = {
+    "arg": {"channel": "books", "instId": Is.SYMBOL},
+    "action": "update",
+    "data": [
+        {
+            **{"asks": Is.ASKS, "bids": Is.BIDS, "ts": Is.TIME, "checksum?": Is.WHOLE},
+            **{"seqId": Is.LAST, "prevSeqId": Is.PREVIOUS},
+        }
+    ],
+}
 
 
 class OkxDecoder:
@@ -40,8 +51,21 @@ class OkxDecoder:
         self._decode_books = compiled(self._decoders.books)
         self._chains: dict[str, Chain] = {}
         self._tickers = Tickers(sink)
+        update = Track(
+            begins=b'{"arg":{"channel":"books"',
+            table=_UPDATE,
+            venue=venue,
+            chains=self._chains,
+            chain=Chain,
+            guard=SequenceGuard,
+            last="last_seq",
+            follows=Follows.LINK,
+            musts=((Chain, "texts", None),),
+            exact_rows=False,
+        )
+        self.on_frame = followed(self._on_frame, sink, self.counts, number, (update,))
 
-    def on_frame(self, data: bytes, seen_ns: int) -> None:
+    def _on_frame(self, data: bytes, seen_ns: int) -> None:
         self.counts.frames += 1
         try:
             if data.startswith(b'{"arg":{"channel":"books'):

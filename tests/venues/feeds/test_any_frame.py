@@ -11,7 +11,7 @@ from engine.domain.event import BookDelta, BookSnapshot
 from engine.recordings import read_lines
 from engine.venues.feeds import VENUES, build_decoder
 
-FOLDERS = {venue: venue.removesuffix("_linear").removesuffix("_futures") for venue in VENUES}
+FOLDERS = {venue: venue.removesuffix("_linear").removesuffix("_futures").removesuffix("_swap") for venue in VENUES}
 WORDS = ('""', '"1e-7"', "null", "-1", "[]", "{}", '"x"', "1e400", "0", '"nan"', '"9"', "true", '"a.b"')
 _SAMPLE = 400
 
