@@ -9,17 +9,20 @@ from engine.config import Credential
 from engine.domain.errors import ConfigError, RateLimited
 from engine.domain.order import LegRole
 from engine.venues.date_clock import DateClock
-from engine.venues.protocol import Orders
+from engine.venues.protocol import Margined, Orders
 from engine.venues.registry import build_orders
+from engine.venues.settings import MARGINED
 from tests.venues.orders.stage import CREDENTIAL, Say, config, order, stage
 
+SPOT = ["upbit", "bithumb", "coinone", "binance", "okx", "bybit", "kucoin", "gate", "bitget"]
 
-@pytest.mark.parametrize(
-    "venue", ["upbit", "bithumb", "coinone", "binance", "okx", "bybit", "kucoin", "gate", "bitget"]
-)
+
+@pytest.mark.parametrize("venue", [*SPOT, *sorted(MARGINED)])
 async def test_every_configured_venue_is_built(venue):
-    orders: Orders = build_orders(venue, config("http://127.0.0.1:9"), Credential("k", "s", "p"))
+    leverage = 2 if venue in MARGINED else 0
+    orders: Orders = build_orders(venue, config("http://127.0.0.1:9", leverage=leverage), Credential("k", "s", "p"))
     assert orders.venue == venue and orders.late_acceptance_ms >= 400
+    assert isinstance(orders, Margined) is (venue in MARGINED)
     await orders.close()
 
 

@@ -13,12 +13,13 @@ from sandbox.world import World, WorldConfig
 from tests.venues.orders.test_against_sandbox import Trader
 from tests.waiting import until
 
-LEAST_S = {"okx": 10, "gate": 5, "kucoin": 5, "binance_usdm": 1}
+LEAST_S = {"okx": 10, "gate": 5, "gate_futures": 5, "kucoin": 5, "binance_usdm": 1}
+HOUSES = ("okx", "gate", "kucoin", "binance_usdm")
 
 
 @pytest.mark.timeout(180)
 async def test_a_timer_strikes_unless_it_is_set_again_or_disarmed() -> None:
-    async with World(WorldConfig(seed=7, episodes=False, houses=tuple(LEAST_S))) as world:
+    async with World(WorldConfig(seed=7, episodes=False, houses=HOUSES)) as world:
 
         async def rests_and_is_struck(venue: str) -> None:
             trader = await Trader(world, venue).start()
