@@ -18,7 +18,12 @@ class Sum(Struct):
     qty: Decimal = ZERO
     quote: Decimal = ZERO
     fees: tuple[Fee, ...] = ()
+    lacks_fees: bool = False
     ids: set[str] = field(default_factory=set)
+
+    def is_whole(self, qty: Decimal) -> bool:
+        """These are all fills of an order that has filled so much, and each named its fee."""
+        return self.qty == qty and not self.lacks_fees
 
 
 class FillSums:
@@ -28,7 +33,7 @@ class FillSums:
         self._orders: OrderedDict[str, Sum] = OrderedDict()
 
     def add(self, order_id: str, fill_id: str, qty: Decimal, quote: Decimal, fee_asset: str, fee: Decimal) -> None:
-        """`fee` is positive where it is paid by us; without an asset there is none."""
+        """`fee` is positive where it is paid by us; without an asset it is not known, which is not zero."""
         found = self._orders.get(order_id)
         if found is None:
             found = self._orders[order_id] = Sum()
@@ -39,6 +44,7 @@ class FillSums:
         found.ids.add(fill_id)
         found.qty += qty
         found.quote += quote
+        found.lacks_fees = found.lacks_fees or not fee_asset
         if fee_asset:
             found.fees = fees_of([*((known.asset, known.amount) for known in found.fees), (fee_asset, fee)])
 

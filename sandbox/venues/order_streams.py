@@ -78,7 +78,7 @@ def _as_of(order: Order, fills: int) -> Order:
         order,
         fills=made,
         filled=sum((fill.qty for fill in made), ZERO),
-        funds=sum((fill.price * fill.qty for fill in made), ZERO),
+        funds=sum((fill.price * fill.qty for fill in made), ZERO) * order.contract,
         fee=sum((fill.fee for fill in made), ZERO),
         updated_ms=made[-1].at_ms if made else order.created_ms,
         state=State.FILLED if is_last else State.OPEN,

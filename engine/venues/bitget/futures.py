@@ -16,7 +16,9 @@ from engine.domain.position import FundingPaid, Position
 from engine.venues.bitget import futures_wire as wire
 from engine.venues.bitget import standing
 from engine.venues.bitget.account import BPS_PER_ONE, FORCES, PAGE, BitgetAccount, Data, Placed, Rate
+from engine.venues.bitget.order_stream import BitgetStreamDialect
 from engine.venues.ccxt_orders import Purpose, plain, wall_ms
+from engine.venues.order_stream import StreamLine
 from engine.venues.reports import acknowledged, fees_of, number, settled
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets
@@ -36,6 +38,9 @@ class BitgetFuturesOrders(BitgetAccount):
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         super().__init__("bitget_futures", "mix", config, credential, budgets)
+        product = str(_PRODUCT["productType"])
+        stream = BitgetStreamDialect(config, credential, lambda: int(self._exchange.nonce()), self.venue, product)
+        self.stream = StreamLine(stream) if config.order_stream else None
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)

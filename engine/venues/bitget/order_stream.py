@@ -1,4 +1,4 @@
-"""Bitget's private v2 socket, channel `orders` of a classic spot account. Source: Bitget API v2, Spot Private Channels.
+"""Bitget's private v2 socket, channel `orders` of a classic account. Source: Bitget API v2, Private Channels.
 
 Each push carries its own fill and that fill's fee, which is negative when paid by us.
 """
@@ -21,12 +21,13 @@ from engine.venues.protocol import OrderTold
 from engine.venues.settings import Key, OrderSettings
 
 _PONG = b"pong"
-_SUBSCRIBE = b'{"op":"subscribe","args":[{"instType":"SPOT","channel":"orders","instId":"default"}]}'
+_SUBSCRIBE = b'{"op":"subscribe","args":[{"instType":"%s","channel":"orders","instId":"default"}]}'
 _STATUS = {
     "live": OrderStatus.OPEN,
     "partially_filled": OrderStatus.OPEN,
     "filled": OrderStatus.FILLED,
     "cancelled": OrderStatus.CANCELLED,
+    "canceled": OrderStatus.CANCELLED,  # of a contract
 }
 
 
@@ -60,11 +61,19 @@ _frame = msgspec.json.Decoder(_Frame, strict=False)
 
 
 class BitgetStreamDialect:
-    venue = "bitget"
     heartbeat = Heartbeat(every_ms=20_000, idle_ms=2_000, text=b"ping", pong=_PONG)
     acknowledges = True
 
-    def __init__(self, config: OrderSettings, credential: Key, stamp_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        config: OrderSettings,
+        credential: Key,
+        stamp_ms: Callable[[], int],
+        venue: str = "bitget",
+        product: str = "SPOT",
+    ) -> None:
+        self.venue = venue
+        self._subscribe = _SUBSCRIBE % product.encode()
         self._base = config.order_ws_base or config.ws_base
         self._key = credential.key
         self._secret = credential.secret.encode()
@@ -96,14 +105,14 @@ class BitgetStreamDialect:
             if wire.event == "error" or wire.code:
                 return (Refused(frame.decode("utf-8", "replace")[:200]),)
             if wire.event == "login":
-                return (Answer((_SUBSCRIBE,)),)
+                return (Answer((self._subscribe,)),)
             if wire.event == "subscribe":
                 return (Ready(),)
             if wire.event or wire.arg is None or wire.arg.channel != "orders":
                 return ()
             return [self._report(row) for row in wire.data]
         except (msgspec.MsgspecError, ValueError, InvalidOperation, RecursionError) as error:
-            raise BadFrame(f"bitget order stream: {error}") from error
+            raise BadFrame(f"{self.venue} order stream: {error}") from error
 
     def _report(self, row: _Order) -> OrderTold:
         """Raises InvalidOperation, ValueError for what is no number or no side."""
@@ -124,7 +133,7 @@ class BitgetStreamDialect:
             fees=heard.fees,
             venue_ts_ms=row.uTime,
         )
-        return OrderTold(report=report, is_whole=heard.qty == filled and row.status in _STATUS)
+        return OrderTold(report=report, is_whole=heard.is_whole(filled) and row.status in _STATUS)
 
 
 def _number(text: str) -> Decimal:

@@ -1,4 +1,4 @@
-"""OKX's private `orders` channel, spot. Source: OKX API v5 reference, WS Order channel.
+"""OKX's private `orders` channel of one product. Source: OKX API v5 reference, WS Order channel.
 
 It sends no first snapshot; each push carries its own fill and that fill's fee, which is negative when paid by us.
 """
@@ -20,7 +20,8 @@ from engine.venues.protocol import OrderTold
 from engine.venues.settings import Key, OrderSettings
 
 _PONG = b"pong"
-_SUBSCRIBE = b'{"op":"subscribe","args":[{"channel":"orders","instType":"SPOT"}]}'
+_SUBSCRIBE = b'{"op":"subscribe","args":[{"channel":"orders","instType":"%s"}]}'
+_ONE = Decimal(1)
 _STATUS = {
     "live": OrderStatus.OPEN,
     "partially_filled": OrderStatus.OPEN,
@@ -60,11 +61,23 @@ _frame = msgspec.json.Decoder(_Frame, strict=False)
 
 
 class OkxStreamDialect:
-    venue = "okx"
+    """`unit_of(symbol)` is the base in one unit of size; None where nobody has asked yet: look-ups tell such orders."""
+
     heartbeat = Heartbeat(every_ms=10_000, idle_ms=2_000, text=b"ping", pong=_PONG)
     acknowledges = True
 
-    def __init__(self, config: OrderSettings, credential: Key, stamp_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        config: OrderSettings,
+        credential: Key,
+        stamp_ms: Callable[[], int],
+        venue: str = "okx",
+        kind: str = "SPOT",
+        unit_of: Callable[[str], Decimal | None] = lambda _: _ONE,
+    ) -> None:
+        self.venue = venue
+        self._subscribe = _SUBSCRIBE % kind.encode()
+        self._unit_of = unit_of
         self._base = config.order_ws_base or config.ws_base
         self._key = credential.key
         self._secret = credential.secret.encode()
@@ -96,22 +109,24 @@ class OkxStreamDialect:
             if wire.event == "error" or (wire.event == "login" and wire.code != "0"):
                 return (Refused(frame.decode("utf-8", "replace")[:200]),)
             if wire.event == "login":
-                return (Answer((_SUBSCRIBE,)),)
+                return (Answer((self._subscribe,)),)
             if wire.event == "subscribe":
                 return (Ready(),)
             if wire.event or wire.arg is None or wire.arg.channel != "orders":
                 return ()
-            return [self._report(row) for row in wire.data]
+            return [told for row in wire.data if (told := self._report(row)) is not None]
         except (msgspec.MsgspecError, ValueError, InvalidOperation, RecursionError) as error:
-            raise BadFrame(f"okx order stream: {error}") from error
+            raise BadFrame(f"{self.venue} order stream: {error}") from error
 
-    def _report(self, row: _Order) -> OrderTold:
+    def _report(self, row: _Order) -> OrderTold | None:
         """Raises InvalidOperation, ValueError for what is no number or no side."""
         size = _number(row.fillSz)
         if row.tradeId and size:
             fee = -_number(row.fillFee)
             self._fills.add(row.ordId, row.tradeId, size, size * _number(row.fillPx), row.fillFeeCcy, fee)
-        heard, filled = self._fills.of(row.ordId), _number(row.accFillSz)
+        heard, filled, unit = self._fills.of(row.ordId), _number(row.accFillSz), self._unit_of(row.instId)
+        if unit is None:
+            return None
         report = OrderReport(
             cid=row.clOrdId,
             venue=self.venue,
@@ -119,12 +134,12 @@ class OkxStreamDialect:
             side=Side(row.side),
             status=_STATUS.get(row.state, OrderStatus.OPEN),
             venue_order_id=row.ordId,
-            filled_qty=filled,
-            filled_quote=heard.quote,
+            filled_qty=filled * unit,
+            filled_quote=heard.quote * unit,
             fees=heard.fees,
             venue_ts_ms=row.uTime,
         )
-        return OrderTold(report=report, is_whole=heard.qty == filled and row.state in _STATUS)
+        return OrderTold(report=report, is_whole=heard.is_whole(filled) and row.state in _STATUS)
 
 
 def _number(text: str) -> Decimal:

@@ -13,7 +13,9 @@ from engine.domain.errors import VenueRefused, VenueUnavailable
 from engine.domain.order import Abilities, OrderKind
 from engine.domain.position import FundingPaid, Position
 from engine.venues.ccxt_orders import Purpose
+from engine.venues.okx.order_stream import OkxStreamDialect
 from engine.venues.okx.trading import OkxTrading, Traded
+from engine.venues.order_stream import StreamLine
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets
 
@@ -86,6 +88,10 @@ class OkxSwapOrders(OkxTrading):
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         super().__init__(_SWAP, config, credential, budgets)
+        stream = OkxStreamDialect(
+            config, credential, lambda: int(self._exchange.nonce()), self.venue, _SWAP.kind, self._unit_of
+        )
+        self.stream = StreamLine(stream) if config.order_stream else None
 
     async def prepare(self, symbols: Sequence[str], leverage: int) -> None:
         """Only what differs is changed: the venue refuses the rest while orders or positions are open."""
@@ -126,6 +132,10 @@ class OkxSwapOrders(OkxTrading):
             if bill.ts >= at_ms
         ]
         return sorted(paid, key=lambda each: (each.at_ms, each.id))
+
+    def _unit_of(self, symbol: str) -> Decimal | None:
+        size = self._sizes.get(symbol)
+        return size.unit if size is not None else None
 
     async def _change(self, path: str, params: dict[str, Any]) -> None:
         await self._client.ask(Purpose.READ, "POST", path, params, dict[str, Any])

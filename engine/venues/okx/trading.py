@@ -25,6 +25,7 @@ from engine.venues.verdict import Budgets
 
 _PAGE = 100
 _LEAST_COUNTDOWN_S = 10
+_EXPIRING = ("trade/order", "trade/amend-order")
 _RECENT_MS = 2 * 86_400_000  # /trade/fills keeps three days, /trade/fills-history three months
 _BPS_PER_ONE = 10_000
 _TYPES = {
@@ -56,8 +57,8 @@ class _Exchange(Hooked, okx):  # type: ignore[misc]
 
     def sign(self, path: str, api: Any, method: str = "GET", params: Any = None) -> Any:
         request = super().sign(path, api, method, {} if params is None else params)
-        if (method, path) == ("POST", "trade/order"):
-            # Past this moment of its own clock the venue drops the order unprocessed.
+        if method == "POST" and path in _EXPIRING:
+            # Past this moment of its own clock the venue drops the request unprocessed.
             request["headers"]["expTime"] = str(self.nonce() + self.expiry_ms)
         return request
 

@@ -1,6 +1,6 @@
-"""Bitget's private v2 socket: login, then the channel `orders` of a classic spot account."""
+"""Bitget's private v2 socket: login, then the channel `orders` of the product that the key opens."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from aiohttp import web
@@ -8,10 +8,11 @@ from msgspec import Struct
 
 from sandbox.venues import auth
 from sandbox.venues.auth import Denied, Why
+from sandbox.venues.bitget import mix
 from sandbox.venues.bitget.orders import fill_row, order_row
 from sandbox.venues.floor import Floor
 from sandbox.venues.order_sockets import say
-from sandbox.venues.order_streams import Change, OrderStreams
+from sandbox.venues.order_streams import Change, OrderStreams, Write
 from sandbox.venues.sockets import OnText, Socket, Sockets
 from sandbox.venues.spelling import plain
 
@@ -27,11 +28,12 @@ class _Request(Struct):
 
 
 class OrderStream:
-    def __init__(self, floor: Floor, sockets: Sockets) -> None:
-        self._floor = floor
+    def __init__(self, floors: Mapping[str, Floor], sockets: Sockets) -> None:
+        """`floors` by instType."""
+        self._floors = floors
         self._sockets = sockets
-        self._accounts: dict[Socket, str] = {}
-        self._streams = OrderStreams(floor, lambda change: _frames(change, floor.clock()))
+        self._accounts: dict[Socket, tuple[str, str]] = {}  # instType and account
+        self._streams = {kind: OrderStreams(floor, _writer(kind, floor)) for kind, floor in floors.items()}
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         return await self._sockets.serve(request, self._join, self._leave, idle_seconds=_IDLE_SECONDS)
@@ -60,7 +62,8 @@ class OrderStream:
 
     def _leave(self, socket: Socket) -> None:
         self._accounts.pop(socket, None)
-        self._streams.leave(socket)
+        for streams in self._streams.values():
+            streams.leave(socket)
 
     def _login(self, socket: Socket, asked: _Request) -> None:
         try:
@@ -71,39 +74,46 @@ class OrderStream:
             return
         say(socket, {"event": "login", "code": 0})
 
-    def _authorised(self, arg: dict[str, str]) -> str:
+    def _authorised(self, arg: dict[str, str]) -> tuple[str, str]:
         """Raises Denied."""
-        stamp = arg.get("timestamp", "")
-        if not stamp.isdigit() or abs(self._floor.clock() // 1_000 - int(stamp)) > _LOGIN_S:
+        stamp, key = arg.get("timestamp", ""), arg.get("apiKey", "")
+        kind = next((kind for kind, floor in self._floors.items() if key in floor.keys), "SPOT")
+        floor = self._floors[kind]
+        if not stamp.isdigit() or abs(floor.clock() // 1_000 - int(stamp)) > _LOGIN_S:
             raise Denied(Why.EXPIRED)
         headers = {
-            "ACCESS-KEY": arg.get("apiKey", ""),
+            "ACCESS-KEY": key,
             "ACCESS-PASSPHRASE": arg.get("passphrase", ""),
             "ACCESS-TIMESTAMP": stamp,
             "ACCESS-SIGN": arg.get("sign", ""),
         }
-        return auth.bitget(headers, "GET", "/user/verify", "", self._floor.keys).account
+        return kind, auth.bitget(headers, "GET", "/user/verify", "", floor.keys).account
 
     def _obey(self, socket: Socket, op: str, arg: dict[str, str]) -> None:
+        kind, account = self._accounts[socket]
         symbol = arg.get("instId", "default")
         if arg.get("channel") not in _ACKNOWLEDGED:
             _error(socket, 30_016, "Param error", arg)
             return
-        if symbol != "default" and symbol not in self._floor.rules.markets:
+        if symbol != "default" and symbol not in self._floors[kind].rules.markets:
             _error(socket, 30_001, f"instId:{symbol} doesn't exist", arg)
             return
         say(socket, {"event": op, "arg": arg})
-        if arg.get("instType") != "SPOT" or arg["channel"] != _CHANNEL:
+        if arg.get("instType") != kind or arg["channel"] != _CHANNEL:
             return  # acknowledged, never served
         if op == "subscribe":
-            self._streams.join(socket, self._accounts[socket], _CHANNEL, () if symbol == "default" else (symbol,))
+            self._streams[kind].join(socket, account, _CHANNEL, () if symbol == "default" else (symbol,))
         else:
-            self._streams.part(socket, _CHANNEL)
+            self._streams[kind].part(socket, _CHANNEL)
 
 
-def _frames(change: Change, now_ms: int) -> Iterator[tuple[str, str]]:
+def _writer(kind: str, floor: Floor) -> Write:
+    return lambda change: _frames(change, kind, floor.clock())
+
+
+def _frames(change: Change, kind: str, now_ms: int) -> Iterator[tuple[str, str]]:
     order, fill = change.order, change.fill
-    known = order_row(order)
+    known = order_row(order) if kind == "SPOT" else mix.order_row(order)
     row: dict[str, object] = {name: known[name] for name in ("orderId", "clientOid", "orderType", "force", "side")}
     row |= {
         "instId": order.symbol,
@@ -130,7 +140,7 @@ def _frames(change: Change, now_ms: int) -> Iterator[tuple[str, str]]:
             "fillFeeCoin": fill.fee_asset,
             "tradeScope": "M" if fill.maker else "T",
         }
-    arg = {"instType": "SPOT", "channel": _CHANNEL, "instId": "default"}
+    arg = {"instType": kind, "channel": _CHANNEL, "instId": "default"}
     said = {"action": "snapshot", "arg": arg, "data": [row], "ts": now_ms}
     yield _CHANNEL, msgspec.json.encode(said).decode()
 

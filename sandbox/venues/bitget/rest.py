@@ -57,7 +57,7 @@ class Bitget(Public):
         self._desk = Desk(spots, keys, self._yes)
         self._mix_desk = MixDesk(futures, keys, self._yes, self._no)
         self._mix_account = MixAccount(futures, keys, self._yes, self._no)
-        self._order_stream = OrderStream(spots, sockets)
+        self._order_stream = OrderStream(self._floors, sockets)
         self._talk = Talk({name: (self._streams[name], self._frames[name]) for name in self._floors})
 
     def routes(self) -> list[web.RouteDef]:

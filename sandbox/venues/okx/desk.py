@@ -71,7 +71,8 @@ class Desk:
     async def _amend(self, request: web.Request) -> web.Response:
         seat = await self._seats.of(request)
         body = await body_of(request, Body)
-        return operations([_done(seat, body, lambda: _amended(seat, body), amending=True)])
+        expires = request.headers.get("expTime", "")
+        return operations([_done(seat, body, lambda: _amended(seat, body, expires), amending=True)])
 
     async def _cancel(self, request: web.Request) -> web.Response:
         seat = await self._seats.of(request)
@@ -130,11 +131,14 @@ def _done(seat: Seat, body: Body, act: Callable[[], Order], *, amending: bool = 
         return failed_row(body, *refusal(error, is_swap=seat.is_swap, amending=amending), seat.floor.clock())
     except Malformed as error:
         return failed_row(body, "51000", f"Parameter {error.parameter} error", seat.floor.clock())
+    except Failed as error:
+        return failed_row(body, error.code, error.message, seat.floor.clock())
     return placed_row(order, seat.floor.clock())
 
 
-def _amended(seat: Seat, body: Body) -> Order:
-    """`newSz` counts what is filled already. Raises Malformed, Refused."""
+def _amended(seat: Seat, body: Body, expires: str) -> Order:
+    """`newSz` counts what is filled already. Raises Malformed, Refused, Failed."""
+    _check_expiry(expires, seat.floor.clock())
     order = _find(seat, str(body.get("ordId") or ""), str(body.get("clOrdId") or ""))
     qty = number(body, "newSz") if body.get("newSz") else order.qty
     price = number(body, "newPx") if body.get("newPx") else order.price

@@ -19,7 +19,7 @@ def orders_push(change: Change) -> Iterator[tuple[str, str]]:
         "fillTime": str(fill.at_ms) if fill else "",
         "fillFee": plain(-fill.fee) if fill else "0",
         "fillFeeCcy": fill.fee_asset if fill else "",
-        "fillPnl": "0",
+        "fillPnl": plain(fill.realised) if fill else "0",
         "fillNotionalUsd": "",
         "tradeId": str(fill.id) if fill else "",
         "execType": ("M" if fill.maker else "T") if fill else "",

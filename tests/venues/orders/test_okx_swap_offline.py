@@ -14,6 +14,7 @@ from engine.domain.market import Balance, FeeSide, Product
 from engine.domain.money import TickBand
 from engine.domain.order import Fee, OrderKind, OrderStatus, Side, TimeInForce
 from engine.domain.position import FundingPaid, Position
+from engine.venues.okx.order_stream import OkxStreamDialect
 from engine.venues.okx.swap_orders import OkxSwapOrders
 from engine.venues.protocol import Lender, Margined
 from engine.venues.verdict import Budgets
@@ -133,6 +134,7 @@ async def test_amend_counts_contracts(play, orders):
     await orders.amend(BTC, CID, "312", D("0.025"), D("66999.9"))
     [sent] = heard(play, "/api/v5/trade/amend-order")
     assert sent == {"instId": BTC, "clOrdId": CID, "newSz": "2.5", "newPx": "66999.9"}
+    assert "expTime" in play.heard[-1].headers
 
 
 REFUSED = [
@@ -298,6 +300,20 @@ async def test_the_countdown_is_ten_seconds_at_least(play, orders):
     for seconds in (0, 3, 60):
         await orders.arm(seconds)
     assert [sent["timeOut"] for sent in heard(play, "/api/v5/trade/cancel-all-after")] == ["0", "10", "60"]
+
+
+def test_the_stream_counts_base_and_leaves_contracts_of_unknown_size_to_look_ups():
+    settings = config("http://127.0.0.1:9", symbols=(BTC,))
+    dialect = OkxStreamDialect(settings, CREDENTIAL, lambda: 0, "okx_swap", "SWAP", {BTC: D("0.01")}.get)
+    fill = {"tradeId": "9", "fillSz": "1.5", "fillPx": "67000", "fillFee": "-0.5", "fillFeeCcy": "USDT"}
+    rows = [ROW | fill, ROW | fill | {"instId": "DOGE-USDT-SWAP", "ordId": "7"}]
+    arg = {"channel": "orders", "instType": "SWAP"}
+    [told] = dialect.read(json.dumps({"arg": arg, "data": rows}).encode())
+    assert told.is_whole and (told.report.venue, told.report.symbol) == ("okx_swap", BTC)
+    assert (told.report.filled_qty, told.report.filled_quote) == (D("0.015"), D(1005))
+    assert told.report.fees == (Fee("USDT", D("0.5")),)
+    [answer] = dialect.read(b'{"event":"login","code":"0"}')
+    assert json.loads(answer.frames[0])["args"] == [arg]
 
 
 async def test_a_stop_is_held_by_the_desk(play, orders):

@@ -10,6 +10,9 @@ from engine.venues.registry import build_orders
 from sandbox.world import World, WorldConfig
 from tests.venues.orders.listening import STREAMED, Listener, same
 from tests.venues.orders.test_against_sandbox import Trader
+from tests.venues.orders.test_perps_against_sandbox import holding
+
+PERPETUAL = ("okx_swap", "bitget_futures")
 
 
 @pytest.fixture(params=STREAMED)
@@ -103,3 +106,24 @@ async def test_a_wrong_key_hears_nothing(ear):
     assert not deaf.told and not deaf.states and deaf.stream.health().state != "up"
     await deaf.close()
     await other.close()
+
+
+@pytest.mark.parametrize("venue", PERPETUAL)
+async def test_a_stream_of_perpetuals_counts_base_and_hears_its_own_account(venue):
+    async with holding(venue) as holder:
+        ear = await Listener(holder).up()
+        try:
+            for side, reduces in ((Side.SELL, False), (Side.BUY, True)):
+                order = holder.wish(side, TimeInForce.IOC, away=D("0.02"), qty=holder.lots(20))
+                order = msgspec.structs.replace(order, reduce_only=reduces)
+                await holder.orders.place(order)
+                told = await ear.ended(order.cid)
+                assert told.filled_qty == holder.lots(20) and {fee.asset for fee in told.fees} == {"USDT"}
+                assert same(told, await holder.settled(order.cid))
+            resting = holder.wish(Side.SELL, TimeInForce.POST_ONLY, away=D("-0.05"), qty=holder.lots(20))
+            placed = await holder.orders.place(resting)
+            await ear.comes(lambda: bool(ear.of(resting.cid)))
+            await holder.orders.cancel(resting.symbol, resting.cid, placed.venue_order_id)
+            assert (await ear.ended(resting.cid)).status is OrderStatus.CANCELLED
+        finally:
+            await ear.close()
