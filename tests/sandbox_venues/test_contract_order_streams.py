@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.venues.orders import State
 from sandbox.world import World, WorldConfig
-from tests.sandbox_venues.test_contract_books import point_bybit
+from tests.sandbox_venues.test_contract_books import point_bitget, point_bybit, point_gate, point_kucoin
 from tests.waiting import until
 
 Point = Callable[[Any, str, str], None]
@@ -39,14 +39,22 @@ def _bithumb(client: Any, rest: str, ws: str) -> None:
     client.urls["api"] = {"public": rest, "private": rest, "ws": {"privateGen2": f"{ws}/websocket/v2/private"}}
 
 
+def _bitget(client: Any, rest: str, ws: str) -> None:
+    point_bitget(client, rest, ws)
+    client.urls["api"]["ws"]["private"] = f"{ws}/v2/ws/private"
+
+
 HOUSES: dict[str, tuple[str, Point]] = {
     "binance": ("BTC/USDT", _binance),
     "okx": ("BTC/USDT", _okx),
     "bybit": ("BTC/USDT", _bybit),
     "upbit": ("BTC/KRW", _upbit),
     "bithumb": ("BTC/KRW", _bithumb),
+    "gate": ("BTC/USDT", point_gate),
+    "bitget": ("BTC/USDT", _bitget),
+    "kucoin": ("BTC/USDT", point_kucoin),
 }
-TELLS_FEES = ("okx", "upbit")  # of what ccxt reads; the others' own words are held in tests/venues/orders
+TELLS_FEES = ("okx", "upbit", "bithumb", "bitget")  # as ccxt reads them; all of it is held in tests/venues/orders
 NAMES_NO_CID = ("bithumb",)  # ccxt leaves it out
 
 
@@ -85,8 +93,13 @@ class Ear:
         await self.client.close()
 
     async def place(self, side: str, price: float, cid: str, **params: Any) -> str:
-        placed = await self.client.create_order(self.pair, "limit", side, 0.01, price, {"clientOrderId": cid, **params})
+        placed = await self.client.create_order(
+            self.pair, "limit", side, 0.01, price, {"clientOrderId": self.spelled(cid), **params}
+        )
         return str(placed["id"])
+
+    def spelled(self, cid: str) -> str:
+        return f"t-{cid}" if self.client.id == "gate" else cid
 
     async def hears(self) -> None:
         """Its subscription stands: an order is told."""
@@ -140,4 +153,4 @@ async def test_ccxt_hears_a_cancel_under_the_orders_own_id(venue):
         await ear.client.cancel_order(placed, ear.pair)
         await until(lambda: ear.state(placed) == "canceled", 20.0)
         if venue not in NAMES_NO_CID:
-            assert {told["clientOrderId"] for told in ear.heard[placed]} == {"rest0001"}
+            assert {told["clientOrderId"] for told in ear.heard[placed]} == {ear.spelled("rest0001")}

@@ -135,4 +135,4 @@ class BinanceStreamDialect:
             fees=heard.fees,
             venue_ts_ms=event.T,
         )
-        return OrderTold(report=report, is_whole=heard.qty == event.z and event.X in _STATUS)
+        return OrderTold(report=report, is_whole=heard.is_whole(event.z) and event.X in _STATUS)

@@ -149,7 +149,7 @@ class BybitStreamDialect:
     def _told(self, report: OrderReport) -> OrderTold:
         heard = self._sums.of(report.venue_order_id)
         whole = msgspec.structs.replace(report, fees=heard.fees)
-        return OrderTold(report=whole, is_whole=heard.qty == report.filled_qty)
+        return OrderTold(report=whole, is_whole=heard.is_whole(report.filled_qty))
 
 
 def _number(text: str) -> Decimal:
