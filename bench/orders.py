@@ -1,10 +1,10 @@
 """Orders by our own lines, by ccxt's raw endpoints and by ccxt's `create_order`: `python -m bench.orders --json`.
 
-Two questions. How long from a decision (a request in hand) to the kernel's stamp of its first byte at the venue, one
-order at a time, all three taking turns. And how many orders a second the desk's carrier brings to a venue with the
-journal on: intent durable first (group commit), then the latch, the order, its `sent` and its report into journal and
-core; the peer calls `create_order`, as many at once, and writes nothing down. The venue is a process of its own that
-accepts everything.
+Three questions. How long from a decision (a request in hand) to the kernel's stamp of its first byte at the venue, one
+order at a time, all three taking turns. How long from an intent over the disk to that stamp, one every 10 ms.
+And how many orders a second the desk's carrier brings to a venue with the journal on: intent durable first (group
+commit), then the latch, the order, its `sent` and its report into journal and core; the peer calls `create_order`, as
+many at once, and writes nothing down. The venue is a process of its own that accepts everything.
 """
 
 import argparse
@@ -16,8 +16,8 @@ import os
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ _OUTCOMES = (OrderReported, OrderRefused, OrderNotSent, OrderLost)
 _PEER_AT_ONCE = 32
 _WARM_UP = 30
 _IN_A_ROW = 20
+_EVERY_S = 0.01
 
 Place = Callable[[int, int], Awaitable[object]]
 
@@ -79,16 +80,23 @@ class _Counting(Desk):
 
     def __init__(self, state: State) -> None:
         super().__init__(state, time.monotonic_ns, dict)
-        self.accepted = 0
-        self.failed = 0
-        self.moved = asyncio.Event()
+        self.submitted = self.accepted = self.failed = 0
+        self._moved = asyncio.Event()
 
     def handle(self, event: Event) -> None:
         super().handle(event)
         if isinstance(event, _OUTCOMES):
             self.accepted += isinstance(event, OrderReported)
             self.failed += not isinstance(event, OrderReported)
-            self.moved.set()
+            self._moved.set()
+
+    @property
+    def under_way(self) -> int:
+        return self.submitted - self.accepted - self.failed
+
+    async def next_outcome(self) -> None:
+        self._moved.clear()
+        await self._moved.wait()
 
 
 async def _opened(stack: AsyncExitStack, tasks: asyncio.TaskGroup, venue: str, path: str, port: int) -> Orders:
@@ -135,8 +143,9 @@ async def one_by_one(venue: Venue, name: str, rounds: int, in_a_row: int) -> dic
     return found
 
 
-async def under_load(venue: Venue, name: str, at_once: int, seconds: float, folder: Path) -> dict[str, Any]:
-    """Orders per second through carrier and journal."""
+@asynccontextmanager
+async def _desk_at(venue: Venue, name: str, folder: Path) -> AsyncIterator[tuple[Callable[[], None], _Counting]]:
+    """What submits the next intent of one order by carrier and journal, and the desk that hears of it."""
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         orders = await _opened(stack, tasks, name, "native", venue.port)
         journal = Journal(folder / f"{name}.db", on_state=_failed)
@@ -146,23 +155,44 @@ async def under_load(venue: Venue, name: str, at_once: int, seconds: float, fold
         desk = _Counting(State(core_config(load(_CONFIGS, ()))))
         desk.wire({})
         latch = FileLatch(folder / "latch")
-        submit = Carrier(desk, journal, {name: orders}, tasks, latch, time.monotonic_ns).effects()[Submit]
+        carry = Carrier(desk, journal, {name: orders}, tasks, latch, time.monotonic_ns).effects()[Submit]
         sweeping = tasks.create_task(sweep())  # as the daemon does
         stack.callback(sweeping.cancel)
+
+        def submit() -> None:
+            desk.submitted += 1
+            order = request(name, time.time_ns(), desk.submitted)
+            carry(Submit(plan=None, orders=(order,), trigger_ns=time.monotonic_ns()))
+
         await venue.waits_ns()
-        began, number = time.monotonic(), 0
-        cpu_began = time.process_time()
-        while time.monotonic() - began < seconds or number > desk.accepted + desk.failed:
-            is_over = time.monotonic() - began >= seconds
-            while not is_over and number - desk.accepted - desk.failed < at_once:
-                order = request(name, time.time_ns(), number)
-                submit(Submit(plan=None, orders=(order,), trigger_ns=time.monotonic_ns()))
-                number += 1
-            desk.moved.clear()
-            await desk.moved.wait()
+        yield submit, desk
+        await stack.aclose()
+
+
+async def one_by_one_durable(venue: Venue, name: str, rounds: int, folder: Path) -> list[int]:
+    """Intent -> durable -> first byte in ns, one order every 10 ms: what a desk's order meets that is not busy."""
+    async with _desk_at(venue, name, folder) as (submit, desk):
+        for number in range(-_WARM_UP, rounds):
+            if number == 0:
+                await venue.waits_ns()
+            submit()
+            while desk.under_way:
+                await desk.next_outcome()
+            await asyncio.sleep(_EVERY_S)
+        return await venue.waits_ns()
+
+
+async def under_load(venue: Venue, name: str, at_once: int, seconds: float, folder: Path) -> dict[str, Any]:
+    """Orders per second through carrier and journal."""
+    async with _desk_at(venue, name, folder) as (submit, desk):
+        began, cpu_began = time.monotonic(), time.process_time()
+        while time.monotonic() - began < seconds or desk.under_way:
+            while time.monotonic() - began < seconds and desk.under_way < at_once:
+                submit()
+            if desk.under_way:
+                await desk.next_outcome()
         row = _summary(desk.accepted, desk.failed, time.monotonic() - began, await venue.waits_ns())
         row["cpu_us_per_order"] = round((time.process_time() - cpu_began) / max(1, desk.accepted) * 1e6, 1)
-        await stack.aclose()
     return row
 
 
@@ -217,6 +247,11 @@ async def measure(venue: Venue, rounds: int, seconds: float, folder: Path) -> li
         for in_a_row, what in ((1, "one by one, rested"), (_IN_A_ROW, f"{_IN_A_ROW} in a row")):
             found = await one_by_one(venue, name, rounds // in_a_row, in_a_row)
             cases.append(_waits_case(f"{name}: decision -> wire, {what}", found))
+    for name in _LOADED:
+        (folder / "paced").mkdir(exist_ok=True)
+        waits_ns = await one_by_one_durable(venue, name, rounds, folder / "paced")
+        case = f"{name}: intent -> durable -> wire, one every 10 ms"
+        cases.append({"case": case, "unit": "us", "ours": _row(waits_ns), "peers": {}, "ratio": {}})
     for name, at_once in _LOADED.items():
         ours = await under_load(venue, name, at_once, seconds, folder)
         peer = await peer_under_load(venue, name, min(seconds, 10.0))

@@ -8,7 +8,6 @@ the first order into the sink's socket. The frame wakes nobody: it is in hand wh
 
 import argparse
 import asyncio
-import gc
 import json
 import multiprocessing
 import os
@@ -29,6 +28,7 @@ from bench.order_sides import HIGH, LOW, CcxtSide, NoJournal, OurSide
 from engine.config import Config, load
 from engine.domain.errors import JournalFailed
 from engine.domain.event import JournalState
+from engine.garbage import sweep
 from engine.storage import database
 from engine.storage.journal import Journal
 from engine.storage.writer import Writer
@@ -44,6 +44,7 @@ strategies:
   tether_bot: {mode: "off"}
 """
 _PATIENCE_S = 5
+_REST_S = 0.007  # with what follows an order some 10 ms from one to the next: nothing is under way, caches are cold
 
 
 class Stamps:
@@ -67,7 +68,7 @@ async def _our_round(side: OurSide, stamps: Stamps) -> tuple[int, int]:
     """(frame -> Submit effect, frame -> first byte of the first order at the sink) in ns."""
     side.take(side.next_frame(LOW))
     side.refresh()
-    await asyncio.sleep(0.001)
+    await asyncio.sleep(_REST_S)
     frame = side.next_frame(HIGH)
     began_ns, began_wall_ns = time.monotonic_ns(), time.time_ns()
     side.take(frame)
@@ -83,7 +84,7 @@ async def _our_round(side: OurSide, stamps: Stamps) -> tuple[int, int]:
 
 async def _their_round(side: CcxtSide, stamps: Stamps) -> int:
     await side.take(side.next_frame(LOW))
-    await asyncio.sleep(0.001)
+    await asyncio.sleep(_REST_S)
     frame = side.next_frame(HIGH)
     began_wall_ns = time.time_ns()
     await side.take(frame)
@@ -134,6 +135,7 @@ async def measure(rounds: int, port: int, pipe: Connection, folder: Path) -> dic
         stack.push_async_callback(peer.exchange.close)
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(writer.run())
+            stack.callback(tasks.create_task(sweep()).cancel)  # as the daemon does
             sides = {
                 "bare": OurSide(config, tasks, NoJournal(), writer, folder / "latch"),
                 "durable": OurSide(config, tasks, journal, writer, folder / "latch"),
@@ -144,9 +146,6 @@ async def measure(rounds: int, port: int, pipe: Connection, folder: Path) -> dic
                     stack.callback(tasks.create_task(line.run()).cancel)
                 await lines_stand(venue)
             for number in range(-(rounds // 5), rounds):
-                if number == 0:
-                    gc.collect()
-                    gc.freeze()  # as the daemon does once it has started; the peer lives in the same process
                 for case, side in sides.items():
                     decided_ns, wire_ns = await _our_round(side, stamps)
                     found[case].append(wire_ns)
