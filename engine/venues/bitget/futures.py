@@ -141,6 +141,7 @@ class BitgetFuturesOrders(BitgetAccount):
                 await self._change("set-leverage", named | {"leverage": str(leverage)})
 
     async def positions(self) -> Sequence[Position]:
+        """Raises VenueRefused in hedge mode: its two sides are no one position."""
         params = _PRODUCT | {"marginCoin": _COIN}
         path = "v2/mix/position/all-position"
         answer = await self._client.ask(Purpose.READ, "GET", path, params, Data[list[wire.Position]])
@@ -216,6 +217,8 @@ class BitgetFuturesOrders(BitgetAccount):
         return wire.STATUS[word]
 
     def _position(self, row: wire.Position) -> Position:
+        if row.posMode != _ONE_WAY:
+            raise VenueRefused("hedge_mode", f"{self.venue}: {row.symbol} is held by side: one-way mode is needed")
         size, liquidation = self._number(row.total), self._number(row.liquidationPrice)
         return Position(
             symbol=row.symbol,

@@ -68,6 +68,7 @@ class Position(Struct):
     openPriceAvg: str
     markPrice: str
     marginSize: str
+    posMode: str = "one_way_mode"
     liquidationPrice: str = ""  # zero or less where nothing would liquidate it
 
 

@@ -55,7 +55,7 @@ class _Leverages(Struct):
 
 
 class _Position(Struct):
-    """`pos` counts contracts: signed in net mode; in the other, `posSide` says which way."""
+    """`pos` counts contracts, signed in net mode."""
 
     instId: str
     pos: str
@@ -109,7 +109,8 @@ class OkxSwapOrders(OkxTrading):
                 await self._change("account/set-leverage", params | {"lever": str(leverage)})
 
     async def positions(self) -> Sequence[Position]:
-        """Raises VenueRefused where the account holds contracts that count something else than their base."""
+        """Raises VenueRefused where the account holds contracts that count something else than their base, or holds
+        them by side: its two sides are no one position."""
         params = {"instType": "SWAP"}
         answer = await self._client.ask(Purpose.READ, "GET", "account/positions", params, _Positions)
         return [await self._position(row) for row in answer.data if self._number(row.pos)]
@@ -141,12 +142,12 @@ class OkxSwapOrders(OkxTrading):
         await self._client.ask(Purpose.READ, "POST", path, params, dict[str, Any])
 
     async def _position(self, row: _Position) -> Position:
+        if row.posSide != "net":
+            raise VenueRefused("hedge_mode", f"{self.venue}: {row.instId} is held by side: net mode is needed")
         size = await self._size(row.instId)
-        contracts = self._number(row.pos)
-        signed = -abs(contracts) if row.posSide == "short" else contracts
         return Position(
             symbol=row.instId,
-            qty=signed * (size.unit if size else 1),
+            qty=self._number(row.pos) * (size.unit if size else 1),
             entry=self._number(row.avgPx),
             mark=self._number(row.markPx),
             margin=self._number(row.imr or row.margin),

@@ -371,6 +371,7 @@ async def test_warnings(play, orders, over, told):
     assert [(each.kind, each.text, each.at_ms) for each in await orders.warnings([BTC])] == told
 
 
+ONE_WAY = {"posMode": "one_way_mode"}
 RECORDED = {
     "Account/GetBalances": "GET /api/v2/mix/account/accounts",
     "Trading/GetPositions": "GET /api/v2/mix/position/all-position",
@@ -389,6 +390,14 @@ async def test_recorded_rows_are_read(play, orders):
     for name, request in RECORDED.items():
         play.says(request, Say(bodies[f"Endpoints/Futures/{name}"]))
     assert await orders.balances() == [Balance(USDT, D("10580.56434289"), D("10582.90265771"))]
+    with pytest.raises(VenueRefused, match="held by side"):
+        await orders.positions()
+    [row] = json.loads(bodies["Endpoints/Futures/Trading/GetPositions"])["data"]
+    play.forget()
+    for name, request in RECORDED.items():
+        play.says(
+            request, Say(bodies[f"Endpoints/Futures/{name}"]) if "Positions" not in name else yes([row | ONE_WAY])
+        )
     [held] = await orders.positions()
     assert (held.qty, held.entry, held.mark) == (D("0.01"), D(25_000), D(25_100))
     [live] = await orders.open_orders()

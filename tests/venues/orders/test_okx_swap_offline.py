@@ -214,7 +214,6 @@ async def test_the_wallet_is_without_open_results_and_free_is_what_may_become_ma
 POSITIONS = [
     ("a short in net mode", {}, "-0.015", None),
     ("a long", {"pos": "2", "liqPx": "33000.5"}, "0.02", "33000.5"),
-    ("a short of the other mode", {"pos": "3", "posSide": "short"}, "-0.03", None),
     ("isolated margin", {"imr": "", "margin": "501.7"}, "-0.015", None),
 ]
 
@@ -232,6 +231,12 @@ async def test_positions_are_in_base_and_signed(play, orders, why, over, qty, li
         margin=D("501.7"),
         liquidation=D(liquidation) if liquidation else None,
     )
+
+
+async def test_a_position_held_by_side_is_no_position_of_ours(play, orders):
+    play.says("GET /api/v5/account/positions", yes(HELD | {"posSide": "short"}))
+    with pytest.raises(VenueRefused, match="net mode is needed"):
+        await orders.positions()
 
 
 NO_POSITIONS = [
@@ -329,10 +334,13 @@ async def test_a_recorded_row_of_a_position_is_read(play, orders):
         pytest.skip(f"{file} is not here")
     rows = map(json.loads, file.read_text().splitlines())
     body = next(row["data"] for row in rows if row["name"].endswith("Account/GetAccountPositions"))
-    name = json.loads(body)["data"][0]["instId"]
+    [row] = json.loads(body)["data"]
+    name = row["instId"]
     play.forget()
     play.says("GET /api/v5/public/instruments", yes(MARKET | {"instId": name, "ctVal": "10"}))
-    play.says("GET /api/v5/account/positions", Say(body))
+    play.says("GET /api/v5/account/positions", Say(body), yes(row | {"posSide": "net"}))
+    with pytest.raises(VenueRefused, match="held by side"):
+        await orders.positions()
     [found] = await orders.positions()
     assert (found.symbol, found.qty, found.entry) == (name, D(10), D("2566.31"))
     assert found.liquidation == D("2352.8496681818233")
