@@ -23,7 +23,21 @@ from bot.config import BotConfig, User
 from bot.delivery import ChatWorker, Parts, Renderer, is_dead
 from bot.gate import Authorise, Permit
 from bot.halts import Halts
-from bot.handlers import alerts, curve, halt, look, markets, money, orders, presses, repair, start, strategies, taps
+from bot.handlers import (
+    alerts,
+    curve,
+    halt,
+    look,
+    markets,
+    money,
+    orders,
+    perps,
+    presses,
+    repair,
+    start,
+    strategies,
+    taps,
+)
 from bot.menu import offer_commands
 from bot.notify import Heart, notify
 from bot.office import Office
@@ -249,7 +263,7 @@ def dispatcher(office: Office) -> Dispatcher:
     made.update.outer_middleware(Authorise(office))
     for observer in (made.message, made.callback_query, made.my_chat_member):
         observer.middleware(Permit())
-    for module in (halt, taps, orders, presses, start, look, markets, alerts, money, strategies, curve, repair):
+    for module in (halt, taps, orders, presses, start, perps, look, markets, alerts, money, strategies, curve, repair):
         made.include_router(module.routes())
     made.include_router(start.rest())
     return made

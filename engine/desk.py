@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from msgspec.structs import replace
 
-from engine.core import boards, parent_cards, parent_commands, views
+from engine.core import boards, parent_cards, parent_commands, perps, views
 from engine.core.state import State, encode
 from engine.core.step import decide, tell
 from engine.domain.alerting import AlertSettings, AlertsPreview, AlertsView
@@ -23,6 +23,7 @@ from engine.domain.view import (
     BalanceView,
     OpportunityView,
     ParentView,
+    PerpView,
     RefusalView,
     StatusView,
     StrategyView,
@@ -184,6 +185,9 @@ class Desk:
 
     def balances(self) -> Sequence[BalanceView]:
         return views.balances(self.state)
+
+    def perps(self) -> Sequence[PerpView]:
+        return perps.open_ones(self.state)
 
     def premiums(self, coin: str, limit: int) -> PremiumBoard:
         return boards.premiums(self.state, coin, limit)

@@ -26,10 +26,6 @@ async def opportunities(message: Message, asker: Asker) -> None:
     asker.say(boards.opportunities(asker.reader, await asker.reads.opportunities()))
 
 
-async def positions(message: Message, asker: Asker) -> None:
-    asker.say(boards.positions(asker.reader, await asker.reads.positions()))
-
-
 async def refusals(message: Message, asker: Asker, command: CommandObject) -> None:
     """`/why`, or `/why kimchi`, `/why BTC`, `/why <opportunity id>`."""
     about = (command.args or "").strip()[:200]
@@ -76,7 +72,6 @@ def routes() -> Router:
     router = Router(name="look")
     router.message.register(status, Command("status"), flags={"role": "viewer"})
     router.message.register(opportunities, Command("opps"), flags={"role": "viewer"})
-    router.message.register(positions, Command("positions"), flags={"role": "viewer"})
     router.message.register(refusals, Command("why"), flags={"role": "viewer"})
     router.message.register(limits, Command("limits"), flags={"role": "viewer"})
     router.message.register(audit, Command("audit"), flags={"role": "owner"})

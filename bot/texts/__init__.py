@@ -1,11 +1,24 @@
 """Every word that people read, in two languages. A template's values are escaped here, and nowhere else."""
 
-from bot.texts import en, en_guard, en_markets, en_orders, en_rules, ko, ko_guard, ko_markets, ko_orders, ko_rules
+from bot.texts import (
+    en,
+    en_guard,
+    en_markets,
+    en_orders,
+    en_perps,
+    en_rules,
+    ko,
+    ko_guard,
+    ko_markets,
+    ko_orders,
+    ko_perps,
+    ko_rules,
+)
 from bot.views.content import Markup, html
 
 TEXTS = {
-    "ko": ko.TEXTS | ko_markets.TEXTS | ko_guard.TEXTS | ko_orders.TEXTS,
-    "en": en.TEXTS | en_markets.TEXTS | en_guard.TEXTS | en_orders.TEXTS,
+    "ko": ko.TEXTS | ko_markets.TEXTS | ko_guard.TEXTS | ko_orders.TEXTS | ko_perps.TEXTS,
+    "en": en.TEXTS | en_markets.TEXTS | en_guard.TEXTS | en_orders.TEXTS | en_perps.TEXTS,
 }
 _RULES = {"ko": ko_rules.RULES, "en": en_rules.RULES}
 _NUMBERS = {"ko": ko_rules.NUMBERS, "en": en_rules.NUMBERS}

@@ -69,6 +69,8 @@ RULES: dict[str, str] = {
     "unmapped": "Which asset it is stands in the configuration alone",
     "not_dead_letter": "Not a trade for a person",
     "no_price": "No usable price now",
+    "no_hedge": "No hedge of it stands",
+    "no_position": "No such position stands by itself",
     "nothing_left": "Too little is left for an order",
     "amount_differs": "The amount cannot be right",
     "price_differs": "The price cannot be right",
@@ -145,5 +147,6 @@ NUMBERS: dict[str, str] = {
     "cid": "order",
     "count": "count",
     "base": "coin",
+    "usage": "margin in use",
     "naked": "exposed",
 }

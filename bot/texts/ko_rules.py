@@ -69,6 +69,8 @@ RULES: dict[str, str] = {
     "unmapped": "자산은 설정 파일에서만 정함",
     "not_dead_letter": "사람이 처리할 거래가 아님",
     "no_price": "지금 쓸 수 있는 가격이 없음",
+    "no_hedge": "정리할 헤지 없음",
+    "no_position": "따로 보유한 포지션 없음",
     "nothing_left": "남은 수량이 주문 최소보다 작음",
     "amount_differs": "수량이 맞지 않음",
     "price_differs": "가격이 맞지 않음",
@@ -145,5 +147,6 @@ NUMBERS: dict[str, str] = {
     "cid": "주문",
     "count": "건수",
     "base": "코인",
+    "usage": "증거금 사용률",
     "naked": "노출",
 }

@@ -67,6 +67,13 @@ def _said(reader: Reader, view: AlertView) -> str:
             )
         case "countdown_on":
             return reader.plain("ring.countdown_on", **numbers)
+        case "margin_usage":
+            where = reader.plain("ring.near", **numbers) if numbers.get("liquidation") else ""
+            return reader.plain("ring.margin_usage", usage=numbers["usage"], where=where)
+        case "margin_eased":
+            return reader.plain("ring.margin_eased", usage=numbers["usage"])
+        case "flattening" | "flatten_stuck":
+            return reader.plain("ring.left" if numbers["left"] else "ring.all_flat", left=numbers["left"])
         case "more_alerts" | "held_back":
             return reader.plain("ring.count", count=numbers["count"])
         case _:

@@ -29,7 +29,7 @@ def receipt(reader: Reader, trade: TradeView, *, coin: str = "", actor: str = ""
 
 def _stage(trade: TradeView) -> str:
     if trade.state == "closed":
-        return trade.outcome if trade.outcome in ("balanced", "unwound", "nothing_filled") else "closed"
+        return trade.outcome if trade.outcome in ("balanced", "unwound", "hedged", "nothing_filled") else "closed"
     return trade.state if trade.state in ("naked", "dead_letter") else "working"
 
 
@@ -39,6 +39,8 @@ def _naked(trade: TradeView) -> str:
 
 
 def _leg(reader: Reader, leg: FillView) -> str:
+    if leg.is_hedge:
+        return _hedge(reader, leg)
     done = leg.filled_qty > 0
     line: str = reader.say(
         f"receipt.{leg.side}" if done else f"receipt.{leg.side}_empty",
@@ -53,6 +55,20 @@ def _leg(reader: Reader, leg: FillView) -> str:
     )
     if leg.unwound_qty:
         line += "\n" + reader.say("receipt.unwound_qty", qty=money.amount(leg.unwound_qty), base=leg.base)
+    return line
+
+
+def _hedge(reader: Reader, leg: FillView) -> str:
+    line: str = reader.say(
+        f"receipt.hedge_{leg.side}",
+        venue=reader.named("venue", leg.venue),
+        filled=money.amount(leg.filled_qty),
+        base=leg.base,
+        price=money.price(leg.fill_price, leg.quote),
+        fees=" + ".join(money.money(amount, asset) for asset, amount in leg.fees.items()) or "0",
+    )
+    if leg.unwound_qty:
+        line += "\n" + reader.say("receipt.hedge_back", qty=money.amount(leg.unwound_qty), base=leg.base)
     return line
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from pydantic import TypeAdapter
 
 from engine.control import messages as m
+from engine.control.perp_views import PerpView
 
 M = TypeVar("M", bound=m.Message)
 Query = Mapping[str, str | int]
@@ -96,6 +97,10 @@ class Reads:
 
     async def balances(self) -> list[m.BalanceView]:
         return await self._many(m.BalanceView, "/balances")
+
+    async def perps(self) -> list[PerpView]:
+        """Open perpetuals."""
+        return await self._many(PerpView, "/v1/perps")
 
     async def premiums(self, coin: str = "", limit: int = 100) -> m.PremiumBoard:
         """Every pair of a coin with its depth; without one, the pair of each coin that is farthest from zero."""
@@ -216,6 +221,13 @@ class Commands:
 
     async def accept_balances(self, venue: str, request_id: str = "") -> m.Answer:
         return await self._send(f"/balances/{_part(venue)}/accept", None, request_id)
+
+    async def close_hedge(self, trade_id: str, request_id: str = "") -> m.Answer:
+        """The hedge, reduce-only, and what it stands against."""
+        return await self._send(f"/v1/perps/hedges/{_part(trade_id)}/close", None, request_id)
+
+    async def close_position(self, venue: str, symbol: str, request_id: str = "") -> m.Answer:
+        return await self._send(f"/v1/perps/positions/{_part(venue)}/{_part(symbol)}/close", None, request_id)
 
     async def resolve_unknown(
         self, cid: str, evidence: str, request_id: str = "", filled: Decimal = Decimal(0), price: Decimal | None = None

@@ -11,6 +11,7 @@ from engine.domain.view import (
     BalanceView,
     OpportunityView,
     ParentView,
+    PerpView,
     RefusalView,
     StatusView,
     StrategyView,
@@ -54,6 +55,10 @@ class Desk(Protocol):
         ...
 
     def balances(self) -> Sequence[BalanceView]: ...
+
+    def perps(self) -> Sequence[PerpView]:
+        """Open perpetuals, by venue and symbol."""
+        ...
 
     def premiums(self, coin: str, limit: int) -> PremiumBoard:
         """Both bases per coin and venue pair, at the mids and executable, with the age of every input."""

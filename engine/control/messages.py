@@ -30,6 +30,7 @@ from engine.control.boards import (
     VenueHealth,
 )
 from engine.control.order_bodies import OrderBody, PreviewBody
+from engine.control.perp_views import PerpView
 from engine.control.views import (
     AlertView,
     BalanceView,
@@ -88,6 +89,7 @@ __all__ = [
     "PaceView",
     "ParentQuote",
     "ParentView",
+    "PerpView",
     "PnlView",
     "PremiumBoard",
     "PremiumView",

@@ -19,6 +19,7 @@ from engine.control.door import Desk, Turnover
 from engine.control.gate import Gate, Refused, answer_refused, said
 from engine.control.markets import Markets
 from engine.control.ordering import Ordering
+from engine.control.perps import Perps
 from engine.control.reading import Reading
 from engine.control.sockets import Sockets
 from engine.control.stream import Stream
@@ -52,8 +53,9 @@ class ControlServer:
         acting = Acting(clerk, reading, curves)
         markets = Markets(desk, clerk)
         ordering = Ordering(desk, clerk, turnover)
+        perps = Perps(desk, clerk)
         self._routers = [
-            *(part.router() for part in (reading, acting, markets, ordering)),
+            *(part.router() for part in (reading, acting, markets, ordering, perps)),
             Sockets(desk, stream).router(),
         ]
 

@@ -108,6 +108,7 @@ class FillView(Message):
     unwound_qty: Decimal
     orders: int
     unknowns: int
+    is_hedge: bool = False
 
 
 class PnlView(Message):

@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from msgspec import structs
+
 from engine.core.state import State
 from engine.domain.effect import OrderView, Severity
 from engine.domain.money import ZERO, exact
@@ -13,6 +15,7 @@ from engine.execution.trade import Trade
 from engine.portfolio.pnl import Done, realised, slippage_bps
 
 _AS_PLANNED = frozenset({LegRole.ENTRY, LegRole.CHASE})
+_HEDGE = frozenset({LegRole.HEDGE})
 _BACK = frozenset({LegRole.UNWIND, LegRole.FLATTEN})
 
 
@@ -42,7 +45,7 @@ def trade_view(state: State, trade: Trade) -> TradeView:
         actor=plan.actor,
         state=trade.state,
         outcome=trade.outcome,
-        legs=tuple(_leg(trade, index) for index in range(len(plan.legs))),
+        legs=tuple(_leg(trade, index) for index in range(len(plan.legs))) + _hedges(trade),
         naked_qty=naked,
         naked_krw=_worth_krw(state, trade, naked),
         pnl=pnl(trade),
@@ -63,8 +66,30 @@ def _worth_krw(state: State, trade: Trade, naked: Decimal) -> Decimal:
     return abs(naked) * price * leg.quote_krw
 
 
+def _hedges(trade: Trade) -> tuple[FillView, ...]:
+    """Those that were made; most trades need none."""
+    first = len(trade.plan.legs)
+    used = sorted({order.request.leg for order in trade.orders if order.request.leg >= first})
+    return tuple(_hedge(trade, index) for index in used)
+
+
+def _hedge(trade: Trade, index: int) -> FillView:
+    made = _leg(trade, index)
+    qty, quote = life.filled(trade.of_leg(index), _HEDGE)
+    asked = next(order.request for order in trade.of_leg(index))
+    return structs.replace(
+        made,
+        side=asked.side,
+        planned_qty=asked.qty,
+        filled_qty=qty,
+        fill_price=quote / qty if qty else ZERO,
+        slippage_bps=0.0,
+        is_hedge=True,
+    )
+
+
 def _leg(trade: Trade, index: int) -> FillView:
-    leg = trade.plan.legs[index]
+    leg = trade.plan.leg(index)
     orders = trade.of_leg(index)
     qty, quote = life.filled(orders, _AS_PLANNED)
     price = quote / qty if qty else ZERO

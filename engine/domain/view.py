@@ -79,6 +79,7 @@ class FillView(Struct, frozen=True, kw_only=True):
     unwound_qty: Decimal
     orders: int
     unknowns: int  # orders of this leg that had no answer at some time
+    is_hedge: bool = False  # a perpetual that took an exposure over; what was taken back is in `unwound_qty`
 
 
 class PnlView(Struct, frozen=True, kw_only=True):
@@ -101,7 +102,7 @@ class TradeView(Struct, frozen=True, kw_only=True):
     key: str
     actor: str
     state: str  # working | naked | closed | dead_letter
-    outcome: str  # "" | balanced | unwound | nothing_filled | dead_letter
+    outcome: str  # "" | balanced | unwound | hedged | nothing_filled | dead_letter
     legs: tuple[FillView, ...]
     naked_qty: Decimal  # base asset; 0 when balanced
     naked_krw: Decimal = Decimal(0)  # what it is worth at the market of now, else as planned
@@ -228,6 +229,28 @@ class WatchdogView(Struct, frozen=True, kw_only=True):
     sight: str = ""  # what it sees of the engine: unarmed | alive | missing
     act: str = ""  # its last word: acting | trouble | clean | back
     act_ms: int = 0  # wall clock, UTC
+
+
+class PerpView(Struct, frozen=True, kw_only=True):
+    """One open perpetual: the ledger's position at the venue's mark, and what its account says of it."""
+
+    venue: str
+    symbol: str
+    base: str
+    quote: str
+    qty: Decimal  # base; a short is negative
+    entry: Decimal
+    mark: Decimal
+    worth_krw: Decimal  # at the newest rate; 0 when no rate is known
+    unrealised: Decimal  # quote
+    unrealised_krw: Decimal
+    funding: Decimal  # quote, received so far; negative: paid
+    liquidation: Decimal | None  # None: the venue names none
+    margin_usage: Decimal  # maintenance margin of the whole account as a share of its equity
+    leverage: int
+    hedge_of: tuple[str, ...]  # trades whose hedge it is, or a part of it
+    difference: Decimal  # base: the venue's word minus ours
+    age_ms: int  # of the venue's word; -1: none yet
 
 
 class StatusView(Struct, frozen=True, kw_only=True):

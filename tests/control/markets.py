@@ -7,15 +7,26 @@ from functools import cached_property
 from engine.domain import event as ev
 from engine.domain.alerting import AlertSettings, AlertsPreview, AlertsView
 from engine.domain.board import ClockView, ConnectionView, FundingBoard, PremiumBoard, VenueHealth, Wires
-from engine.domain.command import ConfirmParent, MoveParent, PreviewParent, ReleaseMarket, SetAlerts, UndoAlerts
+from engine.domain.command import (
+    CloseHedge,
+    ClosePosition,
+    ConfirmParent,
+    MoveParent,
+    PreviewParent,
+    ReleaseMarket,
+    SetAlerts,
+    UndoAlerts,
+)
 from engine.domain.effect import Reply
 from engine.domain.market import FeeSide, Instrument, Product
 from engine.domain.money import TickBand
-from engine.domain.view import ParentView
+from engine.domain.view import ParentView, PerpView
 from tests.core.harness import Rig
 
 HOUR_MS = 3_600_000
-MarketCommand = SetAlerts | UndoAlerts | ReleaseMarket | PreviewParent | ConfirmParent | MoveParent
+MarketCommand = (
+    SetAlerts | UndoAlerts | ReleaseMarket | PreviewParent | ConfirmParent | MoveParent | CloseHedge | ClosePosition
+)
 RATES = {"BTC": (0.0001, 8), "DOGE": (-0.00012, 4), "SHIB": (0.0005, 8)}
 
 
@@ -35,6 +46,30 @@ def perpetual(venue: str, coin: str) -> Instrument:
         product=Product.PERP,
         price_per=Decimal(1000) if coin == "SHIB" else Decimal(1),
     )
+
+
+def perp(**changes: object) -> PerpView:
+    """A short of 0.01 BTC that hedges trade t1."""
+    values: dict[str, object] = {
+        "venue": "binance_usdm",
+        "symbol": "BTCUSDT",
+        "base": "BTC",
+        "quote": "USDT",
+        "qty": Decimal("-0.01"),
+        "entry": Decimal(68_000),
+        "mark": Decimal(68_500),
+        "worth_krw": Decimal(956_000),
+        "unrealised": Decimal(-5),
+        "unrealised_krw": Decimal(-6_980),
+        "funding": Decimal("0.0685"),
+        "liquidation": Decimal(92_475),
+        "margin_usage": Decimal("0.012"),
+        "leverage": 2,
+        "hedge_of": ("t1",),
+        "difference": Decimal(0),
+        "age_ms": 900,
+    }
+    return PerpView(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def line(name: str, **changes: object) -> ConnectionView:
@@ -65,6 +100,8 @@ WIRES = Wires(
 
 class MarketDesk:
     """Implements the boards, the venues and the alert settings of engine.control.door.Desk."""
+
+    open_perps: Sequence[PerpView] = ()
 
     @cached_property
     def rig(self) -> Rig:
@@ -102,6 +139,9 @@ class MarketDesk:
 
     def preview_alerts(self, owner: str, settings: AlertSettings) -> AlertsPreview:
         return self.rig.desk.preview_alerts(owner, settings)
+
+    def perps(self) -> Sequence[PerpView]:
+        return self.open_perps
 
     def parents(self) -> Sequence[ParentView]:
         return self.rig.desk.parents()
