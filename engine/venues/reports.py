@@ -3,9 +3,23 @@
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 
+from msgspec import Struct
+
 from engine.domain.errors import VenueUnavailable
 from engine.domain.money import ZERO
 from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus
+
+_MOST_DIGITS = 40  # before or behind the point: no venue has a larger number or a finer one
+
+
+class Finite(Struct):
+    """A row whose Decimals are numbers: NaN, infinity and what overflows make the answer unreadable."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, Decimal) and not (value.is_finite() and abs(value.adjusted()) < _MOST_DIGITS):
+                raise ValueError(f"{name} is no number: {value}")
 
 
 def acknowledged(order: OrderRequest, venue_order_id: str, venue_ts_ms: int = 0) -> OrderReport:

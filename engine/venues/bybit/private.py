@@ -2,12 +2,13 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
 from engine.domain.order import OrderStatus
 from engine.venues.ccxt_orders import wall_ms
+from engine.venues.reports import Finite
 from engine.venues.verdict import Answer, Budgets, Dialect
 
 T = TypeVar("T")
@@ -55,14 +56,14 @@ class Order(Struct):
     symbol: str
     orderId: str
     orderLinkId: str
-    side: str
+    side: Literal["Buy", "Sell"]
     orderStatus: State
     cumExecQty: str  # number fields may be empty text
     cumExecValue: str
     updatedTime: int
 
 
-class Fill(Struct):
+class Fill(Finite):
     execQty: Decimal
     execFee: Decimal
     feeCurrency: str = ""  # empty on some contracts: they settle in what they are quoted in
@@ -81,12 +82,12 @@ class Account(Struct):
     coin: list[Coin]
 
 
-class Rate(Struct):
+class Rate(Finite):
     takerFeeRate: Decimal
     makerFeeRate: Decimal
 
 
-class Prices(Struct):
+class Prices(Finite):
     tickSize: Decimal
 
 

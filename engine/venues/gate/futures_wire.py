@@ -5,12 +5,13 @@ from decimal import Decimal
 from msgspec import Struct
 
 from engine.domain.money import ZERO
+from engine.venues.reports import Finite
 
 SETTLE = "USDT"
 ONE_WAY = "single"
 
 
-class Order(Struct):
+class Order(Finite):
     id: int
     contract: str
     size: Decimal
@@ -21,7 +22,7 @@ class Order(Struct):
     finish_time: Decimal = ZERO
 
 
-class Trade(Struct):
+class Trade(Finite):
     size: Decimal
     price: Decimal
     fee: str = ""
@@ -36,7 +37,7 @@ class Account(Struct):
     in_dual_mode: bool = False
 
 
-class Position(Struct):
+class Position(Finite):
     contract: str
     size: Decimal
     entry_price: str
@@ -47,7 +48,7 @@ class Position(Struct):
     liq_price: str = ""  # 0 where there is none
 
 
-class Contract(Struct):
+class Contract(Finite):
     name: str
     quanto_multiplier: Decimal  # 0: it counts something else than its base
     order_price_round: Decimal
@@ -56,12 +57,12 @@ class Contract(Struct):
     in_delisting: bool = False
 
 
-class Rate(Struct):
+class Rate(Finite):
     taker_fee: Decimal
     maker_fee: Decimal
 
 
-class Entry(Struct):
+class Entry(Finite):
     time: Decimal  # s
     change: Decimal
     contract: str = ""

@@ -1,11 +1,12 @@
 """What KuCoin's futures REST answers. Its numbers are JSON numbers as often as text. Source: KuCoin API, Futures."""
 
 from decimal import Decimal
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from msgspec import Struct
 
 from engine.domain.money import ZERO
+from engine.venues.reports import Finite
 
 T = TypeVar("T")
 
@@ -18,10 +19,10 @@ class Page(Struct, Generic[T]):
     totalPage: int = 1
 
 
-class Order(Struct):
+class Order(Finite):
     id: str
     symbol: str
-    side: str
+    side: Literal["buy", "sell"]
     size: Decimal
     filledSize: Decimal
     isActive: bool
@@ -29,7 +30,7 @@ class Order(Struct):
     updatedAt: int = 0
 
 
-class Fill(Struct):
+class Fill(Finite):
     tradeId: str
     size: Decimal
     price: Decimal
@@ -37,14 +38,14 @@ class Fill(Struct):
     feeCurrency: str = SETTLE
 
 
-class Overview(Struct):
+class Overview(Finite):
     marginBalance: Decimal  # deposits and what was realised
     availableBalance: Decimal
     currency: str = SETTLE
     availableMargin: Decimal | None = None  # of a cross-margin account
 
 
-class Position(Struct):
+class Position(Finite):
     symbol: str
     currentQty: Decimal  # contracts, signed
     avgEntryPrice: Decimal = ZERO
@@ -55,7 +56,7 @@ class Position(Struct):
     positionSide: str = BOTH
 
 
-class Contract(Struct):
+class Contract(Finite):
     symbol: str
     baseCurrency: str
     quoteCurrency: str
@@ -74,7 +75,7 @@ class Margin(Struct):
     marginMode: str  # CROSS | ISOLATED
 
 
-class Payment(Struct):
+class Payment(Finite):
     id: int
     symbol: str
     timePoint: int

@@ -5,6 +5,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from engine.venues.reports import Finite
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 
 T = TypeVar("T")
@@ -21,7 +22,7 @@ class Placed(Struct):
     orderId: str
 
 
-class Rate(Struct):
+class Rate(Finite):
     symbol: str
     takerFeeRate: Decimal
     makerFeeRate: Decimal

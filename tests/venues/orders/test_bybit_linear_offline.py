@@ -129,6 +129,14 @@ async def test_fees_without_a_currency_are_in_what_it_settles_in(play, trade):
     assert report.fees == (Fee("USDT", D("0.04")),)
 
 
+async def test_what_is_no_side_or_no_number_is_no_answer(play, trade):
+    play.says("GET /v5/order/realtime", rows(ROW | {"side": "Both"}), rows(ROW))
+    play.says("GET /v5/execution/list", rows({"execQty": "NaN", "execFee": "1"}))
+    for _ in range(2):
+        with pytest.raises(VenueUnavailable, match="unreadable"):
+            await trade.look_up("BTCUSDT", CID)
+
+
 async def test_none_is_said_only_after_three_sources(play, trade):
     for path in ("order/realtime", "order/history", "execution/list"):
         play.says(f"GET /v5/{path}", rows())

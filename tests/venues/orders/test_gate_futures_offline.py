@@ -234,3 +234,18 @@ async def test_rules_are_in_base_and_the_countdown_is_armed(play, trade):
     assert [(each.symbol, each.kind) for each in await trade.warnings([SYMBOL, "OLD_USDT"])] == [
         ("OLD_USDT", "delisting")
     ]
+
+
+async def test_what_is_no_number_is_no_answer(play, trade):
+    for odd in ({"size": "NaN"}, {"left": "Infinity"}, {"finish_time": "1e999"}):
+        play.forget()
+        play.says(f"GET {ROOT}/contracts/{SYMBOL}", Say(CONTRACT))
+        play.says(PLACE, Say(ROW | odd))
+        play.says(f"GET {ROOT}/orders/{TEXT}", Say(ROW | odd))
+        with pytest.raises(OutcomeUnknown, match="unreadable"):
+            await trade.place(wish())
+        with pytest.raises(VenueUnavailable, match="unreadable"):
+            await trade.look_up(SYMBOL, CID)
+    play.says(f"GET {ROOT}/contracts/ODD_USDT", Say(CONTRACT | {"quanto_multiplier": "NaN"}))
+    with pytest.raises(VenueUnavailable, match="unreadable"):
+        await trade.place(order("gate_futures", "ODD_USDT", qty=D(1)))

@@ -250,3 +250,14 @@ async def test_rules_are_in_base(play, trade):
     assert (rules.taker_fee_bps, rules.maker_fee_bps) == (D(6), D(2))
     assert [(each.symbol, each.text) for each in await trade.warnings([SYMBOL, "OLD"])] == [("OLD", "Paused")]
     assert await trade.wallets(["USDT"]) == []
+
+
+async def test_what_is_no_number_or_no_side_is_no_answer(play, trade):
+    for odd in ({"size": "NaN"}, {"filledSize": "1e999"}, {"side": "both"}):
+        play.forget()
+        play.says("GET /api/v1/orders/byClientOid", said(ROW | odd))
+        with pytest.raises(VenueUnavailable, match="unreadable"):
+            await trade.look_up(SYMBOL, CID)
+    play.says("GET /api/v1/positions", said([HELD | {"currentQty": "Infinity"}]))
+    with pytest.raises(VenueUnavailable, match="unreadable"):
+        await trade.positions()
