@@ -165,8 +165,10 @@ class StreamLine:
         elif isinstance(said, Ready):
             self._ready()
         else:
-            self._state = "refused"
+            was_up, self._state = self._state == "up", "refused"
             log.warning("stream_refused venue=%s answer=%s", self.venue, said.text)
+            if was_up:  # a stream that the venue ends
+                self._tell(self._standing(False, said.text))
             self._socket.reconnect(f"refused: {said.text}")
 
     def _ready(self) -> None:

@@ -1,5 +1,6 @@
 """Binance futures' signed REST, asked plainly: codes, settings, what is forgotten, and a liquidation as it is told."""
 
+import asyncio
 import hashlib
 import hmac
 from contextlib import asynccontextmanager
@@ -7,8 +8,11 @@ from decimal import Decimal
 from urllib.parse import urlencode
 
 import aiohttp
+import ccxt.pro as ccxt  # type: ignore[import-untyped]
 
 from sandbox.world import World, WorldConfig
+from tests.sandbox_venues.test_contract_margined import point_usdm
+from tests.waiting import until
 
 DAY_MS = 86_400_000
 SYMBOL = "BTCUSDT"
@@ -220,3 +224,46 @@ async def test_funding_may_be_charged_at_any_moment_by_the_worlds_door():
         assert told["positions"] == {"trader": {SYMBOL: "-0.5"}}
         [paid] = (await who.ask("GET", "v1/income", incomeType="FUNDING_FEE"))[1]
         assert (Decimal(paid["income"]), paid["time"], paid["symbol"]) == (Decimal(3), who.now[0], SYMBOL)
+
+
+async def test_ccxt_pro_hears_of_its_orders_fees_and_results():
+    async with account() as who:
+        keys = {"apiKey": who.key.key, "secret": who.key.secret}
+        client = ccxt.binanceusdm({**keys, "enableRateLimit": False, "newUpdates": True})
+        client.timeout_on_exit = 0
+        rest = who.world.urls["binance_usdm"]["rest"]
+        point_usdm(client, rest, "")
+        client.urls["api"]["ws"] = {"linear": f"ws{rest.removeprefix('http')}/ws"}
+        client.milliseconds = who.world.clock
+        heard: list[dict] = []
+
+        async def watch() -> None:
+            await client.load_markets()
+            while True:
+                heard.extend(dict(order) for order in await client.watch_orders())
+
+        watching = asyncio.create_task(watch())
+        try:
+            for number in range(100):
+                placed = await who.place(price=who.bids[-1][0], newClientOrderId=f"standing{number}")
+                if await _comes(lambda placed=placed: any(each["id"] == str(placed["orderId"]) for each in heard)):
+                    break
+            assert not watching.done(), watching.exception()
+            placed = await who.place("SELL", qty="0.02", newClientOrderId="taken")
+            await until(lambda: any(e["id"] == str(placed["orderId"]) and e["status"] == "closed" for e in heard), 20.0)
+            told = [each for each in heard if each["id"] == str(placed["orderId"])][-1]
+            truth = who.floor.exchange.orders[placed["orderId"]]
+            assert (told["filled"], told["clientOrderId"], told["side"]) == (0.02, "taken", "sell")
+            assert Decimal(str(told["average"])) == truth.average.normalize()
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+            await client.close()
+
+
+async def _comes(claim) -> bool:
+    try:
+        await until(claim, 0.5)
+    except TimeoutError:
+        return False
+    return True

@@ -13,6 +13,7 @@ from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.domain.position import FundingPaid, Position
 from engine.venues.binance_usdm import private
+from engine.venues.binance_usdm.order_stream import BinanceUsdmStream
 from engine.venues.binance_usdm.private import DIALECT, ENDED, V3, Exchange
 from engine.venues.ccxt_orders import CcxtClient, Purpose, options, plain, wall_ms
 from engine.venues.reports import acknowledged, fees_of, settled
@@ -47,6 +48,8 @@ class BinanceUsdmOrders:
         self._exchange = Exchange(settings)
         self._client = CcxtClient(self.venue, self._exchange, config.rest_base, DIALECT, budgets)
         self._config = config
+        ws_base = config.order_ws_base or config.ws_base
+        self.stream = BinanceUsdmStream(ws_base, self._client) if config.order_stream else None
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)

@@ -35,6 +35,7 @@ DENIALS: dict[Why, tuple[int, int, str]] = {
     Why.AHEAD: (400, -1021, "Timestamp for this request was 1000ms ahead of the server's time."),
 }
 _BY_CODE = {
+    -1125: "This listenKey does not exist.",
     -2028: "Leverage is smaller than permitted: insufficient margin balance.",
     -4046: "No need to change margin type.",
     -4059: "No need to change position side.",

@@ -12,6 +12,7 @@ from sandbox.venues.auth import Denied
 from sandbox.venues.binance_usdm.private import PLACEMENT, WEIGHTS, Private
 from sandbox.venues.binance_usdm.refusals import DENIALS, malformed_of, no_of
 from sandbox.venues.binance_usdm.socket import Streams, rows
+from sandbox.venues.binance_usdm.user_data import UserData
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited, PerpState
 from sandbox.venues.ledger import ZERO
@@ -56,6 +57,7 @@ class BinanceUsdm(Public):
         self._stream = self._streams.stream
         self._settled = Settlements(floor)
         self._private = Private(floor)
+        self._user_data = UserData(floor, sockets)
         self._order_windows = {"10S": Window(300, 10_000), "1M": Window(1_200, 60_000)}
 
     def routes(self) -> list[web.RouteDef]:
@@ -78,6 +80,7 @@ class BinanceUsdm(Public):
             web.get("/fapi/v1/fundingInfo", self._funding_info),
             web.get("/fapi/v1/fundingRate", self._funding),
             *self._private.routes(),
+            *self._user_data.routes(),
         ]
 
     def is_placement(self, request: web.Request) -> bool:
