@@ -96,6 +96,8 @@ def test_every_text_is_used():
     families += tuple(f"{name}." for name in "limit why book figure side kind source ring way warning rule".split())
     families += (
         "button.order_",
+        "button.close_",
+        "perps.",
         "premium.locked_",
         "button.by_",
         "button.mine",
