@@ -21,13 +21,14 @@ from engine.venues.ccxt_orders import CcxtClient, Purpose
 from engine.venues.fill_sums import FillSums
 from engine.venues.order_stream import Refused, Said, StreamLine
 from engine.venues.protocol import OrderTold, StreamSink
+from engine.venues.reports import Finite
 
 log = logging.getLogger(__name__)
 
 KEEP_S = 1_200.0  # a key lives sixty minutes from its last mention
 
 
-class _Order(Struct):
+class _Order(Finite):
     """`o` of an update. Without a fill there is neither a fee nor its asset."""
 
     s: str
@@ -114,7 +115,7 @@ class BinanceUsdmStreamDialect:
             fees=heard.fees,
             venue_ts_ms=order.T,
         )
-        return OrderTold(report=report, is_whole=heard.qty == order.z and order.X in _KNOWN)
+        return OrderTold(report=report, is_whole=heard.is_whole(order.z) and order.X in _KNOWN)
 
 
 class BinanceUsdmStream(StreamLine):

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from ccxt.async_support.binance import binance  # type: ignore[import-untyped]
 from msgspec import Struct
@@ -10,6 +10,7 @@ from msgspec import Struct
 from engine.domain.money import ZERO
 from engine.domain.order import OrderStatus
 from engine.venues.ccxt_orders import Hooked, wall_ms
+from engine.venues.reports import Finite
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 
 _WEIGHT_PER_MINUTE = 2_400
@@ -47,31 +48,31 @@ ENDED = {
 }
 
 
-class Order(Struct):
+class Order(Finite):
     symbol: str
     orderId: int
     clientOrderId: str
     executedQty: Decimal
     cumQuote: Decimal
     status: State
-    side: str
+    side: Literal["BUY", "SELL"]
     updateTime: int = 0
 
 
-class Fill(Struct):
+class Fill(Finite):
     id: int
     qty: Decimal
     commission: Decimal
     commissionAsset: str
 
 
-class Balance(Struct):
+class Balance(Finite):
     asset: str
     balance: Decimal  # of the wallet: without unrealised results
     availableBalance: Decimal
 
 
-class Filter(Struct):
+class Filter(Finite):
     filterType: str
     tickSize: Decimal = ZERO
     stepSize: Decimal = ZERO
@@ -94,14 +95,14 @@ class ExchangeInfo(Struct):
     symbols: list[Symbol]
 
 
-class Commission(Struct):
+class Commission(Finite):
     """Before any discount for paying in BNB."""
 
     makerCommissionRate: Decimal
     takerCommissionRate: Decimal
 
 
-class Position(Struct):
+class Position(Finite):
     symbol: str
     positionSide: str  # BOTH in one-way mode
     positionAmt: Decimal  # base, signed
@@ -121,7 +122,7 @@ class SymbolConfig(Struct):
     leverage: int
 
 
-class Income(Struct):
+class Income(Finite):
     symbol: str
     income: Decimal
     asset: str

@@ -157,6 +157,9 @@ LOST = [
     ("-1006", no(-1006, "Execution status unknown.")),
     ("-1007", no(-1007, "Timeout waiting for response from backend server.", 408)),
     ("no id", Say({"symbol": "BTCUSDT"})),
+    ("no number", Say(ROW | {"executedQty": "NaN"})),
+    ("an overflow", Say(ROW | {"cumQuote": "1e999999"})),
+    ("no side", Say(ROW | {"side": "UP", "status": "EXPIRED"})),
     ("a state of tomorrow", Say(ROW | {"status": "PONDERED"})),
     ("done, and no order", Say({"code": 200, "msg": "success"})),
 ]
@@ -294,7 +297,7 @@ async def test_positions_are_signed_and_those_by_side_are_refused(play, trade):
     assert (long.qty, long.liquidation) == (D("1.5"), None)
     with pytest.raises(VenueRefused, match="one-way"):
         await trade.positions()
-    for odd in ({"positionAmt": "x"}, {"entryPrice": None}):
+    for odd in ({"positionAmt": "x"}, {"entryPrice": None}, {"markPrice": "Infinity"}):
         play.forget()
         play.says("GET /fapi/v3/positionRisk", Say([HELD | odd]))
         with pytest.raises(VenueUnavailable):

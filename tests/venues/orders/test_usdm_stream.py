@@ -137,6 +137,8 @@ def test_frames_are_summed_and_what_is_odd_is_no_report():
     assert not strange.is_whole and strange.report.status is OrderStatus.OPEN
     assert dialect.read(b'{"e":"ACCOUNT_UPDATE","a":{}}') == ()
     assert isinstance(dialect.read(b'{"e":"listenKeyExpired","E":1,"listenKey":"k"}')[0], Refused)
-    for odd in (b"[]", b"{", update(S="UP"), update(z="x"), b'{"e":"ORDER_TRADE_UPDATE"}'):
+    [free] = dialect.read(update(i=11, n="0", N=None))
+    assert not free.is_whole  # a fee that is not named is not zero
+    for odd in (b"[]", b"{", update(S="UP"), update(z="x"), update(l="NaN"), b'{"e":"ORDER_TRADE_UPDATE"}'):
         with pytest.raises(BadFrame):
             dialect.read(odd)
