@@ -145,7 +145,8 @@ class StreamLine:
             self._socket.reconnect("the subscription is not confirmed")
 
     def on_lost(self, reason: str) -> None:
-        was_up, self._state, self._up_since_ms = self._state == "up", "connecting", 0
+        was_up, self._up_since_ms = self._state == "up", 0
+        self._state = "refused" if self._state == "refused" else "connecting"  # until it says yes
         self._reason, self._early = reason, []
         if was_up:
             log.warning("stream_lost venue=%s reason=%s", self.venue, reason)

@@ -1,5 +1,6 @@
 """What the private streams' frames mean, venue by venue: what is whole, what must be looked up, what is no frame."""
 
+import asyncio
 from decimal import Decimal as D
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from engine.domain.errors import BadFrame
 from engine.domain.order import Fee, OrderStatus, Side
+from engine.domain.stream_event import OrderStreamState
 from engine.venues.binance.order_stream import BinanceStreamDialect
 from engine.venues.bitget.order_stream import BitgetStreamDialect
 from engine.venues.bithumb.order_stream import BithumbStreamDialect
@@ -19,7 +21,7 @@ from engine.venues.fill_sums import FillSums
 from engine.venues.gate.order_stream import GateStreamDialect
 from engine.venues.kucoin.order_stream import KucoinStreamDialect
 from engine.venues.okx.order_stream import OkxStreamDialect
-from engine.venues.order_stream import Answer, Ready, Refused, StreamDialect
+from engine.venues.order_stream import Answer, Ready, Refused, StreamDialect, StreamLine
 from engine.venues.protocol import OrderTold
 from engine.venues.upbit.order_stream import UpbitStreamDialect
 from tests.venues.orders.stage import CREDENTIAL, config
@@ -290,7 +292,7 @@ def test_what_is_said_back(venue, frame, kind):
     ),
     max_leaves=8,
 ).map(msgspec.json.encode))  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_any_frame_is_read_or_is_a_bad_one(venue, frame):
     try:
         MADE[venue]().read(frame)
@@ -303,6 +305,23 @@ def test_an_order_that_was_forgotten_is_not_whole():
     for number in range(1_001):
         sums.add(str(number), "1", D(1), D(10), "KRW", D("0.1"))
     assert sums.of("0").qty == 0 and sums.of("1").qty == 1 and sums.of("1000").fees == (Fee("KRW", D("0.1")),)
+
+
+async def test_a_stream_that_the_venue_ends_is_told_as_lost():
+    """Its socket may stand on: what counts is that nothing is told any more."""
+    told: list[object] = []
+    line = StreamLine(MADE["binance"]())
+    running = asyncio.create_task(line.run(told.append))
+    await asyncio.sleep(0)
+    line.on_open()
+    line.on_message(msgspec.json.encode({"id": "1", "status": 200, "result": {"subscriptionId": 0}}), 1)
+    assert line.health().state == "up"
+    line.on_message(msgspec.json.encode({"subscriptionId": 0, "event": {"e": "eventStreamTerminated", "E": 1}}), 2)
+    line.on_lost("given up")
+    assert [state.connected for state in told if isinstance(state, OrderStreamState)] == [True, False]
+    assert line.health().state == "refused" and line.health().reason == "given up"
+    running.cancel()
+    await asyncio.wait([running])
 
 
 def test_sides_are_read():
