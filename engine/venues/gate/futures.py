@@ -37,6 +37,7 @@ _PAGE = 100
 _FINISHED_PAGES = 3
 _MOST_PAGES = 100  # of anything else: the venue's offsets end there
 _UNKNOWN = "CONTRACT_NOT_FOUND"
+_CROSS = "0"  # as a leverage
 
 
 class GateFuturesOrders:
@@ -135,14 +136,18 @@ class GateFuturesOrders:
         return found
 
     async def prepare(self, symbols: Sequence[str], leverage: int) -> None:
-        """Single mode and cross margin with this limit. Raises VenueRefused where positions or orders forbid it."""
+        """Single mode and cross margin with this limit; what is so already is left, for orders and positions may
+        forbid a change. Raises VenueRefused where they do."""
         if (await self._account()).in_dual_mode:
             asked = {"dual_mode": "false"}
             await self._client.ask(Purpose.READ, "POST", f"{_FUTURES}/dual_mode", asked, object)
+        rows = await self._client.ask(Purpose.READ, "GET", f"{_FUTURES}/positions", {}, list[wire.Position])
+        so = {row.contract for row in rows if (row.leverage, row.cross_leverage_limit) == (_CROSS, str(leverage))}
         for symbol in symbols:
-            params = {"contract": symbol, "leverage": "0", "cross_leverage_limit": str(leverage)}
-            path = f"{_FUTURES}/positions/{{contract}}/leverage"
-            await self._client.ask(Purpose.READ, "POST", path, params, object)
+            if symbol not in so:
+                params = {"contract": symbol, "leverage": _CROSS, "cross_leverage_limit": str(leverage)}
+                path = f"{_FUTURES}/positions/{{contract}}/leverage"
+                await self._client.ask(Purpose.READ, "POST", path, params, object)
 
     async def positions(self) -> Sequence[Position]:
         rows = await self._client.ask(Purpose.READ, "GET", f"{_FUTURES}/positions", {}, list[wire.Position])

@@ -46,6 +46,8 @@ class Position(Finite):
     margin: str = ""
     initial_margin: str = ""
     liq_price: str = ""  # 0 where there is none
+    leverage: str = ""  # 0: cross margin, whose limit is the next
+    cross_leverage_limit: str = ""
 
 
 class Contract(Finite):

@@ -150,8 +150,10 @@ class KucoinFuturesOrders:
             if margin.data.marginMode != _CROSS:
                 crossed = {**named, "marginMode": _CROSS}
                 await self._client.ask(Purpose.READ, "POST", "position/changeMarginMode", crossed, dict[str, Any])
-            levered = {**named, "leverage": str(leverage)}
-            await self._client.ask(Purpose.READ, "POST", "changeCrossUserLeverage", levered, dict[str, Any])
+            now = await self._client.ask(Purpose.READ, "GET", "getCrossUserLeverage", named, Data[wire.Leverage])
+            if now.data.leverage != leverage:
+                levered = {**named, "leverage": str(leverage)}
+                await self._client.ask(Purpose.READ, "POST", "changeCrossUserLeverage", levered, dict[str, Any])
 
     async def positions(self) -> Sequence[Position]:
         asked = {"currency": wire.SETTLE}

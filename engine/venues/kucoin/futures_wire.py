@@ -75,6 +75,10 @@ class Margin(Struct):
     marginMode: str  # CROSS | ISOLATED
 
 
+class Leverage(Finite):
+    leverage: Decimal
+
+
 class Payment(Finite):
     id: int
     symbol: str

@@ -189,16 +189,19 @@ async def test_the_wallet_is_without_unrealised_results(play, trade):
     assert told == [[(D(900), D("1000.5"))], [(D("1000.5"), D("1000.5"))], [(D(0), D("1000.5"))], []]
 
 
-async def test_prepare_leaves_dual_mode_and_sets_the_cross_limit(play, trade):
+async def test_prepare_changes_only_what_is_not_so(play, trade):
     account = {"total": "1", "available": "1", "in_dual_mode": True}
     play.says(f"GET {ROOT}/accounts", Say(account), Say(account | {"in_dual_mode": False}))
     play.says(f"POST {ROOT}/dual_mode", Say({}))
+    play.says(f"GET {ROOT}/positions", Say([]), Say([HELD | {"cross_leverage_limit": "2"}]))
     play.says(f"POST {ROOT}/positions/{SYMBOL}/leverage", Say([HELD]), no("POSITION_HOLDING"))
     await trade.prepare([SYMBOL], 2)
-    assert [parse_qs(heard.query) for heard in play.heard[1:]] == [
+    assert [parse_qs(heard.query) for heard in play.heard if heard.method == "POST"] == [
         {"dual_mode": ["false"]},
         {"leverage": ["0"], "cross_leverage_limit": ["2"]},
     ]
+    await trade.prepare([SYMBOL], 2)
+    assert sum(heard.method == "POST" for heard in play.heard) == 2
     with pytest.raises(VenueRefused, match="POSITION_HOLDING"):
         await trade.prepare([SYMBOL], 3)
 

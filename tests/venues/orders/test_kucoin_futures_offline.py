@@ -203,6 +203,7 @@ async def test_prepare_changes_only_what_is_not_so(play, trade):
     play.says("POST /api/v2/position/switchPositionMode", said({"positionMode": 0}))
     play.says("GET /api/v2/position/getMarginMode", said({"marginMode": "ISOLATED"}), said({"marginMode": "CROSS"}))
     play.says("POST /api/v2/position/changeMarginMode", said({"marginMode": "CROSS"}))
+    play.says("GET /api/v2/getCrossUserLeverage", said({"symbol": SYMBOL, "leverage": "5"}), said({"leverage": "2"}))
     play.says("POST /api/v2/changeCrossUserLeverage", said(True), no("300016"))
     await trade.prepare([SYMBOL], 2)
     assert [json.loads(heard.body) for heard in play.heard if heard.method == "POST"] == [
@@ -210,6 +211,7 @@ async def test_prepare_changes_only_what_is_not_so(play, trade):
         {"symbol": SYMBOL, "marginMode": "CROSS"},
         {"symbol": SYMBOL, "leverage": "2"},
     ]
+    await trade.prepare([SYMBOL], 2)
     with pytest.raises(VenueRefused, match="300016"):
         await trade.prepare([SYMBOL], 3)
     assert sum(heard.method == "POST" for heard in play.heard) == 4

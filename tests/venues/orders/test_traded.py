@@ -18,6 +18,7 @@ from engine.domain.event import InstrumentsLoaded
 from engine.domain.market import Gate
 from engine.traded import Pace, TradedVenue
 from engine.venues.registry import build_orders
+from sandbox.venues.opening import HOUSES
 from sandbox.world import World, WorldConfig
 from tests.core.harness import configured
 from tests.venues.orders.stage import config
@@ -26,7 +27,12 @@ from tests.venues.orders.test_standing import say
 from tests.waiting import until
 
 SYMBOLS = {"upbit": "KRW-BTC", "binance": "BTCUSDT", "okx": "BTC-USDT"}
-PERPS = {"binance_usdm": "BTCUSDT"}
+PERPS = {
+    "binance_usdm": "BTCUSDT",
+    "bybit_linear": "BTCUSDT",
+    "gate_futures": "BTC_USDT",
+    "kucoin_futures": "XBTUSDTM",
+}
 LEVERAGE = 3
 QUICK = Pace(warm=0.2, rules=60.0, rules_short=60.0, rules_least=0.2, look=0.05, wallets=0.2, warnings=0.2, loans=0.2)
 
@@ -39,7 +45,7 @@ class House:
         key = world.credentials[name]
         settings = config(
             world.urls[name]["rest"],
-            symbols=(self.symbol, self.symbol.replace("BTC", "NOPE")),
+            symbols=(self.symbol, self.symbol.replace("BTC", "NOPE").replace("XBT", "NOPE")),
             ticks=KRW_TICKS if name == "upbit" else (),
             order_timeout_ms=3_000,
             leverage=LEVERAGE if name in PERPS else 0,
@@ -73,7 +79,8 @@ class House:
 
 @asynccontextmanager
 async def house(name, *overlays):
-    async with World(WorldConfig(seed=7, episodes=False, houses=(name,))) as world:
+    home = next(home for home, opened in HOUSES.items() if name in opened.venues)
+    async with World(WorldConfig(seed=7, episodes=False, houses=(home,))) as world:
         made = House(world, name, *overlays)
         asking = asyncio.create_task(made.traded.run())
         try:
@@ -139,10 +146,11 @@ async def test_what_loans_cost_is_shown_with_its_age(name):
         await until(lambda: boards.fundings(at.state, "BTC").loans == (), 20)
 
 
-async def test_perpetuals_are_prepared_before_they_are_traded_and_again_when_a_person_changed_them(tmp_path):
+@pytest.mark.parametrize("name", PERPS)
+async def test_perpetuals_are_prepared_before_they_are_traded_and_again_when_a_person_changed_them(name, tmp_path):
     overlay = tmp_path / "perps.yaml"
-    overlay.write_text("venues: {binance_usdm: {trade: true}}\n")
-    async with house("binance_usdm", overlay) as at:
+    overlay.write_text(f"venues: {{{name}: {{trade: true}}}}\n")
+    async with house(name, overlay) as at:
         clearing = at.world.floors[at.name].exchange.clearing
         assert clearing.leverage("trader", at.symbol) == LEVERAGE
         clearing.set_leverage("trader", at.symbol, 50)
