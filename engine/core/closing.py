@@ -183,7 +183,7 @@ def look(state: State) -> None:
                 _tried(run, ("", trade.plan.trade_id))
         elif trade.state is not TradeState.DEAD_LETTER:
             trades.settle(state, trade, _given_up(f"its hedge could not be closed: {trade.reason}"))
-    busy = {leg.venue for trade in state.live_trades.values() for leg in trades.legs_in_use(trade)}
+    busy = _busy(state)
     for (venue, symbol), qty in loose(state).items():
         if venue not in busy:
             _flatten_one(state, run, venue, symbol, qty)
@@ -194,6 +194,13 @@ def _reduces(state: State, trade: Trade) -> bool:
     """Whether its hedges still stand at their venues: opposite ones of other trades may have cancelled them out."""
     steps = (hedging.close(state, trade, index, LegRole.FLATTEN, qty) for index, qty in life.standing(trade).items())
     return all(step.reduce_only for step in steps)
+
+
+def _busy(state: State) -> set[str]:
+    """Venues where an order has no end yet, or a trade closes a perpetual of its own."""
+    live = state.live_trades.values()
+    own = {leg.venue for trade in live for leg in trade.plan.legs if leg.product is Product.PERP}
+    return own | {order.request.venue for trade in live for order in trade.unresolved}
 
 
 def _flatten_one(state: State, run: Flattening, venue: str, symbol: str, qty: Decimal) -> None:

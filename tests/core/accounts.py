@@ -13,6 +13,7 @@ BALANCES = {
     "bithumb": {"KRW": Decimal(50_000_000), "BTC": Decimal("0.5"), "USDT": Decimal(10_000)},
     "binance": {"USDT": Decimal(50_000), "BTC": Decimal("0.5")},
     "okx": {"USDT": Decimal(50_000), "BTC": Decimal("0.5")},
+    "binance_usdm": {"USDT": Decimal(20_000)},
 }
 _KRW_TICKS = (TickBand(Decimal(0), Decimal(1)), TickBand(Decimal(1_000_000), Decimal(1_000)))
 _USDT_TICKS = (TickBand(Decimal(0), Decimal("0.01")),)
