@@ -46,31 +46,7 @@ def open_trade(
     approved = gate.approve(state, found, intent, legs, actor == "auto")
     if isinstance(approved, NotExecutable):
         return approved
-    rules = state.config.plan
-    share = legs[0].qty / exact(intent.qty_est)  # a single leg's expectation was made for the whole wish
-    plan = TradePlan(
-        trade_id=state.next_id("t"),
-        strategy=found.strategy,
-        opportunity_id=found.id,
-        key=found.key,
-        legs=approved.legs,
-        policy=intent.policy,
-        hard_leg=intent.hard_leg,
-        tif=intent.tif,
-        rest_ms=intent.rest_ms,
-        expected_profit_krw=profit if len(legs) > 1 else exact(intent.profit_krw_est) * share,
-        expected_net=net if len(legs) > 1 else exact(intent.net_est),
-        naked_deadline_ms=rules.naked_deadline_ms,
-        max_chase=rules.max_chase,
-        max_unwind=rules.max_unwind,
-        band_bps=rules.band_bps,
-        actor=actor,
-        created_ms=state.wall_ms,
-        facts=intent.facts,
-        parent_id=intent.parent_id,
-        slice=intent.slice,
-        hedges=hedging.candidates(state, approved.legs),
-    )
+    plan = _plan(state, found, intent, approved.legs, (profit, net), actor)
     trade = Trade(plan=plan, opened_ns=state.now_ns)
     placing.adopt(state, trade)
     found.trade_id = plan.trade_id
@@ -93,6 +69,42 @@ def open_trade(
     placing.count_trade(state, plan, state.now_ns)
     show(state, trade)
     return None
+
+
+def _plan(
+    state: State,
+    found: Opportunity,
+    intent: Intent,
+    legs: tuple[PlannedLeg, ...],
+    expected: tuple[Decimal, Decimal],
+    actor: str,
+) -> TradePlan:
+    """Legs and what to do when one fails. `expected`: profit in KRW and net of two legs; one alone has its wish's."""
+    rules = state.config.plan
+    share = legs[0].qty / exact(intent.qty_est)  # a single leg's expectation was made for the whole wish
+    return TradePlan(
+        trade_id=state.next_id("t"),
+        strategy=found.strategy,
+        opportunity_id=found.id,
+        key=found.key,
+        legs=legs,
+        policy=intent.policy,
+        hard_leg=intent.hard_leg,
+        tif=intent.tif,
+        rest_ms=intent.rest_ms,
+        expected_profit_krw=expected[0] if len(legs) > 1 else exact(intent.profit_krw_est) * share,
+        expected_net=expected[1] if len(legs) > 1 else exact(intent.net_est),
+        naked_deadline_ms=rules.naked_deadline_ms,
+        max_chase=rules.max_chase,
+        max_unwind=rules.max_unwind,
+        band_bps=rules.band_bps,
+        actor=actor,
+        created_ms=state.wall_ms,
+        facts=intent.facts,
+        parent_id=intent.parent_id,
+        slice=intent.slice,
+        hedges=hedging.candidates(state, legs),
+    )
 
 
 def drive(state: State, trade: Trade) -> None:
