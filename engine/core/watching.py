@@ -128,8 +128,7 @@ def _begin(state: State) -> None:
 
 def _look(state: State, coin: str) -> None:
     """One coin: its thresholds, the signs of its premiums and of its funding, the intervals of its contracts."""
-    contracts = state.watch.round.perps.get(coin, ())
-    if not contracts and state.watch.asleep.get(coin) == state.market.changes:
+    if state.watch.asleep.get(coin) == state.market.changes:
         return
     of_coin = [(owner, wish) for owner, wish in state.watch.round.wanted if wish.coin in ("", coin)]
     desk = state.audience.owners[DESK].settings
@@ -143,10 +142,13 @@ def _look(state: State, coin: str) -> None:
     for owner, wish in premiums:
         _try(state, owner, wish, _premiums(rows, wish))
     _premium_signs(state, coin, rows, float(desk.flip_premium))
-    if not rows:
+    told = [funding.view(state.market, key, state.now_ns) for key in state.watch.round.perps.get(coin, ())]
+    contracts = [row for row in told if row is not None]
+    wishes = [(owner, wish) for owner, wish in of_coin if wish.figure in ("funding", "basis")]
+    _contracts(state, [row for row in contracts if not row.why], wishes, desk)
+    # Only a wall clock that goes back makes a settlement one of the future again.
+    if not rows and all(row.why not in ("", "settled") for row in contracts):
         state.watch.asleep[coin] = state.market.changes
-    if contracts:
-        _contracts(state, contracts, [(o, w) for o, w in of_coin if w.figure in ("funding", "basis")], desk)
 
 
 def _keys(row: Row) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -154,13 +156,9 @@ def _keys(row: Row) -> tuple[tuple[str, str], tuple[str, str]]:
 
 
 def _contracts(
-    state: State,
-    contracts: Sequence[tuple[str, str]],
-    wishes: list[tuple[str, Threshold]],
-    desk: AlertSettings,
+    state: State, views: Sequence[FundingView], wishes: list[tuple[str, Threshold]], desk: AlertSettings
 ) -> None:
-    found = [funding.view(state.market, key, state.now_ns) for key in contracts]
-    views = [row for row in found if row is not None and not row.why]
+    """Those that can be believed."""
     for owner, wish in wishes:
         _try(state, owner, wish, _fundings(views, wish))
     for row in views:
