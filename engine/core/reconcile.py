@@ -57,9 +57,13 @@ def on_balances(state: State, event: BalancesReported) -> None:
     held.failing = ""
     pending = unresolved_at(state, event.venue)
     if held.settings.leverage and held.account.asked_ns != event.asked_ns:
-        return  # balances without the positions beside them say nothing
+        held.failing = "balances came without its positions"
+        return
     if not held.opened:
-        if not pending and (held.rules_known or not held.settings.leverage):
+        if held.settings.leverage and not held.rules_known:
+            # Its positions can be entered only where it is known what they are of.
+            held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
+        elif not pending:
             adopt(state, held)
         return
     differences = compare(state, held)
