@@ -21,6 +21,8 @@ WORDS: list[tuple[str, dict[str, Any]]] = [
     ("buy BTC 0.1 okx ladder x7 50bp 1h", {"parts": 7, "band_bps": D(50), "over_ms": 3_600_000}),
     ("매도 BTC 1 빗썸 빙산 141,000,000 노출=0.05", {"venue": "bithumb", "price": D(141_000_000), "shown": D("0.05")}),
     ("매도 BTC 1 빗썸 단계 4개", {"template": "buckets", "parts": 4}),
+    ("buy BTC 0.1 okx ladder 141,000,000 follow", {"price": D(141_000_000), "follow": True}),
+    ("매수 BTC 0.1 업비트 빙산 추적", {"template": "iceberg", "follow": True}),
 ]
 
 

@@ -98,6 +98,7 @@ RULES: dict[str, str] = {
     "stop_side": "Stop on the wrong side",
     "no_curve": "No volume history",
     "curve_pending": "Volume history being read",
+    "no_follow": "Only resting orders follow the touch",
     "band": "Outside the price limit",
     "pace": "Waits for its pace",
     "unsupported": "Not possible at this venue",

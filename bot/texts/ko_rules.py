@@ -98,6 +98,7 @@ RULES: dict[str, str] = {
     "stop_side": "손절 가격의 방향이 반대",
     "no_curve": "거래량 기록 없음",
     "curve_pending": "거래량 기록 읽는 중",
+    "no_follow": "호가 추적은 대기 주문만 가능",
     "band": "가격 한도 밖",
     "pace": "속도 조절 대기",
     "unsupported": "이 거래소에서 불가",

@@ -88,6 +88,8 @@ def _what(reader: Reader, view: ParentView) -> list[str]:
     if view.stop is not None:
         lines.append(reader.say("own.stop", stop=money.price(view.stop, view.quote)))
     lines.append(reader.say(f"own.limit_{view.side}", limit=money.price(view.limit, view.quote)))
+    if view.follows:
+        lines.append(reader.say("own.follows"))
     if view.over_ms:
         over = money.duration(view.over_ms, reader.language)
         lines.append(reader.say("own.slices_over", slices=view.slices, over=over))

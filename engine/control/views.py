@@ -172,6 +172,7 @@ class ParentView(Message):
     actor: str
     opened_ms: int
     updated_ms: int
+    follows: bool = False
 
 
 class ParentQuote(Message):

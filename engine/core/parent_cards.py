@@ -63,6 +63,7 @@ def view(state: State, parent: Parent) -> ParentView:
         actor=plan.actor,
         opened_ms=plan.created_ms,
         updated_ms=parent.updated_ms,
+        follows=plan.ask.follow,
     )
 
 

@@ -2,7 +2,9 @@
 
 from decimal import Decimal
 
-from engine.core import gate, parent_cards, placing, routing, trades
+from msgspec.structs import replace
+
+from engine.core import following, gate, parent_cards, placing, routing, trades
 from engine.core.child_prices import on_tick, price_child
 from engine.core.state import Opportunity, State
 from engine.domain.effect import Remember, Severity
@@ -101,6 +103,8 @@ def drive(state: State, parent: Parent) -> None:
         pause(state, parent, f"halted at L{state.level}", pull=state.level >= 2)
         return
     _watch_triggers(state, parent)
+    if following.is_following(parent.plan):
+        _follow(state, parent)
     if state.now_ns < parent.retry_ns:
         return
     for item in due(parent):
@@ -182,6 +186,18 @@ def _watch_triggers(state: State, parent: Parent) -> None:
             move(state, parent, ParentState.RUNNING, f"the price has reached {piece.trigger}")
 
 
+def _follow(state: State, parent: Parent) -> None:
+    """Take back what no longer stands where it belongs, as far as the pace lets new ones go: then they are due."""
+    rules = _reference(state, parent.plan)
+    if rules is None:
+        return
+    found = following.moved(state, parent, rules, _room(state, rules, parent.plan.ask.side))
+    if found:
+        parent.pulled |= set(found)
+        move(state, parent, ParentState.RUNNING, "")
+    _take_back(state, parent)
+
+
 def _reference(state: State, plan: ParentPlan) -> Instrument | None:
     """The market that `limit` and triggers are in."""
     found = [rules for rules in routing.markets_of(state, plan.ask.base) if rules.symbol == plan.symbol]
@@ -200,7 +216,8 @@ def _refused(state: State, parent: Parent, item: Due, why: NotExecutable) -> Non
     parent.reason = f"{why.rule}: {why.text}"
     parent.retry_ns = state.now_ns + _RETRY_NS
     if why.rule == "min_notional" or parent.plan.ask.template in _ONE_TRY:
-        if why.rule == "min_notional" and item.slice not in parent.children:
+        is_rest = following.is_following(parent.plan)  # of one that was filled in part before it was taken back
+        if why.rule == "min_notional" and (is_rest or item.slice not in parent.children):
             parent.dropped.add(item.slice)
             parent.retry_ns = 0
         else:
@@ -246,6 +263,13 @@ def _send_to(
     refused = refused or _too_fast(state, rules, plan.ask.side)
     if refused is not None:
         return refused
+    if piece.gap is not None:
+        trades_so_far = parent.children.get(index, [])
+        now = following.price(state, plan, piece, rules)
+        if now is None:
+            text = f"the book of {rules.venue} {rules.symbol} cannot be followed now"
+            return NotExecutable(rule="book_unusable", text=text, numbers={})
+        piece = replace(piece, price=now, rest_ms=max(1_000, following.left_ms(state, piece, trades_so_far)))
     quote = state.market.quote(rules.venue, rules.symbol)
     dearest = max(float(limit), quote.bid if quote is not None else 0.0)
     attempt = sum(len(trades_) for trades_ in parent.children.values())
@@ -293,14 +317,20 @@ def _send_to(
 
 def _too_fast(state: State, rules: Instrument, side: Side) -> NotExecutable | None:
     """Persons' orders keep to the pace of one pair's trades: what takes them for a loop gone wild halts the desk."""
-    market = (rules.venue, rules.symbol, side)
-    since_ns = state.now_ns - 60 * NS_PER_S
-    newest = [item for parent in state.parents.all.values() for item in parent.sent if item.at_ns > since_ns]
-    count, most = sum((item.venue, item.symbol, item.side) == market for item in newest), _pace(state)
+    most = _pace(state)
+    count = most - _room(state, rules, side)
     if count < most:
         return None
     text = f"{count} orders to {side} {rules.symbol} at {rules.venue} within a minute: the next one waits"
     return NotExecutable(rule="pace", text=text, numbers={"orders": str(count), "limit": str(most)})
+
+
+def _room(state: State, rules: Instrument, side: Side) -> int:
+    """How many more may leave for this side of the market within the minute."""
+    market = (rules.venue, rules.symbol, side)
+    since_ns = state.now_ns - 60 * NS_PER_S
+    newest = [item for parent in state.parents.all.values() for item in parent.sent if item.at_ns > since_ns]
+    return _pace(state) - sum((item.venue, item.symbol, item.side) == market for item in newest)
 
 
 def _pace(state: State) -> int:

@@ -52,8 +52,8 @@ def count_trade(state: State, plan: TradePlan, at_ns: int) -> None:
     recent = (*(old.recent_ns if old else ()), at_ns)[-64:]
     premium = plan.facts.get("premium", plan.facts.get("k_usdt", 0.0))
     state.last[plan.key] = LastAction(wall_ns=at_ns, premium=premium, recent_ns=recent)
-    if plan.parent_id and plan.slice:
-        return  # a person's order is one trade, in however many slices
+    if plan.parent_id and not plan.key.endswith(":0"):
+        return  # a person's order is one trade, in however many children
     state.traded_ns.append(at_ns)
     if (plan.created_ms + state.utc_offset_ms) // DAY_MS == state.local_day:
         state.trades_today += 1

@@ -39,6 +39,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     over_ms: int = 0  # how long; 0: the template's own time
     parts: int = 0  # slices, rungs or buckets; 0: the template's own number
     shown: Decimal = Decimal(0)  # of an iceberg; 0: a tenth
+    follow: bool = False  # what rests moves with the touch, never beyond `price` or the band
     curve: tuple[float, ...] = ()  # of a VWAP: turnover by hour of the day, UTC, 24 of any unit
 
     def __post_init__(self) -> None:
@@ -71,6 +72,7 @@ class Slice(Struct, frozen=True, kw_only=True):
     rest_ms: int = 0
     in_turn: bool = False  # not before all earlier slices have ended
     trigger: Decimal | None = None  # not before the price is there; then for good
+    gap: Decimal | None = None  # follows the touch so far away from it (quote per base); None: stays at its price
     rising: bool = False  # the trigger is reached from below: by the ask of a buy, else from above
 
 

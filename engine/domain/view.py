@@ -143,6 +143,7 @@ class ParentView(Struct, frozen=True, kw_only=True):
     actor: str
     opened_ms: int
     updated_ms: int
+    follows: bool = False  # what rests moves with the touch
 
 
 class ParentQuote(Struct, frozen=True, kw_only=True):

@@ -127,6 +127,14 @@ class VenueModel:
             raise Refused("no open order")
         self._end(order)
 
+    def take(self, cid: str, ratio: Decimal) -> None:
+        """Somebody trades with an order that rests here: one that is filled whole has ended."""
+        order = self.orders.get(cid)
+        if order is not None and order.status is OrderStatus.OPEN:
+            self.fill(cid, ratio)
+            if order.filled_qty == order.request.qty:
+                self._end(order)
+
     def cancel_all(self) -> None:
         """Whoever's they are."""
         self.foreign.clear()

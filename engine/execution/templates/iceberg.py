@@ -3,11 +3,11 @@
 from decimal import Decimal
 
 from engine.domain.market import Instrument
-from engine.domain.money import ceil_price, ceil_to, floor_price, floor_to
+from engine.domain.money import ZERO, ceil_price, ceil_to, floor_price, floor_to
 from engine.domain.order import Side, TimeInForce
 from engine.domain.parent import Ask, Slice
 from engine.execution.plan import NotExecutable
-from engine.execution.templates.split import Touch, least, split
+from engine.execution.templates.split import Touch, joined, least, split
 
 _REST_MS = 3_600_000
 _MOST = 200
@@ -16,6 +16,7 @@ _MOST = 200
 def plan(ask: Ask, rules: Instrument, touch: Touch, start_ms: int) -> tuple[Slice, ...] | NotExecutable:
     """Each piece is `ask.shown`, a tenth unless asked otherwise; it joins our own side of the touch without a price."""
     wanted = ask.price if ask.price is not None else touch.join(ask.side)
+    wanted = joined(ask, rules, touch) if ask.follow else wanted
     price = floor_price(rules.ticks, wanted) if ask.side is Side.BUY else ceil_price(rules.ticks, wanted)
     piece = max(least(rules, price), ceil_to(ask.shown or ask.qty / 10, rules.qty_step))
     piece = max(piece, ceil_to(ask.qty / _MOST, rules.qty_step))
@@ -24,6 +25,7 @@ def plan(ask: Ask, rules: Instrument, touch: Touch, start_ms: int) -> tuple[Slic
     weights = (piece,) * whole + ((rest,) if rest > 0 else ())
     sizes = split(ask.qty, weights, rules, price)
     rest_ms = ask.over_ms or _REST_MS
+    tif, gap = (TimeInForce.POST_ONLY, ZERO) if ask.follow else (TimeInForce.GTC, None)
     return tuple(
-        Slice(qty=size, tif=TimeInForce.GTC, price=price, rest_ms=rest_ms, in_turn=True) for size in sizes if size
+        Slice(qty=size, tif=tif, price=price, rest_ms=rest_ms, in_turn=True, gap=gap) for size in sizes if size
     )

@@ -7,7 +7,7 @@ from engine.domain.money import BPS, ceil_price, floor_price, tick_at
 from engine.domain.order import Side, TimeInForce
 from engine.domain.parent import Ask, Slice
 from engine.execution.plan import NotExecutable
-from engine.execution.templates.split import Touch, even, split
+from engine.execution.templates.split import Touch, even, joined, split
 
 _RUNGS = 5
 _REST_MS = 600_000
@@ -15,15 +15,21 @@ _REST_MS = 600_000
 
 def plan(ask: Ask, rules: Instrument, touch: Touch, start_ms: int) -> tuple[Slice, ...] | NotExecutable:
     """The first rung joins the best price (or `ask.price`, where that is farther away), the last is a band away."""
-    first = touch.join(ask.side)
-    if ask.price is not None:
+    first = joined(ask, rules, touch) if ask.follow else touch.join(ask.side)
+    if ask.price is not None and not ask.follow:
         first = min(first, ask.price) if ask.side is Side.BUY else max(first, ask.price)
     prices = _rungs(ask, rules, first)
     lowest = min(prices)
     sizes = split(ask.qty, even(len(prices)), rules, lowest)
     rest_ms = ask.over_ms or _REST_MS
     return tuple(
-        Slice(qty=size, tif=TimeInForce.POST_ONLY, price=price, rest_ms=rest_ms)
+        Slice(
+            qty=size,
+            tif=TimeInForce.POST_ONLY,
+            price=price,
+            rest_ms=rest_ms,
+            gap=abs(prices[0] - price) if ask.follow else None,
+        )
         for size, price in zip(sizes, prices, strict=True)
         if size
     )

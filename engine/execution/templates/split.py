@@ -39,6 +39,12 @@ def limit_of(ask: Ask, rules: Instrument, touch: Touch) -> Decimal:
     return ceil_price(rules.ticks, wanted)
 
 
+def joined(ask: Ask, rules: Instrument, touch: Touch) -> Decimal:
+    """Our own side of the touch, no worse than the limit: where what follows the touch begins."""
+    limit = limit_of(ask, rules, touch)
+    return min(touch.join(ask.side), limit) if ask.side is Side.BUY else max(touch.join(ask.side), limit)
+
+
 def least(rules: Instrument, price: Decimal) -> Decimal:
     """The smallest size that the venue takes at `price` or a little below, in whole steps."""
     by_money = rules.min_notional * _MARGIN / price
