@@ -261,7 +261,7 @@ def drive(engine, script):
             continue
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(script=steps, cash=st.integers(2_000, 60_000))
 def test_money_and_positions_are_conserved(script, cash):
     engine = house(cash=D(cash))
