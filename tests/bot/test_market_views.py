@@ -227,6 +227,24 @@ def test_a_venues_page_has_clock_rules_budget_and_connections():
     assert "Clock not measured yet" in venues.one(EN, bare, WALL_MS).text
 
 
+STREAMS = [  # its state, the line in English, in Korean
+    ("up", "🟢 Private order stream: sign of life 0.3s ago, 17 messages, 6 reconnects", "🟢 내 주문 스트림"),
+    ("silent", "⚠️ Private order stream kept an order from us", "⚠️ 내 주문 스트림이 주문 하나를 알리지 않음"),
+    ("connecting", "🟡 Private order stream: connecting", "🟡 내 주문 스트림 연결 중"),
+    ("refused", "⚠️ Private order stream refused by the venue", "⚠️ 거래소가 내 주문 스트림을 거절"),
+]
+
+
+@pytest.mark.parametrize("state, english, korean", STREAMS, ids=[case[0] for case in STREAMS])
+def test_a_venues_page_tells_how_its_orders_are_heard(state, english, korean):
+    known = {"up_since_ms": None, "alive_age_ms": 310.0, "told_age_ms": None, "errors": 0, "ping_rtt_ms": None}
+    found = {**known, "state": state, "reconnects": 6, "told": 17, "reason": ""}
+    told = health(order_stream=found)
+    for reader, line in ((EN, english), (KO, korean)):
+        assert sum(row.startswith(line) for row in plain(venues.one(reader, told, WALL_MS).text).splitlines()) == 1
+    assert "rivate order stream" not in venues.one(EN, health(), WALL_MS).text
+
+
 def test_the_panel_lists_everything_of_both_owners():
     threshold = m.Threshold.model_validate(
         {"id": "t1", "figure": "funding", "side": "below", "level": "-0.5", "venue": "okx_swap"}

@@ -6,7 +6,15 @@ from functools import cached_property
 
 from engine.domain import event as ev
 from engine.domain.alerting import AlertSettings, AlertsPreview, AlertsView
-from engine.domain.board import ClockView, ConnectionView, FundingBoard, PremiumBoard, VenueHealth, Wires
+from engine.domain.board import (
+    ClockView,
+    ConnectionView,
+    FundingBoard,
+    OrderStreamView,
+    PremiumBoard,
+    VenueHealth,
+    Wires,
+)
 from engine.domain.command import (
     CloseHedge,
     ClosePosition,
@@ -95,6 +103,19 @@ WIRES = Wires(
     connections={"upbit": (line("upbit#1"), line("upbit#2", frames_per_s=20.0, latency_p99_ms=90.0))},
     clocks={"upbit": ClockView(offset_ms=-3.5, uncertainty_ms=1.5)},
     rates={"upbit": {"market": 0.42}},
+    order_streams={
+        "upbit": OrderStreamView(
+            state="up",
+            up_since_ms=1_790_000_000_000,
+            alive_age_ms=310.0,
+            told_age_ms=None,
+            reconnects=6,
+            told=17,
+            errors=0,
+            ping_rtt_ms=None,
+            reason="",
+        )
+    },
 )
 
 

@@ -12,7 +12,8 @@ from tests.control.conftest import OWNER, STRANGER, TRADER, VIEWER
 MIRRORS = [
     *((getattr(board, name), getattr(boards, name)) for name in (
         "InputView ExecutableView PremiumView TurnView TetherView LeftOut PremiumBoard FundingView EdgeView"
-        " IntervalChange LoanView LockView WarningView FundingBoard ConnectionView RateUse FeeView VenueHealth"
+        " IntervalChange LoanView LockView WarningView FundingBoard ConnectionView OrderStreamView RateUse FeeView"
+        " VenueHealth"
     ).split()),
     *((getattr(alerting, name), getattr(boards, name)) for name in (
         "Threshold Quiet Silence AlertSettings AlertsView Reading AlertsPreview"
@@ -63,8 +64,10 @@ async def test_a_venue_says_how_its_wires_are(door):
     assert [(use.name, use.used) for use in upbit.rate_use] == [("market", 0.42)]
     assert [line.name for line in upbit.connections] == ["upbit#1", "upbit#2"]
     assert (upbit.rules.markets, upbit.rules.taker_bps) == (2, 5.0)
+    told = upbit.order_stream
+    assert told and (told.state, told.told, told.reconnects, told.alive_age_ms) == ("up", 17, 6, 310.0)
     okx = next(v for v in await door.reads(VIEWER).venues() if v.venue == "okx")
-    assert (okx.frames_per_s, okx.clock_offset_ms, okx.connections) == (None, None, ())
+    assert (okx.frames_per_s, okx.clock_offset_ms, okx.connections, okx.order_stream) == (None, None, (), None)
 
 
 WISH = m.Threshold.model_validate({"id": "t1", "figure": "k_usdt", "side": "above", "level": "0.01"})

@@ -37,6 +37,8 @@ async def test_the_running_desk_in_a_table_and_as_json(tmp_path, monkeypatch):
         for part in ("ready", "2/2", "140.5", "12.0", "90.0", "9.5", "−3.5 ±1.5", "42%", "5/5"):
             assert part in upbit, part
         assert "upbit#2" in shown and "running" in shown
+        [orders] = (row.split() for row in shown.splitlines() if "17 told" in row)
+        assert orders[:5] == ["orders", "up", "17", "told", "310"]
         code, text, _ = await premia(tmp_path, "--json")
         assert code == 0
         body = json.loads(text)
