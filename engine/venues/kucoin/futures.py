@@ -174,6 +174,7 @@ class KucoinFuturesOrders:
 
     async def warm(self) -> None:
         """Connect, learn the venue's clock and prove the key before the first order. Raises VenueRefused."""
+        await self.server_time_ms()  # pays for the connection, so that the second reading is a sharp one
         await self.server_time_ms()
         await self.balances()
 
