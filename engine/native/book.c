@@ -154,25 +154,14 @@ static int change_sides(Book *book, Levels *changed[2])
     return bid != book->best[BID] || ask != book->best[ASK] ? show_top(book, bid, ask) : 0;
 }
 
-/* Whether these are the arguments of an update, times as far as 63 bits go; else an exception says why not. */
-static int is_update(PyObject *const *args, Py_ssize_t count)
-{
-    int overflow = 0, more = 0;
-    if (count != 4 || !PyLong_Check(args[2]) || !PyLong_Check(args[3])) {
-        PyErr_SetString(PyExc_TypeError, "bids, asks, seen_ns and venue_ts_ms are wanted");
-        return 0;
-    }
-    PyLong_AsLongLongAndOverflow(args[2], &overflow);
-    PyLong_AsLongLongAndOverflow(args[3], &more);
-    if (overflow || more)
-        PyErr_SetString(PyExc_OverflowError, "no time of ours");
-    return !overflow && !more;
-}
-
 /* Bids and asks as new references; -1 with an exception. */
 static int read_sides(PyObject *const *args, Py_ssize_t count, Levels *sides[2])
 {
-    if (!is_update(args, count) || (sides[BID] = levels_from(args[0])) == NULL)
+    if (count != 4 || !PyLong_Check(args[2]) || !PyLong_Check(args[3])) {
+        PyErr_SetString(PyExc_TypeError, "bids, asks, seen_ns and venue_ts_ms are wanted");
+        return -1;
+    }
+    if ((sides[BID] = levels_from(args[0])) == NULL)
         return -1;
     if ((sides[ASK] = levels_from(args[1])) == NULL) {
         Py_DECREF(sides[BID]);

@@ -12,7 +12,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 # No fused multiply-add: both builds must walk a book to the same last bit.
-_FLAGS = ("-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-ffp-contract=off", "-fwrapv", "-Wall", "-Wextra")
+_FLAGS = ("-O3", "-fno-plt", "-fPIC", "-shared", "-fvisibility=hidden", "-ffp-contract=off", "-fwrapv", "-Wall", "-Wextra")
 _QUIET = ("-Wno-unused-parameter", "-Wno-missing-field-initializers")
 
 

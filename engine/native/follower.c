@@ -92,11 +92,12 @@ static int try_track(Follower *follower, Track *track, PyObject *data, PyObject 
 {
     const char *text = PyBytes_AS_STRING(data);
     Py_ssize_t length = PyBytes_GET_SIZE(data), head = PyBytes_GET_SIZE(track->begins);
-    Change change = {.exact = track->exact};
+    Change change;
+    change.exact = track->exact;
     PyObject *symbol, *guard;
     if (length < head || memcmp(text, PyBytes_AS_STRING(track->begins), (size_t)head) != 0)
         return 0;
-    if (!read_change(text, length, track->members, &change) || (track->is_priced && !is_priced(&change)))
+    if (!read_change(text, length, track->members, &track->habit, &change) || (track->is_priced && !is_priced(&change)))
         return PyErr_Occurred() ? -1 : 0;
     int follows = track_follows(track, &change, &symbol, &guard);
     if (follows <= 0)
@@ -172,7 +173,7 @@ static int fields_from(Follower *follower, PyObject *fields)
             return -1;
         is_wrong = follower->fields[i].type != follower->fields[0].type;
     }
-    const PyTypeObject *made = follower->fields[0].type;
+    PyTypeObject *made = follower->fields[0].type;
     is_wrong = is_wrong || PyType_IS_GC(made) || made->tp_itemsize != 0 ||
                made->tp_basicsize != (Py_ssize_t)(sizeof(PyObject) + FIELDS * sizeof(PyObject *));
     if (is_wrong)

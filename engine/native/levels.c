@@ -4,7 +4,14 @@
 
 Levels *levels_new(const Level *rows, Py_ssize_t count)
 {
+    static Levels *none; /* one for all: nearly half of all changes touch one side only */
+    if (count == 0 && none != NULL) {
+        Py_INCREF(none);
+        return none;
+    }
     Levels *made = PyObject_NewVar(Levels, &Levels_Type, count);
+    if (made != NULL && count == 0)
+        Py_INCREF(none = made);
     if (made != NULL && count > 0)
         memcpy(made->rows, rows, (size_t)count * sizeof(Level));
     return made;

@@ -1,5 +1,4 @@
 #include "parts.h"
-#include <string.h>
 
 void members_free(Members *members)
 {
@@ -11,16 +10,6 @@ void members_free(Members *members)
         members_free(members->parts[i].members);
     }
     PyMem_Free(members);
-}
-
-static void set_head(Part *part)
-{
-    unsigned char mask[HEAD] = {0}, head[HEAD] = {0};
-    Py_ssize_t length = PyBytes_GET_SIZE(part->name), most = length < HEAD ? length : HEAD;
-    memcpy(head, PyBytes_AS_STRING(part->name), (size_t)most);
-    memset(mask, 0xff, (size_t)most);
-    memcpy(&part->head, head, HEAD);
-    memcpy(&part->mask, mask, HEAD);
 }
 
 /* -1 with an exception; what was made until then is the part's. */
@@ -44,7 +33,6 @@ static int part_from(Part *part, PyObject *row, int *is_wanted)
         PyErr_SetString(PyExc_ValueError, "no part of a frame");
         return -1;
     }
-    set_head(part);
     return 0;
 }
 
@@ -61,7 +49,6 @@ Members *members_from(PyObject *table)
     for (int i = 0; i < count; i++) {
         int is_wanted = 0;
         members->count = i + 1;
-        members->after[i] = i;
         if (part_from(&members->parts[i], PyTuple_GET_ITEM(table, i), &is_wanted) < 0) {
             members_free(members);
             return NULL;

@@ -3,17 +3,14 @@
 #define PREMIA_PARTS_H
 
 #include "native.h"
-#include <stdint.h>
 
 /* As engine/venues/followed.py numbers them. Those up to TIME are whole numbers of a frame, in quotes or not. */
 enum { FIRST, LAST, PREVIOUS, SENT, TIME, WHOLE, SYMBOL, TOPIC, BIDS, ASKS, ANY, NEVER, SAME, HOLDS, MEMBERS, ONLY };
-enum { NUMBERS = TIME + 1, MOST_PARTS = 12, HEAD = 8 };
+enum { NUMBERS = TIME + 1, MOST_PARTS = 12 };
 
 typedef struct Members Members;
 typedef struct {
     PyObject *name;    /* bytes: the key as it stands in a frame, `"ts":` */
-    uint64_t head;     /* its first eight bytes, and which of them count: most keys are no longer */
-    uint64_t mask;
     int role;
     PyObject *text;    /* bytes of SAME (the value as it stands, with its quotes) and HOLDS (a part of a text) */
     Members *members;  /* of MEMBERS, and of the object that ONLY has alone in its list */
@@ -22,7 +19,6 @@ typedef struct {
 struct Members {
     int count;
     unsigned wanted;               /* bits of those that must be there */
-    int after[MOST_PARTS + 1];     /* [i + 1]: what came after part i last time; [0]: what came first */
     Part parts[MOST_PARTS];
 };
 

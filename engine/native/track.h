@@ -26,6 +26,7 @@ typedef struct {
     PyObject *begins; /* bytes */
     PyObject *stem;   /* bytes before the symbol, which a point ends; NULL: the text is the symbol */
     Members *members;
+    Habit habit;
     PyObject *chains; /* dict: symbol -> chain */
     PyObject *venue;
     Slot guard;       /* of a chain; its value None: the book is not live */

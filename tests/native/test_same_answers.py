@@ -124,9 +124,9 @@ def test_what_are_no_levels_changes_nothing(bad):
         for sides in wrong:
             with pytest.raises((TypeError, ValueError)):
                 take(*sides, 2, 2)
-    lacking: list[tuple[Any, ...]] = [(), ([], []), ([], [], "x", 1), ([], [], 1, 2**80)]
+    lacking: list[tuple[Any, ...]] = [(), ([], []), ([], [], "x", 1), ([], [], 1, 2.5), ([], [], 1, None)]
     for arguments in lacking:
-        with pytest.raises((TypeError, OverflowError)):
+        with pytest.raises(TypeError):
             book.change(*arguments)
     assert seen(book) == before
 
