@@ -50,6 +50,7 @@ def core_config(config: Config) -> CoreConfig:
         opportunity_ttl_ms=execution.opportunity_ttl_ms,
         reconcile_every_ms=execution.reconcile_every_s * 1_000,
         auto_cooldown_ms=execution.auto_cooldown_ms,
+        best_pair_first=execution.best_pair_first,
         breaker_cooldown_s=config.risk.breaker_cooldown_s,
         premium_sizes_krw=tuple(float(size) for size in config.boards.premium_sizes_krw),
     )

@@ -190,6 +190,7 @@ class ExecutionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     opportunity_ttl_ms: int = 15_000  # without renewal an opportunity dies
     reconcile_every_s: int = 30
     auto_cooldown_ms: int = 5_000
+    best_pair_first: bool = True  # of several pairs that pay at one moment; False: in the order of the configuration
     hedge: dict[str, tuple[str, ...]] = {}  # coin -> venues of perpetuals that may take over what has lost its partner
 
 

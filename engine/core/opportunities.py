@@ -42,10 +42,22 @@ def evaluate(state: State, market: tuple[str, str], book: Book) -> None:
             held.calm.clear()
         else:
             held.calm.pop(base, None)
-        for intent in intents:
+        for intent in intents if len(intents) < 2 else _best_first(state, intents):
             _take(state, held, intent)
         if intents and held.mode is not Mode.AUTO:
             held.rests_until_ns[market] = state.now_ns + _REST_NS
+
+
+def _best_first(state: State, intents: list[Intent]) -> list[Intent]:
+    """Wishes for the same money and coins: the pair that brings most goes first, one with a slow venue last."""
+    if not state.config.best_pair_first:
+        return intents
+
+    def rank(intent: Intent) -> tuple[bool, float, str]:
+        is_slow = any(state.watch.latency.why_slow(leg.venue, state.now_ns) for leg in intent.legs)
+        return is_slow, -intent.profit_krw_est, intent.key
+
+    return sorted(intents, key=rank)
 
 
 def _take(state: State, held: StrategyState, intent: Intent) -> None:

@@ -62,6 +62,7 @@ class CoreConfig(Struct, frozen=True, kw_only=True):
     opportunity_ttl_ms: int
     reconcile_every_ms: int
     auto_cooldown_ms: int
+    best_pair_first: bool = True  # of several wishes at one event
     breaker_cooldown_s: int = 300
     plugged: dict[str, Strategy] = {}  # strategies that are not in our own registry
     premium_sizes_krw: tuple[float, ...] = (1e6, 1e7, 1e8)  # at which the board walks the books
