@@ -1,8 +1,10 @@
 """Binance's socket for placements: `order.place`, signed one by one. Source: binance-spot-api-docs, WebSocket API.
 
-Its answers carry what REST says in headers; here they become the REST answer again.
+Spot and futures speak it alike, at hosts and paths of their own. Its answers carry what REST says in headers; here they
+become the REST answer again.
 """
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,15 +19,29 @@ from engine.venues.settings import Key, OrderSettings
 from engine.venues.socket_line import Heard
 from engine.venues.verdict import Answer, exact_json
 
-# The order socket has a host of its own, which follows from that of the streams; anything else stands for both.
-_HOSTS = {
-    "stream.binance.com": "wss://ws-api.binance.com:443",
-    "demo-stream.binance.com": "wss://demo-ws-api.binance.com:443",
-    "stream.testnet.binance.vision": "wss://ws-api.testnet.binance.vision:443",
-}
+
+class Place(Struct, frozen=True):
+    """Where one product's orders are taken. The host follows from that of the streams; one not named is both."""
+
+    venue: str
+    path: str
+    hosts: Mapping[str, str]
+
+
+SPOT = Place(
+    "binance",
+    "/ws-api/v3",
+    {
+        "stream.binance.com": "wss://ws-api.binance.com:443",
+        "demo-stream.binance.com": "wss://demo-ws-api.binance.com:443",
+        "stream.testnet.binance.vision": "wss://ws-api.testnet.binance.vision:443",
+    },
+)
+USDM = Place("binance_usdm", "/ws-fapi/v1", {"fstream.binance.com": "wss://ws-fapi.binance.com"})
 _HEADERS = {
     ("REQUEST_WEIGHT", "MINUTE", 1): "x-mbx-used-weight-1m",
     ("ORDERS", "SECOND", 10): "x-mbx-order-count-10s",
+    ("ORDERS", "MINUTE", 1): "x-mbx-order-count-1m",
 }
 
 
@@ -58,25 +74,25 @@ class _Frame(Struct):
 _frame = msgspec.json.Decoder(_Frame)
 
 
-def socket_base(config: OrderSettings) -> str:
-    """Of the WebSocket API, which carries placements and user data."""
-    return config.order_ws_base or _HOSTS.get(urlsplit(config.ws_base).hostname or "", config.ws_base)
+def socket_base(config: OrderSettings, place: Place = SPOT) -> str:
+    """Of the WebSocket API, which carries placements; of spot its user data, too."""
+    return config.order_ws_base or place.hosts.get(urlsplit(config.ws_base).hostname or "", config.ws_base)
 
 
 class BinanceOrderDialect:
-    venue = "binance"
     path = "order"
     # The venue pings every 20 s; ours ask sooner whether it is still there.
     heartbeat = Heartbeat(every_ms=10_000, idle_ms=2_000)
 
-    def __init__(self, config: OrderSettings, credential: Key, recv_window_ms: int) -> None:
-        self._base = socket_base(config)
+    def __init__(self, config: OrderSettings, credential: Key, recv_window_ms: int, place: Place = SPOT) -> None:
+        self.venue = place.venue
+        self._url = socket_base(config, place).rstrip("/") + place.path
         self._key = credential.key
         self._sign = signer(credential.secret)
         self._recv_window_ms = recv_window_ms
 
     def url(self) -> str:
-        return f"{self._base.rstrip('/')}/ws-api/v3"
+        return self._url
 
     def login(self, wall_ms: int) -> bytes | None:
         return None
@@ -99,7 +115,7 @@ class BinanceOrderDialect:
             wire = _frame.decode(frame)
             body = exact_json(bytes(wire.result).decode()) if wire.error is None else None
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise BadFrame(f"binance order socket: {error}") from error
+            raise BadFrame(f"{self.venue} order socket: {error}") from error
         if wire.status == 0:
             return None
         headers = {

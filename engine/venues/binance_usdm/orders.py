@@ -12,12 +12,14 @@ from engine.domain.market import Balance, Instrument, MarketWarning, Product, Wa
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.domain.position import FundingPaid, Position
+from engine.venues.binance.order_socket import USDM, BinanceOrderDialect
 from engine.venues.binance_usdm import private
 from engine.venues.binance_usdm.order_stream import BinanceUsdmStream
 from engine.venues.binance_usdm.private import DIALECT, ENDED, V3, Exchange
 from engine.venues.ccxt_orders import CcxtClient, Purpose, options, plain, wall_ms
 from engine.venues.reports import acknowledged, fees_of, settled
 from engine.venues.settings import Key, OrderSettings
+from engine.venues.socket_line import SocketLine
 from engine.venues.verdict import Budgets
 
 _MAX_RECV_WINDOW_MS = 60_000
@@ -46,10 +48,10 @@ class BinanceUsdmOrders:
         settings = options(credential.key, credential.secret, config.order_timeout_ms)
         settings["options"]["recvWindow"] = recv_window_ms
         self._exchange = Exchange(settings)
-        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, DIALECT, budgets)
+        self.line = _line(config, credential, recv_window_ms) if config.order_path == "native" else None
+        self._client = CcxtClient(self.venue, self._exchange, config.rest_base, DIALECT, budgets, self.line)
         self._config = config
-        ws_base = config.order_ws_base or config.ws_base
-        self.stream = BinanceUsdmStream(ws_base, self._client) if config.order_stream else None
+        self.stream = BinanceUsdmStream(config.ws_base, self._client) if config.order_stream else None
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)
@@ -262,3 +264,8 @@ class BinanceUsdmOrders:
             as_of_ms=wall_ms(),
             product=Product.PERP,
         )
+
+
+def _line(config: OrderSettings, credential: Key, recv_window_ms: int) -> SocketLine:
+    dialect = BinanceOrderDialect(config, credential, recv_window_ms, USDM)
+    return SocketLine(dialect, config.order_timeout_ms / 1000)

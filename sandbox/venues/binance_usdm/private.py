@@ -97,10 +97,10 @@ class Private:
         text = request.rel_url.raw_query_string + (await request.text())
         credential = auth.binance(request.headers.get("X-MBX-APIKEY"), text, self.floor.keys)
         query = dict(parse_qsl(text, keep_blank_values=True))
-        self._check_age(query)
+        self.check_age(query)
         return credential.account, query
 
-    def _check_age(self, query: Query) -> None:
+    def check_age(self, query: Query) -> None:
         """Raises Denied, Malformed."""
         if not query.get("timestamp", "").isdigit():
             raise Malformed("timestamp")
@@ -113,10 +113,13 @@ class Private:
     # orders
 
     async def _place(self, request: web.Request) -> web.Response:
-        account, query = await self._whose(request)
+        return await self.placed(*await self._whose(request))
+
+    async def placed(self, account: str, query: Query) -> web.Response:
+        """Raises whatever the floor shows, Malformed, Denied."""
         if (query.get("positionSide", "BOTH") == "BOTH") is (account in self._hedged):
             raise refusal(-4061)
-        order = await self.floor.place(rows.wish(account, query), lambda: self._check_age(query))
+        order = await self.floor.place(rows.wish(account, query), lambda: self.check_age(query))
         says_result = query.get("newOrderRespType") == "RESULT"
         return _answer(rows.changed_row(order) if says_result else rows.accepted_row(order))
 

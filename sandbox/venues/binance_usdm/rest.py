@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from sandbox.venues import candles
 from sandbox.venues.auth import Denied
+from sandbox.venues.binance_usdm.order_socket import OrderSocket
 from sandbox.venues.binance_usdm.private import PLACEMENT, WEIGHTS, Private
 from sandbox.venues.binance_usdm.refusals import DENIALS, malformed_of, no_of
 from sandbox.venues.binance_usdm.socket import Streams, rows
@@ -58,6 +59,7 @@ class BinanceUsdm(Public):
         self._settled = Settlements(floor)
         self._private = Private(floor)
         self._user_data = UserData(floor, sockets)
+        self._order_socket = OrderSocket(self, self._private, sockets)
         self._order_windows = {"10S": Window(300, 10_000), "1M": Window(1_200, 60_000)}
 
     def routes(self) -> list[web.RouteDef]:
@@ -81,21 +83,27 @@ class BinanceUsdm(Public):
             web.get("/fapi/v1/fundingRate", self._funding),
             *self._private.routes(),
             *self._user_data.routes(),
+            web.get("/ws-fapi/v1", self._order_socket.serve),
         ]
 
     def is_placement(self, request: web.Request) -> bool:
         return (request.method, request.path) == PLACEMENT
 
     def admit(self, request: web.Request) -> dict[str, str]:
-        """Placements and changes count by account, everything by address."""
+        is_order = request.path == PLACEMENT[1] and request.method in ("POST", "PUT")
+        return self.count(request.remote or "", _weight(request), is_order=is_order)
+
+    def count(self, remote: str, weight: int, *, is_order: bool) -> dict[str, str]:
+        """Placements and changes count by account, everything by address; by socket as by REST. Raises Limited."""
         now_ms, headers = self.floor.clock(), {}
-        if request.path == PLACEMENT[1] and request.method in ("POST", "PUT"):
+        if is_order:
             for name, window in self._order_windows.items():
                 if not window.take("account", now_ms):
                     raise Limited(retry_after_ms=window.per_ms - now_ms % window.per_ms)
                 headers[f"X-MBX-ORDER-COUNT-{name}"] = str(window.used("account", now_ms))
-        self.take(request, _weight(request))
-        return headers | {"X-MBX-USED-WEIGHT-1M": str(self.window.used(request.remote or "", now_ms))}
+        if not self.window.take(remote, now_ms, weight):
+            raise Limited(retry_after_ms=_WINDOW_MS - now_ms % _WINDOW_MS)
+        return headers | {"X-MBX-USED-WEIGHT-1M": str(self.window.used(remote, now_ms))}
 
     def refused(self, error: Refused) -> web.Response:
         return _no(*no_of(error))

@@ -76,6 +76,7 @@ class Trader:
             "min_notional": D(0),
             "order_path": path,
             "leverage": 2 if venue in MARGINED else 0,
+            "ws_base": "ws" + world.urls[venue]["rest"].removeprefix("http"),
             "order_ws_base": "ws" + world.urls[venue]["rest"].removeprefix("http"),
         }
         self.credential = credential = Credential(key.key, key.secret, getattr(key, "passphrase", ""))

@@ -17,6 +17,7 @@ from engine.domain.market import Balance, FeeSide, Product
 from engine.domain.money import TickBand
 from engine.domain.order import Fee, OrderKind, OrderStatus, Side, TimeInForce
 from engine.domain.position import FundingPaid, Position
+from engine.venues.binance.order_socket import USDM, BinanceOrderDialect
 from engine.venues.binance_usdm import private
 from engine.venues.binance_usdm.orders import BinanceUsdmOrders
 from engine.venues.ccxt_orders import exact_json
@@ -412,6 +413,18 @@ def test_no_address_of_ccxt_survives_and_all_go_to_futures():
     assert all(address.startswith("http://127.0.0.1:9/") for address in exchange.urls["api"].values())
     for section, path in (("private", "/fapi/v1/"), ("public", "/fapi/v1/"), ("fapiPrivateV3", "/fapi/v3/")):
         assert exchange.sign("order", [section], "GET", {})["url"].startswith(f"http://127.0.0.1:9{path}order")
+
+
+def test_the_native_line_leaves_for_the_futures_own_host():
+    settings = config("https://fapi.binance.com", ws_base="wss://fstream.binance.com", order_path="native")
+    orders = BinanceUsdmOrders(settings, CREDENTIAL, Budgets(Open(), Open()))
+    dialect = BinanceOrderDialect(settings, CREDENTIAL, 400, USDM)
+    assert orders.line is not None and dialect.url() == "wss://ws-fapi.binance.com/ws-fapi/v1"
+    wire = json.loads(dialect.write("7", {"symbol": "BTCUSDT", "reduceOnly": "true"}, 1_700_000_000_000))
+    fields = wire["params"]
+    signed = "apiKey=the-key&recvWindow=400&reduceOnly=true&symbol=BTCUSDT&timestamp=1700000000000"
+    assert fields.pop("signature") == hmac.new(b"the-secret", signed.encode(), hashlib.sha256).hexdigest()
+    assert (wire["id"], wire["method"], fields["reduceOnly"]) == ("7", "order.place", "true")
 
 
 READ = {  # what others recorded or quote from the venue's pages, and what we read it as

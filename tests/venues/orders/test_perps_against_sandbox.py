@@ -27,7 +27,7 @@ HOUSES = {
     "bitget_futures": "bitget",
 }
 EXPIRING = ("binance_usdm", "bybit_linear", "gate_futures", "okx_swap")
-NATIVE = ("bybit_linear", "okx_swap")
+NATIVE = ("binance_usdm", "bybit_linear", "okx_swap")
 NEAR, FAR = D("0.02"), D("-0.05")
 USDT = "USDT"
 

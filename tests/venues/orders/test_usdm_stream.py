@@ -78,7 +78,7 @@ async def test_a_key_that_is_named_in_time_lives_on():
     ahead_ms = [0]
     async with listening(lambda: time.time_ns() // 1_000_000 + ahead_ms[0]) as ear:
         kept = build_orders("binance_usdm", ear.trader.settings, ear.trader.credential)
-        kept.stream = BinanceUsdmStream(ear.trader.settings.order_ws_base, kept._client, keep_s=0.05)
+        kept.stream = BinanceUsdmStream(ear.trader.settings.ws_base, kept._client, keep_s=0.05)
         other = await Listener(ear.trader, kept).up()
         user_data = ear.trader.world._dialects["binance_usdm"]._user_data
         [key] = user_data._keys.values()
