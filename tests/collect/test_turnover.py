@@ -1,4 +1,4 @@
-"""The hours of a VWAP: out of what is collected, else asked of the venue, else refused with the reason."""
+"""The hours of a VWAP: out of what is collected, else refused with the reason. From a venue: tests/watchdog."""
 
 import asyncio
 import time
@@ -86,13 +86,6 @@ async def asked(tmp_path: Path, rest: str, base: str = "BTC", symbol: str = "KRW
                 break
     assert refused is not None
     raise refused
-
-
-@pytest.mark.timeout(120)
-async def test_a_venue_is_asked_for_its_own_candles(tmp_path):
-    async with World(WorldConfig(seed=7, episodes=False, houses=("upbit",))) as world:
-        curve = await asked(tmp_path, world.urls["upbit"]["rest"])
-    assert len(curve) == 24 and min(curve) >= 0 and sum(curve) > 0
 
 
 @pytest.mark.timeout(120)

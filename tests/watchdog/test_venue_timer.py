@@ -39,12 +39,26 @@ async def rest_an_order(stage: Stage, door: Door) -> Order:
     return placed
 
 
-async def timer_of_gate(door: Door) -> dict[str, Any]:
-    found = next(venue for venue in await door.get("/v1/venues") if venue["venue"] == "gate")
-    return dict(found["countdown"])
+async def gate(door: Door) -> dict[str, Any]:
+    return dict(next(venue for venue in await door.get("/v1/venues") if venue["venue"] == "gate"))
 
 
-@pytest.mark.timeout(240)
+async def vwap_is_planned(door: Door) -> None:
+    """The door finds the hours of the day itself: they are read from the venue while it is asked again."""
+    wish = {"template": "vwap", "side": "buy", "base": "ETH", "qty": "0.05", "venue": "upbit", "over_ms": 3_600_000}
+    body = {"order": wish, "user_id": OWNER.id, "chat_id": OWNER.id}
+    rules: list[str] = []
+
+    async def is_planned() -> bool:
+        drawn = await door.post("/v1/parents/preview", f"vwap-{len(rules)}", body)
+        rules.append(drawn["rule"])
+        return bool(drawn.get("ok"))
+
+    await until(is_planned, 90)
+    assert set(rules) <= {"", "curve_pending"}, rules
+
+
+@pytest.mark.timeout(300)
 async def test_a_hung_engine_is_struck_and_a_clean_stop_is_not(tmp_path: Path) -> None:
     world = WorldConfig(seed=11, episodes=False, houses=("upbit", "gate"))
     config = StageConfig(world=world, run_dir=tmp_path, overlay=DESK, traded=("upbit", "gate"))
@@ -55,13 +69,16 @@ async def test_a_hung_engine_is_struck_and_a_clean_stop_is_not(tmp_path: Path) -
         placed = await rest_an_order(stage, door)
 
         async def is_armed() -> bool:
-            return bool((await timer_of_gate(door))["armed_s"] == 6)
+            return bool((await gate(door))["countdown"]["armed_s"] == 6)
 
         await until(is_armed, 30)
         loop = asyncio.get_running_loop()
         begun = loop.time()
         await until(lambda: loop.time() - begun > 8, 30)
         assert placed.state is State.OPEN, "a living engine renews it: eight seconds are longer than six"
+        told = {(pace["stage"], pace["path"]) for pace in (await gate(door))["paces"]}
+        assert {("decision_wire", "ccxt"), ("wire_ack", "ccxt")} <= told
+        await vwap_is_planned(door)
 
         os.kill(stage.engine.pid, signal.SIGSTOP)
         await until(lambda: placed.state is State.CANCELLED, 60)
@@ -70,7 +87,7 @@ async def test_a_hung_engine_is_struck_and_a_clean_stop_is_not(tmp_path: Path) -
         await door.until("/v1/parents", lambda orders: orders[0]["state"] == "done", 60, "end of the order")
 
         async def is_disarmed() -> bool:
-            return bool((await timer_of_gate(door))["armed_s"] == 0)
+            return bool((await gate(door))["countdown"]["armed_s"] == 0)
 
         await until(is_disarmed, 60)
         await stage.engine.stop()
