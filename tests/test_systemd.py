@@ -13,6 +13,7 @@ import yaml
 
 from bot import config as bot_config
 from engine import config as engine_config
+from engine.venues.settings import NEEDS_PASSPHRASE
 
 REPOSITORY = Path(__file__).parent.parent
 UNITS = ("premia-engine.service", "premia-bot.service", "premia-watchdog.service")
@@ -123,8 +124,10 @@ def test_every_secret_is_named_in_the_example():
     engine, bot, _ = (credentials(unit) for unit in UNITS)
     assert named == engine | bot
     venues = yaml.safe_load((REPOSITORY / "configs" / "venues.yaml").read_text())["venues"]
-    traded = [name for name, venue in venues.items() if venue.get("trade", True)]  # a watched venue has no key
-    assert {f"{venue.upper()}_API_{part}" for venue in traded for part in ("KEY", "SECRET")} <= named
+    tradable = [name for name, venue in venues.items() if venue.get("kind", "native") == "native"]
+    keys = {f"{venue.upper()}_API_{part}" for venue in tradable for part in ("KEY", "SECRET")}
+    phrases = {f"{venue.upper()}_API_PASSPHRASE" for venue in NEEDS_PASSPHRASE}
+    assert {name for name in named if "_API_" in name} == keys | phrases
 
 
 def test_both_daemons_meet_at_one_socket(tmp_path):
