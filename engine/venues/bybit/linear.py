@@ -17,8 +17,10 @@ from engine.domain.order import Abilities, OrderKind, OrderRequest
 from engine.domain.position import FundingPaid, Position
 from engine.venues.bybit import standing
 from engine.venues.bybit.account import BybitAccount, bps
+from engine.venues.bybit.order_stream import BybitStreamDialect
 from engine.venues.bybit.private import Coin, Page, Prices, Rate, Result
 from engine.venues.ccxt_orders import Purpose, plain, wall_ms
+from engine.venues.order_stream import StreamLine
 from engine.venues.reports import number
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets
@@ -79,6 +81,8 @@ class BybitLinearOrders(BybitAccount):
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         super().__init__("bybit_linear", "linear", _SETTLE, config, credential, budgets)
         self._config = config
+        stream = BybitStreamDialect(config, credential, self.now_ms, self.venue, self.category, _SETTLE)
+        self.stream = StreamLine(stream) if config.order_stream else None
 
     def wire(self, order: OrderRequest) -> dict[str, Any]:
         params = super().wire(order) | {"positionIdx": 0}

@@ -1,4 +1,4 @@
-"""Bybit's private topics `order` and `execution`, spot. Source: Bybit V5 API, Websocket Private.
+"""Bybit's private topics `order` and `execution` of one category. Source: Bybit V5 API, Websocket Private.
 
 The order says how much has been filled, executions say for what fee; whichever comes last makes the report whole.
 """
@@ -54,7 +54,7 @@ class _Fill(Struct):
     execQty: Decimal
     execValue: Decimal
     execFee: Decimal
-    feeCurrency: str
+    feeCurrency: str = ""  # of spot; contracts name none
     execType: str = ""
     category: str = ""
 
@@ -73,11 +73,22 @@ _fills = msgspec.json.Decoder(list[_Fill], strict=False)
 
 
 class BybitStreamDialect:
-    venue = "bybit"
     heartbeat = Heartbeat(every_ms=10_000, idle_ms=2_000, text=b'{"op":"ping"}', pong=b'"pong"')
     acknowledges = True
 
-    def __init__(self, config: OrderSettings, credential: Key, stamp_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        config: OrderSettings,
+        credential: Key,
+        stamp_ms: Callable[[], int],
+        venue: str = "bybit",
+        category: str = "spot",
+        fee_asset: str = "",
+    ) -> None:
+        """`fee_asset` pays where an execution names no currency."""
+        self.venue = venue
+        self._categories = ("", category)
+        self._fee_asset = fee_asset
         self._base = config.order_ws_base or config.ws_base
         self._key = credential.key
         self._secret = credential.secret.encode()
@@ -106,19 +117,22 @@ class BybitStreamDialect:
             if wire.op == "subscribe":
                 return (Ready(),)
             if wire.topic == "order":
-                rows = [row for row in _orders.decode(wire.data) if row.category in ("", "spot")]
+                rows = [row for row in _orders.decode(wire.data) if row.category in self._categories]
                 return [self._told(self._remember(row)) for row in rows]
             if wire.topic == "execution":
                 return self._executed(_fills.decode(wire.data))
             return ()
         except (msgspec.MsgspecError, ValueError, InvalidOperation, RecursionError) as error:
-            raise BadFrame(f"bybit order stream: {error}") from error
+            raise BadFrame(f"{self.venue} order stream: {error}") from error
 
     def _executed(self, rows: Sequence[_Fill]) -> list[Said]:
-        """What they complete; an order that was not told of yet waits for its own frame."""
+        """What they complete; an order that was not told of yet waits for its own frame. Raises ValueError."""
         for row in rows:
-            if row.category in ("", "spot") and row.execType in ("", "Trade"):
-                self._sums.add(row.orderId, row.execId, row.execQty, row.execValue, row.feeCurrency, row.execFee)
+            if row.category in self._categories and row.execType in ("", "Trade"):
+                asset = row.feeCurrency or self._fee_asset
+                if not asset:
+                    raise ValueError(f"execution {row.execId} names no fee currency")
+                self._sums.add(row.orderId, row.execId, row.execQty, row.execValue, asset, row.execFee)
         touched = dict.fromkeys(row.orderId for row in rows)
         told = [self._told(self._last[order_id]) for order_id in touched if order_id in self._last]
         return [each for each in told if each.is_whole]

@@ -57,7 +57,7 @@ class Bybit(Public):
         desks = {name: Desk(each.floor, name, self._yes, self._no) for name, each in self._products.items()}
         self._private = Private(desks, Positions(self._yes, self._no), self._yes)
         self._order_socket = OrderSocket(self, self._private, sockets)
-        self._order_stream = OrderStream(spots, sockets)
+        self._order_stream = OrderStream({"spot": spots, "linear": linear}, sockets)
 
     def routes(self) -> list[web.RouteDef]:
         return [
