@@ -32,6 +32,7 @@ _SHOWN = re.compile(r"(?:show|노출)=(\d{1,12}(?:\.\d{1,12})?)")
 _PRICE = re.compile(r"@?(\d{1,3}(?:,\d{3})+(?:\.\d{1,12})?|\d{1,15}(?:\.\d{1,12})?)")
 _VENUE = re.compile(r"[a-z][a-z0-9_]{1,30}")
 _FOLLOWS = frozenset({"follow", "추적"})
+_REDUCES = frozenset({"reduce", "축소"})
 _COIN = re.compile(r"[A-Z0-9]{1,15}")
 
 
@@ -44,7 +45,10 @@ class NotUnderstood(Exception):
 
 
 def parse(text: str) -> OrderBody:
-    """side coin size [venue] template [price] [time] [x parts] [band bp] [show=size] [follow]. Raises NotUnderstood."""
+    """side coin size [venue] template [price] [time] [x parts] [band bp] [show=size] [follow] [reduce].
+
+    Raises NotUnderstood.
+    """
     words = text.split()
     if len(words) < 4:
         raise NotUnderstood("")
@@ -91,6 +95,8 @@ def _take(values: dict[str, object], word: str) -> None:
         name, value = "stop" if is_stop else "price", _number(found[1])  # type: ignore[assignment]
     elif word.lower() in _FOLLOWS:
         name, value = "follow", True
+    elif word.lower() in _REDUCES:
+        name, value = "reduce_only", True
     else:
         raise NotUnderstood(word)
     if name in values:

@@ -22,6 +22,8 @@ WORDS: list[tuple[str, dict[str, Any]]] = [
     ("매도 BTC 1 빗썸 빙산 141,000,000 노출=0.05", {"venue": "bithumb", "price": D(141_000_000), "shown": D("0.05")}),
     ("매도 BTC 1 빗썸 단계 4개", {"template": "buckets", "parts": 4}),
     ("buy BTC 0.1 okx ladder 141,000,000 follow", {"price": D(141_000_000), "follow": True}),
+    ("sell BTC 0.1 binance_usdm market reduce", {"venue": "binance_usdm", "template": "sweep", "reduce_only": True}),
+    ("매수 BTC 0.1 binance_usdm 시장가 축소", {"side": "buy", "reduce_only": True}),
     ("매수 BTC 0.1 업비트 빙산 추적", {"template": "iceberg", "follow": True}),
 ]
 

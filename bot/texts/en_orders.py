@@ -45,7 +45,7 @@ TEXTS: dict[str, str] = {
     "own.not_yours": "Only traders and owners give orders.",
     "own.not_understood": "⛔ <code>{word}</code> was not understood. Nothing was sent.",
     "own.incomplete": "⛔ Something is missing in the order. Nothing was sent.",
-    "own.help": "For example: <code>/order buy BTC 0.5 upbit twap 10m</code>\n<code>/order sell BTC 0.1 best market 30bp</code>\n<code>/order sell BTC 0.1 upbit stop 139,000,000</code>\nHow: market · ioc · fok · limit · ladder · twap · vwap · iceberg · buckets · stop. More: a price, 10m, x5, 30bp, show=0.01 · follow (what rests moves with the touch)",
+    "own.help": "For example: <code>/order buy BTC 0.5 upbit twap 10m</code>\n<code>/order sell BTC 0.1 best market 30bp</code>\n<code>/order sell BTC 0.1 upbit stop 139,000,000</code>\nHow: market · ioc · fok · limit · ladder · twap · vwap · iceberg · buckets · stop. More: a price, 10m, x5, 30bp, show=0.01 · follow (what rests moves with the touch) · reduce (perpetuals: only makes a position smaller)",
     "button.order_buy": "Buy now",
     "button.order_sell": "Sell now",
     "button.order_pause": "⏸ Hold",

@@ -16,6 +16,8 @@ TEXTS: dict[str, str] = {
     "perps.ask_hedge": "Close the hedge of trade <code>{id}</code> together with what it stands against? Both are sent at once at the price of now, the perpetual reduce-only.",
     "perps.ask_position": "Close <b>{venue} {symbol}</b> ({qty}) at the price of now, reduce-only?",
     "perps.closing": "🛡 Being closed: {text}. The result comes as a receipt; /positions shows what is left.",
+    "own.reduces": "Reduce-only: it can only make a position smaller",
+    "own.margin": "A perpetual: about {krw} of margin is kept aside",
     "button.close_hedge": "🛡 Close hedge {symbol}…",
     "button.close_position": "✖ Close {symbol}…",
     "button.close_now": "✅ Close now",

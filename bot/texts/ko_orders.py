@@ -45,7 +45,7 @@ TEXTS: dict[str, str] = {
     "own.not_yours": "주문은 트레이더 이상만 낼 수 있습니다.",
     "own.not_understood": "⛔ <code>{word}</code> 을(를) 이해하지 못했습니다. 아무것도 나가지 않았습니다.",
     "own.incomplete": "⛔ 주문에 빠진 것이 있습니다. 아무것도 나가지 않았습니다.",
-    "own.help": "예: <code>/order 매수 BTC 0.5 업비트 분할 10분</code>\n<code>/order 매도 BTC 0.1 최적 시장가 30bp</code>\n<code>/order 매도 BTC 0.1 업비트 손절 139,000,000</code>\n방법: 시장가 · 즉시 · 전량 · 지정가 · 사다리 · 분할 · 거래량 · 빙산 · 단계 · 손절. 더하기: 가격, 10분, 5개, 30bp, 노출=0.01 · 추적(호가를 따라 이동)",
+    "own.help": "예: <code>/order 매수 BTC 0.5 업비트 분할 10분</code>\n<code>/order 매도 BTC 0.1 최적 시장가 30bp</code>\n<code>/order 매도 BTC 0.1 업비트 손절 139,000,000</code>\n방법: 시장가 · 즉시 · 전량 · 지정가 · 사다리 · 분할 · 거래량 · 빙산 · 단계 · 손절. 더하기: 가격, 10분, 5개, 30bp, 노출=0.01 · 추적(호가를 따라 이동) · 축소(선물: 포지션 축소 전용)",
     "button.order_buy": "매수 시작",
     "button.order_sell": "매도 시작",
     "button.order_pause": "⏸ 멈춤",

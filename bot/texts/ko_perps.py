@@ -16,6 +16,8 @@ TEXTS: dict[str, str] = {
     "perps.ask_hedge": "거래 <code>{id}</code> 의 헤지를 반대편 물량과 함께 정리할까요? 두 주문을 지금 가격으로 동시에 보내며 선물은 포지션 축소 주문입니다.",
     "perps.ask_position": "<b>{venue} {symbol}</b> ({qty}) 을 지금 가격의 포지션 축소 주문으로 정리할까요?",
     "perps.closing": "🛡 정리 중: {text}. 결과는 체결 내역으로 오고, 남은 것은 /positions 에서 볼 수 있습니다.",
+    "own.reduces": "포지션 축소 전용: 포지션을 줄이기만 합니다",
+    "own.margin": "무기한 선물: 증거금 약 {krw} 이(가) 묶입니다",
     "button.close_hedge": "🛡 {symbol} 헤지 정리…",
     "button.close_position": "✖ {symbol} 정리…",
     "button.close_now": "✅ 지금 정리",

@@ -88,6 +88,10 @@ def _what(reader: Reader, view: ParentView) -> list[str]:
     if view.stop is not None:
         lines.append(reader.say("own.stop", stop=money.price(view.stop, view.quote)))
     lines.append(reader.say(f"own.limit_{view.side}", limit=money.price(view.limit, view.quote)))
+    if view.reduces:
+        lines.append(reader.say("own.reduces"))
+    if view.margin_krw:
+        lines.append(reader.say("own.margin", krw=money.won(view.margin_krw)))
     if view.follows:
         lines.append(reader.say("own.follows"))
     if view.over_ms:

@@ -23,6 +23,7 @@ class OrderBody(Message):
     band_bps: Decimal = Field(default=Decimal(30), ge=0, le=200)
     over_ms: int = Field(default=0, ge=0, le=86_400_000)
     parts: int = Field(default=0, ge=0, le=200)
+    reduce_only: bool = False  # of a perpetual
     follow: bool = False  # what rests moves with the touch
     shown: Decimal = Field(default=Decimal(0), ge=0)
     curve: tuple[float, ...] = Field(default=(), max_length=24)  # of a vwap: turnover by hour of the day, UTC

@@ -173,6 +173,8 @@ class ParentView(Message):
     opened_ms: int
     updated_ms: int
     follows: bool = False
+    reduces: bool = False
+    margin_krw: Decimal = Decimal(0)
 
 
 class ParentQuote(Message):

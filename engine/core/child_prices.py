@@ -54,6 +54,7 @@ def price_child(
         fee_bps=fee_bps,
         quote_krw=rate,
         stop_price=piece.stop_price,
+        product=rules.product,
     )
 
 

@@ -55,7 +55,10 @@ def size_cap(state: State, intent: Intent) -> Decimal | NotExecutable:
             worst = max(worst, exact(leg.vwap_est) * rate)
             coin = rules.base
     venues = tuple(leg.venue for leg in intent.legs)
-    cap = ceiling(state.config.limits, held(state, coin), venues, state.usd_krw, state.btc_krw)
+    at = held(state, coin)
+    if "closes" in intent.flags:
+        at, venues = Held(), ()  # what only closes positions may be as large as they are
+    cap = ceiling(state.config.limits, at, venues, state.usd_krw, state.btc_krw)
     if not worst or cap.krw <= 0:
         why = "a rate for the limits is missing" if cap.rule == "no_rate" else "no room is left under this limit"
         return NotExecutable(rule=cap.rule, text=f"{coin}: {why}", numbers={"room_krw": f"{cap.krw:.0f}"})

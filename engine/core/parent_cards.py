@@ -64,6 +64,7 @@ def view(state: State, parent: Parent) -> ParentView:
         opened_ms=plan.created_ms,
         updated_ms=parent.updated_ms,
         follows=plan.ask.follow,
+        reduces=plan.ask.reduce_only,
     )
 
 
@@ -73,7 +74,16 @@ def draft(state: State, plan: ParentPlan, venue: str, route: tuple[str, ...]) ->
     gross, fee = _expected(state, plan, venue)
     shown = view(state, parent)
     total = gross + fee if plan.ask.side is Side.BUY else gross - fee
-    return structs.replace(shown, state="draft", cost_krw=total, fee_krw=fee)
+    margin_krw = margin(state, plan) * plan.quote_krw
+    return structs.replace(shown, state="draft", cost_krw=total, fee_krw=fee, margin_krw=margin_krw)
+
+
+def margin(state: State, plan: ParentPlan) -> Decimal:
+    """Quote that a perpetual's account keeps aside for all of it at its limit; 0 of coins and of what only reduces."""
+    at = state.venues.get(plan.venue)
+    if at is None or not at.settings.leverage or plan.ask.reduce_only:
+        return ZERO
+    return sum((piece.qty for piece in plan.slices), ZERO) * plan.limit / at.settings.leverage
 
 
 def _expected(state: State, plan: ParentPlan, venue: str) -> tuple[Decimal, Decimal]:

@@ -10,7 +10,7 @@ from engine.core.state import ParentDraft, State, encode
 from engine.domain import command as ask
 from engine.domain.effect import Reply, Severity
 from engine.domain.event import Commanded
-from engine.domain.market import Instrument
+from engine.domain.market import Instrument, Product
 from engine.domain.money import BPS, NS_PER_MS, NS_PER_S, exact
 from engine.domain.order import Side
 from engine.domain.parent import BEST, Ask, ParentPlan, ParentState, Template
@@ -21,7 +21,7 @@ from engine.execution.router import Route
 from engine.execution.templates.registry import ROUTED, limit_for
 from engine.execution.templates.registry import plan as slices_of
 from engine.execution.templates.split import Touch
-from engine.risk.limits import ceiling
+from engine.risk.limits import Held, ceiling
 
 _KEEP_DRAFTS = 200
 
@@ -133,6 +133,7 @@ def _market(state: State, wish: Ask) -> tuple[Instrument, tuple[str, ...]] | Not
     found = routing.markets_of(state, wish.base)
     if wish.venue != BEST:
         here = [rules for rules in found if rules.venue == wish.venue]
+        here = here or routing.perps_of(state, wish.base, wish.venue)
         if here:
             return here[0], ()
         text = f"{wish.venue} has no market for {wish.base} that we trade"
@@ -179,8 +180,12 @@ def _impossible(state: State, plan: ParentPlan, rules: Instrument) -> NotExecuta
     if refused is not None or plan.venue == BEST:
         return refused
     total = sum((piece.qty for piece in plan.slices), Decimal(0))
+    if plan.ask.reduce_only:
+        return _nothing_to_reduce(state, plan, rules, total)
     pays, needed = rules.base, total
-    if plan.ask.side is Side.BUY:
+    if rules.product is Product.PERP:
+        pays, needed = rules.quote, parent_cards.margin(state, plan)
+    elif plan.ask.side is Side.BUY:
         pays, needed = rules.quote, total * plan.limit
     free = gate.free(state, rules.venue, pays)
     if needed > free:
@@ -190,12 +195,25 @@ def _impossible(state: State, plan: ParentPlan, rules: Instrument) -> NotExecuta
     return None
 
 
+def _nothing_to_reduce(state: State, plan: ParentPlan, rules: Instrument, total: Decimal) -> NotExecutable | None:
+    at = state.ledger.position(rules.venue, rules.symbol)
+    sign = 1 if plan.ask.side is Side.SELL else -1
+    open_qty = max(Decimal(0), at.qty * sign) if at is not None else Decimal(0)
+    if total <= open_qty:
+        return None
+    text = f"{rules.venue} {rules.symbol}: {open_qty:f} stands open to {plan.ask.side}, not {total:f}"
+    return NotExecutable(rule="no_position", text=text, numbers={"open": f"{open_qty:f}", "needed": f"{total:f}"})
+
+
 def _too_large(state: State, plan: ParentPlan) -> NotExecutable | None:
     """What goes out at one time, against the limits on size: the gate would cut or refuse it."""
     if state.usd_krw is None or state.btc_krw is None:
         rates.refresh(state)
-    venues = () if plan.venue == BEST else (plan.venue,)
-    most = ceiling(state.config.limits, gate.held(state, plan.ask.base), venues, state.usd_krw, state.btc_krw)
+    venues: tuple[str, ...] = () if plan.venue == BEST else (plan.venue,)
+    held = gate.held(state, plan.ask.base)
+    if plan.ask.reduce_only:
+        held, venues = Held(), ()
+    most = ceiling(state.config.limits, held, venues, state.usd_krw, state.btc_krw)
     sizes = [piece.qty for piece in plan.slices]
     rests_together = plan.ask.template is Template.LADDER
     worth = (sum(sizes, Decimal(0)) if rests_together else max(sizes)) * plan.limit * plan.quote_krw

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from msgspec import structs
 from msgspec.structs import replace
 
 from engine.core import following, gate, parent_cards, placing, routing, trades
@@ -200,7 +201,8 @@ def _follow(state: State, parent: Parent) -> None:
 
 def _reference(state: State, plan: ParentPlan) -> Instrument | None:
     """The market that `limit` and triggers are in."""
-    found = [rules for rules in routing.markets_of(state, plan.ask.base) if rules.symbol == plan.symbol]
+    known = [*routing.markets_of(state, plan.ask.base), *routing.perps_of(state, plan.ask.base, plan.venue)]
+    found = [rules for rules in known if rules.symbol == plan.symbol]
     return next((rules for rules in found if plan.venue in (BEST, rules.venue)), None)
 
 
@@ -270,26 +272,7 @@ def _send_to(
             text = f"the book of {rules.venue} {rules.symbol} cannot be followed now"
             return NotExecutable(rule="book_unusable", text=text, numbers={})
         piece = replace(piece, price=now, rest_ms=max(1_000, following.left_ms(state, piece, trades_so_far)))
-    quote = state.market.quote(rules.venue, rules.symbol)
-    dearest = max(float(limit), quote.bid if quote is not None else 0.0)
-    attempt = sum(len(trades_) for trades_ in parent.children.values())
-    intent = Intent(
-        key=f"order:{plan.parent_id}:{attempt}",
-        strategy=STRATEGY,
-        legs=(LegWish(venue=rules.venue, symbol=rules.symbol, side=plan.ask.side, vwap_est=dearest),),
-        qty_est=float(qty),
-        gross_est=0.0,
-        net_est=0.0,
-        min_net_est=0.0,
-        profit_krw_est=0.0,
-        notional_krw_est=0.0,
-        confidence_est=1.0,
-        tif=piece.tif,
-        rest_ms=piece.rest_ms,
-        facts={} if rules.quote == "KRW" else {"usdt_krw": float(routing.krw_rate(state, rules.quote))},
-        parent_id=plan.parent_id,
-        slice=index,
-    )
+    intent = _intent(state, parent, index, qty, rules, limit)
     cap = gate.size_cap(state, intent)
     if isinstance(cap, NotExecutable):
         return cap
@@ -308,11 +291,38 @@ def _send_to(
         updated_ms=state.wall_ms,
         expires_ns=0,
     )
-    said = trades.open_trade(state, found, intent, (leg,), 0.0, plan.actor)
+    legs = (structs.replace(leg, reduce_only=plan.ask.reduce_only),)
+    said = trades.open_trade(state, found, intent, legs, 0.0, plan.actor)
     if said is None:
         parent.sent.append(Sent(state.now_ns, rules.venue, rules.symbol, plan.ask.side))
         adopt(parent, state.trades[found.trade_id])
     return said
+
+
+def _intent(state: State, parent: Parent, index: int, qty: Decimal, rules: Instrument, limit: Decimal) -> Intent:
+    """One child as a wish."""
+    plan, piece = parent.plan, parent.plan.slices[index]
+    quote = state.market.quote(rules.venue, rules.symbol)
+    dearest = max(float(limit), quote.bid if quote is not None else 0.0)
+    attempt = sum(len(trades_) for trades_ in parent.children.values())
+    return Intent(
+        key=f"order:{plan.parent_id}:{attempt}",
+        strategy=STRATEGY,
+        legs=(LegWish(venue=rules.venue, symbol=rules.symbol, side=plan.ask.side, vwap_est=dearest),),
+        qty_est=float(qty),
+        gross_est=0.0,
+        net_est=0.0,
+        min_net_est=0.0,
+        profit_krw_est=0.0,
+        notional_krw_est=0.0,
+        confidence_est=1.0,
+        tif=piece.tif,
+        rest_ms=piece.rest_ms,
+        facts={} if rules.quote == "KRW" else {"usdt_krw": float(routing.krw_rate(state, rules.quote))},
+        flags=("closes",) if plan.ask.reduce_only else (),
+        parent_id=plan.parent_id,
+        slice=index,
+    )
 
 
 def _too_fast(state: State, rules: Instrument, side: Side) -> NotExecutable | None:
@@ -352,6 +362,7 @@ def unable(state: State, plan: ParentPlan, piece: Slice, rules: Instrument) -> N
         tif=placing.able_tif(state, rules.venue, piece.tif),
         kind=piece.kind,
         stop_price=piece.stop_price,
+        reduce_only=plan.ask.reduce_only,
     )
     why = state.venues[rules.venue].abilities.why_not(probe)
     return NotExecutable(rule="unsupported", text=f"{rules.venue}: {why}", numbers={}) if why else None

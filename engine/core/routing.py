@@ -26,6 +26,14 @@ def markets_of(state: State, base: str) -> list[Instrument]:
     ]
 
 
+def perps_of(state: State, base: str, venue: str) -> list[Instrument]:
+    """A venue's perpetuals of a coin that we may trade: never chosen by the router, only named by a person."""
+    at = state.venues.get(venue)
+    symbols = at.settings.symbols if at is not None and at.settings.trades and at.settings.leverage else ()
+    found = (state.market.instruments.get((venue, symbol)) for symbol in symbols)
+    return [rules for rules in found if rules and rules.base == base and rules.product is Product.PERP]
+
+
 def krw_rate(state: State, quote: str) -> Decimal:
     """KRW per 1 quote asset; 0 where none is known."""
     return exact(state.market.krw_per(quote, state.now_ns, state.usdt_symbols))

@@ -40,6 +40,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     parts: int = 0  # slices, rungs or buckets; 0: the template's own number
     shown: Decimal = Decimal(0)  # of an iceberg; 0: a tenth
     follow: bool = False  # what rests moves with the touch, never beyond `price` or the band
+    reduce_only: bool = False  # of a perpetual: it may only make a position smaller
     curve: tuple[float, ...] = ()  # of a VWAP: turnover by hour of the day, UTC, 24 of any unit
 
     def __post_init__(self) -> None:

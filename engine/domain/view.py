@@ -144,6 +144,8 @@ class ParentView(Struct, frozen=True, kw_only=True):
     opened_ms: int
     updated_ms: int
     follows: bool = False  # what rests moves with the touch
+    reduces: bool = False  # of a perpetual: it can only make a position smaller
+    margin_krw: Decimal = Decimal(0)  # of a perpetual, in a preview: what is kept aside for it
 
 
 class ParentQuote(Struct, frozen=True, kw_only=True):

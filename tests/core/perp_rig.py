@@ -12,7 +12,7 @@ from engine.domain.effect import FetchBalances
 from engine.domain.margin_event import FundingReported, PositionsReported
 from engine.domain.market import Balance, Instrument, Product
 from engine.domain.money import ZERO
-from engine.domain.order import OrderRequest, Side
+from engine.domain.order import Abilities, OrderRequest, Side
 from engine.domain.position import FundingPaid, Position
 from tests.core.harness import Rig
 from tests.core.venue_model import Refused, VenueModel
@@ -100,6 +100,12 @@ class PerpRig(Rig):
 
     def __init__(self, *overlays: Path) -> None:
         super().__init__(OVERLAY, *overlays)
+
+    def start(self) -> "PerpRig":
+        super().start()
+        able = Abilities(reduce_only=True)
+        self.handle(ev.VenueAble(venue=VENUE, abilities=able, seen_ns=self.now_ns))
+        return self
 
     def lay_out(self, krw: float, usdt: float, tether: float) -> None:
         self.perp = PerpModel(_perpetual(self.venues[VENUE].instruments[SYMBOL]))

@@ -9,15 +9,19 @@ from engine.domain.command import (
     AcceptBalances,
     CloseHedge,
     ClosePosition,
+    ConfirmParent,
     Halt,
+    PreviewParent,
     ResumeConfirm,
     ResumeRequest,
     RetryDeadLetter,
 )
-from engine.domain.effect import Notice
+from engine.domain.effect import Notice, Reply
 from engine.domain.event import OrderReported
-from engine.domain.order import LegRole, OrderStatus
+from engine.domain.order import LegRole, OrderStatus, Side
+from engine.domain.parent import Ask, Template
 from engine.execution import trade as life
+from tests.core.harness import USER
 from tests.core.perp_rig import LOT, SYMBOL, VENUE, PerpRig
 from tests.core.venue_model import Outcome
 
@@ -179,6 +183,39 @@ def test_a_position_that_does_not_close_is_a_dead_letter():
     rig.settle()
     assert position(rig) == 0 and rig.books_agree()
     assert rig.ask(ClosePosition(venue=VENUE, symbol=SYMBOL)).rule == "no_position"
+
+
+def ordered(rig: PerpRig, side: Side, qty: str, reduce_only: bool = False) -> Reply:
+    """A person's order on the perpetual: previewed, tapped, carried out. The reply that refused it, or the last one."""
+    wish = Ask(template=Template.SWEEP, side=side, base="BTC", qty=D(qty), venue=VENUE, reduce_only=reduce_only)
+    planned = rig.ask(PreviewParent(token=f"p{qty}{side}", ask=wish, user_id=USER, chat_id=USER))
+    if not planned.ok:
+        return planned
+    tapped = rig.ask(ConfirmParent(token=f"p{qty}{side}", user_id=USER, chat_id=USER))
+    rig.run_until(lambda: not rig.state.parents.live and not rig.state.live_trades, 20_000)
+    rig.run_for(4_000)
+    return tapped
+
+
+def test_a_person_opens_and_closes_a_position_by_order():
+    rig = PerpRig().ready()
+    assert ordered(rig, Side.SELL, "0.006").ok
+    assert position(rig) == D("-0.006") and rig.books_agree()
+    free = rig.state.free(VENUE, "USDT")
+    assert free < rig.perp.totals["USDT"] - 295, "half of its worth is margin now"
+    assert ordered(rig, Side.BUY, "0.007", reduce_only=True).rule == "no_position"
+    assert ordered(rig, Side.BUY, "0.006", reduce_only=True).ok
+    assert position(rig) == 0 and rig.books_agree() and rig.sent[-1].reduce_only
+    assert ordered(rig, Side.SELL, "0.006", reduce_only=True).rule == "no_position"
+
+
+def test_an_order_beyond_its_margin_is_refused_before_the_tap():
+    rig = PerpRig()
+    rig.perp.totals["USDT"] = D(200)
+    rig.ready()
+    refused = ordered(rig, Side.BUY, "0.005")
+    assert (refused.rule, position(rig)) == ("balance", 0)
+    assert "USDT" in refused.text
 
 
 def test_margin_rings_as_it_runs_out_and_eases_again():
