@@ -24,6 +24,7 @@ from chaos.perps import PerpBank, SimPerps
 from chaos.venue import SimVenue
 from engine.assemble import core_config
 from engine.config import Config, load
+from engine.core.state import CoreConfig
 from engine.domain import event as ev
 from engine.domain.effect import Notice, Record, StoreSetting
 from engine.domain.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
@@ -67,6 +68,16 @@ def configuration(with_perps: bool = False) -> Config:
     return msgspec.structs.replace(config, venues=traded)
 
 
+_cores: dict[int, tuple[Config, CoreConfig]] = {}  # by identity; the configuration is kept, so that it stays its own
+
+
+def _core_of(config: Config) -> CoreConfig:
+    """Made once: to look for plug-ins takes longer than all else of a world's beginning."""
+    if id(config) not in _cores:
+        _cores[id(config)] = (config, core_config(config))
+    return _cores[id(config)][1]
+
+
 def _steady(world: "World") -> Clock:
     """Ages by a clock that nobody can set."""
     return Clock(mono_ns=world.mono_ns, wall_ms=world.wall_ms, idle_tick_s=_IDLE_TICK_S)
@@ -87,7 +98,7 @@ class World:
     def __init__(self, seed: int, seams: Seams = Seams(), config: Config | None = None) -> None:
         self.seed = seed
         self.config = config or configuration(with_perps=True)
-        self._core = core_config(self.config)
+        self._core = _core_of(self.config)
         self._seams = seams
         self.loop = SimLoop(self.stream("loop"))
         self.loop.set_exception_handler(self._in_a_callback)
