@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from bot.app import App, Pace, wall_ms
 from bot.config import BotConfig, Telegram, User
+from engine.control.door import Turnover
 from engine.control.server import ControlServer
 from engine.storage import database
 from engine.storage.queries import Queries
@@ -174,12 +175,12 @@ class House:
         )
 
     @asynccontextmanager
-    async def engine(self) -> AsyncIterator[None]:
+    async def engine(self, turnover: Turnover | None = None) -> AsyncIterator[None]:
         store = database.create(database.sqlite_url(self.directory / "desk.db"))
         writer = Writer(store, on_problem=lambda problem: None)
         await writer.open()
         users = {f"telegram:{user.id}": user.role for user in USERS} | {"bot": "viewer"}
-        server = ControlServer(self.desk, writer, Queries(store, "Asia/Seoul"), users, curve)
+        server = ControlServer(self.desk, writer, Queries(store, "Asia/Seoul"), users, curve, turnover)
         writing = asyncio.create_task(writer.run())
         serving = asyncio.create_task(server.serve(self.directory / "control.sock"))
         try:

@@ -1,6 +1,7 @@
 """A person's own order on the phone: preview, tap, a card with its bar, hold, go on, end."""
 
 from engine.domain.effect import Notice
+from engine.domain.errors import NoHistory
 from engine.domain.parent import ParentState
 from tests.bot.rig import OWNER, TRADER, VIEWER, House
 
@@ -56,3 +57,48 @@ async def test_what_cannot_be_says_why_and_sends_nothing(house: House) -> None:
         await phone.says(TRADER, "/order")
         await phone.finds(TRADER, "No order is under way")
     assert not house.desk.rig.sent
+
+
+class Hours:
+    """Turnover that is being read at the first ask, and known at the next."""
+
+    def __init__(self) -> None:
+        self.asks = 0
+
+    async def curve(self, venue: str, base: str) -> tuple[float, ...]:
+        self.asks += 1
+        if self.asks == 1:
+            raise NoHistory("curve_pending", f"the turnover of {base} at {venue} is being read")
+        return (1.0,) * 24
+
+
+async def test_a_vwap_needs_no_figures_from_the_person(house: House) -> None:
+    phone = house.phone
+    async with house.engine(Hours()), house.bot():
+        await phone.says(TRADER, "/order buy BTC 0.006 upbit vwap 1h x4")
+        await phone.finds(TRADER, "Volume history being read")
+        await phone.says(OWNER, "/order 매수 BTC 0.006 업비트 거래량 1시간 4개")
+        draft = await phone.finds(OWNER, "주문 미리보기", button="매수 시작")
+        assert "VWAP" in draft.text and "4개" in draft.text
+    assert not house.desk.rig.sent
+
+
+async def test_what_rests_follows_the_touch_where_it_is_asked_to(house: House) -> None:
+    phone, rig = house.phone, house.desk.rig
+    relay(house)
+    async with house.engine(), house.bot():
+        await phone.says(TRADER, "/order buy BTC 0.006 upbit twap 1h follow")
+        await phone.finds(TRADER, "Only resting orders follow the touch")
+        await phone.says(OWNER, "/order 매수 BTC 0.006 업비트 사다리 2개 100bp 추적")
+        draft = await phone.finds(OWNER, "호가를 따라 움직이며", button="매수 시작")
+        await phone.presses(OWNER, draft, "매수 시작")
+        await phone.finds(OWNER, "주문을 시작했습니다")
+        [parent] = rig.state.parents.all.values()
+        rig.run_for(3_000)
+        before = {order.price for order in rig.sent}
+        rig.set_book("upbit", "KRW-BTC", 140_400_000)
+        rig.run_for(6_000)
+        assert len(parent.live) == 2 and {order.price for order in rig.sent[-2:]}.isdisjoint(before)
+        card = await phone.finds(TRADER, "Follows the touch", button="✖")
+        await phone.presses(TRADER, card, "✖")
+        rig.run_until(lambda: parent.is_over, 20_000)
