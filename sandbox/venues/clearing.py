@@ -119,6 +119,14 @@ class Clearing:
         qty = self._stake(account, symbol).qty
         return max(ZERO, -qty if side is Side.BUY else qty)
 
+    def spare(self, account: str, symbol: str, side: Side) -> Decimal:
+        """Contracts that a new reduce-only order may close, by the venue's rule for those that rest."""
+        reducible = self.reducible(account, symbol, side)
+        if not self._rules.counts_reduce_only:
+            return reducible
+        resting = (o for o in self._open_orders(account) if (o.symbol, o.side, o.reduce_only) == (symbol, side, True))
+        return max(ZERO, reducible - sum((order.open_qty for order in resting), ZERO))
+
     def open_interest(self, symbol: str) -> dict[str, Decimal]:
         """Contracts by account, signed, the market's too: their sum is zero."""
         return {account: held[symbol].qty for account, held in self._stakes.items() if symbol in held}
@@ -141,7 +149,7 @@ class Clearing:
         Raises Refused.
         """
         if order.reduce_only:
-            if not self.reducible(order.account, order.symbol, order.side):
+            if not self.spare(order.account, order.symbol, order.side):
                 raise Refused(Reason.REDUCE_ONLY, "no position to reduce", side=order.side)
             return
         if order.symbol not in self._marks:

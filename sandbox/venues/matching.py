@@ -219,7 +219,7 @@ class Exchange:
         hold_asset, fee_asset = money.assets(request.symbol, request.side)
         perp, qty = self.rules.markets[request.symbol].perp, request.qty
         if request.reduce_only and qty is not None and self.rules.cuts_reduce_only:
-            qty = min(qty, self.clearing.reducible(request.account, request.symbol, request.side)) or qty
+            qty = min(qty, self.clearing.spare(request.account, request.symbol, request.side)) or qty
         order = Order(
             id=self._next_id,
             account=request.account,

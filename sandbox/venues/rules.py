@@ -80,6 +80,7 @@ class VenueRules(Struct, frozen=True, kw_only=True):
     markets: dict[str, MarketRules]
     margined: bool = False  # its perpetuals are traded on margin; else they are only watched
     cuts_reduce_only: bool = False  # a reduce-only order shrinks to the position when it comes; else when it trades
+    counts_reduce_only: bool = False  # those that rest use the position up: another finds what they leave
 
 
 def bands(text: str) -> tuple[Band, ...]:

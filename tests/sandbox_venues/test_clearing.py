@@ -262,9 +262,9 @@ def drive(engine, script):
 
 
 @settings(max_examples=100, deadline=None)
-@given(script=steps, cash=st.integers(2_000, 60_000))
-def test_money_and_positions_are_conserved(script, cash):
-    engine = house(cash=D(cash))
+@given(script=steps, cash=st.integers(2_000, 60_000), strict=st.booleans())
+def test_money_and_positions_are_conserved(script, cash, strict):
+    engine = house(cash=D(cash), rules=replace(RULES, cuts_reduce_only=strict, counts_reduce_only=strict))
     before = engine.ledger.total("USDT")
     drive(engine, [*script, *CALM])
     clearing = engine.clearing

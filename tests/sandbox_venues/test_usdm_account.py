@@ -140,6 +140,20 @@ async def test_an_order_of_ones_own_gives_way_to_the_next():
         assert (first["status"], first["executedQty"]) == ("EXPIRED_IN_MATCH", "0")
 
 
+async def test_reduce_only_orders_shrink_to_what_others_leave_of_the_position():
+    async with account() as who:
+        await who.place(qty="0.05")
+        reducing = {"side": "SELL", "reduceOnly": "true", "timeInForce": "GTC", "type": "LIMIT"}
+        far = str(round(who.asks[-1][0] * Decimal("1.01"), 1))
+        first = await who.place(qty="0.03", price=far, **reducing)
+        second = await who.place(qty="0.04", price=far, **reducing)
+        assert (first["origQty"], second["origQty"], second["reduceOnly"]) == ("0.03", "0.02", True)
+        assert await who.code("POST", "v1/order", quantity="0.01", price=far, **reducing) == -2022
+        await who.place("SELL", qty="0.05")
+        _, both = await who.ask("GET", "v1/allOrders")
+        assert [each["status"] for each in both] == ["FILLED", "EXPIRED", "EXPIRED", "FILLED"]
+
+
 async def test_a_change_may_end_an_order():
     async with account() as who:
         low = who.bids[-1][0]

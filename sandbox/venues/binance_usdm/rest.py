@@ -46,7 +46,7 @@ def rules() -> VenueRules:
         stp=Stp.CANCEL_MAKER,
         refuses_taking_post_only=True,
     )
-    return replace(made, margined=True)
+    return replace(made, margined=True, cuts_reduce_only=True, counts_reduce_only=True)
 
 
 class BinanceUsdm(Public):
