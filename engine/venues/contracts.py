@@ -19,6 +19,10 @@ class Contracts:
     def learn(self, symbol: str, size: Decimal) -> None:
         self._sizes[symbol] = size
 
+    def known(self, symbol: str) -> Decimal | None:
+        """Without asking."""
+        return self._sizes.get(symbol)
+
     async def size(self, symbol: str) -> Decimal:
         """Raises VenueRefused for what is no contract of base, and what asking raises."""
         if symbol not in self._sizes:

@@ -17,6 +17,7 @@ from engine.venues.ccxt_orders import CcxtClient, Purpose, options, plain, wall_
 from engine.venues.contracts import Contracts
 from engine.venues.gate import futures_wire as wire
 from engine.venues.gate import standing
+from engine.venues.gate.futures_stream import GateFuturesStreamDialect
 from engine.venues.gate.private import (
     BPS_PER_ONE,
     DIALECT,
@@ -26,6 +27,7 @@ from engine.venues.gate.private import (
     Exchange,
     server_time_ms,
 )
+from engine.venues.order_stream import StreamLine
 from engine.venues.reports import acknowledged, fees_of, number, settled
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets
@@ -55,6 +57,10 @@ class GateFuturesOrders:
         self._client = CcxtClient(self.venue, self._exchange, config.rest_base, DIALECT, budgets)
         self._contracts = Contracts(self.venue, self._size)
         self._config = config
+        stream = GateFuturesStreamDialect(
+            config, credential, lambda: int(self._exchange.nonce()), self._user, self._contracts.known
+        )
+        self.stream = StreamLine(stream) if config.order_stream else None
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)
@@ -181,6 +187,9 @@ class GateFuturesOrders:
 
     async def _account(self) -> wire.Account:
         return await self._client.ask(Purpose.READ, "GET", f"{_FUTURES}/accounts", {}, wire.Account)
+
+    async def _user(self) -> str:
+        return str((await self._account()).user)
 
     async def _order(self, cid: str, venue_order_id: str = "") -> wire.Order:
         params = {"order_id": venue_order_id or PREFIX + cid}

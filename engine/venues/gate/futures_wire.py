@@ -33,6 +33,7 @@ class Trade(Finite):
 class Account(Struct):
     total: str  # deposits and what was realised
     available: str
+    user: int = 0
     currency: str = SETTLE
     in_dual_mode: bool = False
 

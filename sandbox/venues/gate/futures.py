@@ -14,6 +14,7 @@ from sandbox.venues.floor import Floor
 from sandbox.venues.gate.futures_rows import (
     LABELS,
     TIFS,
+    USER,
     book_rows,
     order_id,
     order_number,
@@ -172,7 +173,7 @@ class FuturesDesk:
         margin = self._floor.exchange.clearing.margin(account)
         return self._say(
             {
-                "user": 10002,
+                "user": USER,
                 "currency": "USDT",
                 "total": plain(margin.wallet),
                 "available": plain(max(margin.available, ZERO)),

@@ -10,6 +10,7 @@ from sandbox.venues.spelling import plain
 
 TIFS = {"gtc": Tif.GTC, "ioc": Tif.IOC, "fok": Tif.FOK, "poc": Tif.POST_ONLY}
 _TIF_NAMES = {tif: name for name, tif in TIFS.items()}
+USER = 10_002
 _ORDER_BASE = 58_828_270_000_000
 LABELS = {
     Reason.UNKNOWN_MARKET: ("CONTRACT_NOT_FOUND", "contract not found"),
@@ -42,7 +43,7 @@ def order_row(order: Order) -> dict[str, Any]:
     sign = 1 if order.side is Side.BUY else -1
     said: dict[str, Any] = {
         "id": int(order_id(order)),
-        "user": 10002,
+        "user": USER,
         "contract": order.symbol,
         "create_time": order.created_ms / 1_000,
         "status": "open" if order.state is State.OPEN else "finished",
@@ -82,7 +83,7 @@ def trade_row(order: Order, fill: Fill) -> dict[str, Any]:
 def position_row(held: Position) -> dict[str, Any]:
     """In cross margin the leverage is 0 and its limit stands beside it."""
     return {
-        "user": 10002,
+        "user": USER,
         "contract": held.symbol,
         "size": int(held.qty),
         "leverage": "0",

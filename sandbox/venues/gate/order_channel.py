@@ -1,21 +1,23 @@
-"""Gate's `spot.orders`, on the same socket as the books: each subscription is signed by itself."""
+"""Gate's private channels, on the same sockets as the books: each subscription is signed by itself."""
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from sandbox.venues.floor import Floor
+from sandbox.venues.gate import futures_rows
 from sandbox.venues.gate.orders import order_row
 from sandbox.venues.order_sockets import say
-from sandbox.venues.order_streams import Change, Happened, OrderStreams
+from sandbox.venues.order_streams import Change, Happened, OrderStreams, Write
 from sandbox.venues.orders import State
 from sandbox.venues.sockets import Socket
 
-_CHANNEL = "spot.orders"
+_SPOT = "spot.orders"
+_FUTURES, _FUTURES_TRADES = "futures.orders", "futures.usertrades"
 _STAMP_S = 60
 
 
@@ -33,10 +35,15 @@ class _Request(Struct):
     id: int | str | None = None
 
 
-class OrderChannel:
-    def __init__(self, floor: Floor) -> None:
+class OrderChannels:
+    """What one floor tells its accounts."""
+
+    def __init__(self, floor: Floor, names: Iterable[str], write: Write, user: str = "") -> None:
+        """`user`: the id that a payload must begin with; "" where none is asked for."""
         self._floor = floor
-        self._streams = OrderStreams(floor, self._frames)
+        self._names = frozenset(names)
+        self._user = user
+        self._streams = OrderStreams(floor, write)
 
     def join(self, socket: Socket) -> None:
         """Nothing comes before a subscription."""
@@ -50,20 +57,21 @@ class OrderChannel:
             asked = msgspec.json.decode(text, type=_Request)
         except msgspec.MsgspecError:
             return False
-        if asked.channel != _CHANNEL:
+        if asked.channel not in self._names:
             return False
         account = self._account(asked)
-        if account is None:
+        if account is None or (self._user and asked.payload[:1] != [self._user]):
             self._answer(socket, asked, error={"code": 4, "message": "authentication failed"})
             return True
-        wanted = [] if "!all" in asked.payload else asked.payload
+        named = asked.payload[1:] if self._user else asked.payload
+        wanted = [] if "!all" in named else named
         if any(symbol not in self._floor.rules.markets for symbol in wanted):
             self._answer(socket, asked, error={"code": 2, "message": "unknown currency pair"})
         elif asked.event == "subscribe":
-            self._streams.join(socket, account, _CHANNEL, wanted)
+            self._streams.join(socket, account, asked.channel, wanted)
             self._answer(socket, asked, result={"status": "success"})
         else:
-            self._streams.part(socket, _CHANNEL)
+            self._streams.part(socket, asked.channel)
             self._answer(socket, asked, result={"status": "success"})
         return True
 
@@ -79,19 +87,44 @@ class OrderChannel:
 
     def _answer(self, socket: Socket, asked: _Request, **said: Any) -> None:
         more = {} if asked.id is None else {"id": asked.id}
-        say(socket, {**self._head(asked.event), **more, **{"result": None, **said}})
+        say(socket, {**_head(asked.channel, asked.event, self._floor.clock()), **more, **{"result": None, **said}})
 
-    def _head(self, event: str) -> dict[str, object]:
-        now_ms = self._floor.clock()
-        return {"time": now_ms // 1_000, "time_ms": now_ms, "channel": _CHANNEL, "event": event}
 
-    def _frames(self, change: Change) -> Iterator[tuple[str, str]]:
-        order = change.order
-        row = order_row(order)
-        is_over = change.what is Happened.ENDED or order.state is State.FILLED
-        event = "put" if change.what is Happened.PLACED else "finish" if is_over else "update"
-        for name in ("create_time_ms", "update_time_ms"):
-            row[name] = str(row[name])
-        row |= {"event": event, "user": 10_001, "stp_id": 0, "stp_act": "-", "biz_info": "-", "amend_text": "-"}
-        del row["status"]  # REST alone shows it
-        yield _CHANNEL, msgspec.json.encode({**self._head("update"), "result": [row]}).decode()
+def spot_channels(floor: Floor) -> OrderChannels:
+    return OrderChannels(floor, (_SPOT,), lambda change: _spot(change, floor.clock()))
+
+
+def futures_channels(floor: Floor) -> OrderChannels:
+    names = (_FUTURES, _FUTURES_TRADES)
+    return OrderChannels(floor, names, lambda change: _futures(change, floor.clock()), str(futures_rows.USER))
+
+
+def _head(channel: str, event: str, now_ms: int) -> dict[str, object]:
+    return {"time": now_ms // 1_000, "time_ms": now_ms, "channel": channel, "event": event}
+
+
+def _update(channel: str, row: dict[str, Any], now_ms: int) -> tuple[str, str]:
+    return channel, msgspec.json.encode({**_head(channel, "update", now_ms), "result": [row]}).decode()
+
+
+def _spot(change: Change, now_ms: int) -> Iterator[tuple[str, str]]:
+    order = change.order
+    row = order_row(order)
+    is_over = change.what is Happened.ENDED or order.state is State.FILLED
+    event = "put" if change.what is Happened.PLACED else "finish" if is_over else "update"
+    for name in ("create_time_ms", "update_time_ms"):
+        row[name] = str(row[name])
+    row |= {"event": event, "user": 10_001, "stp_id": 0, "stp_act": "-", "biz_info": "-", "amend_text": "-"}
+    del row["status"]  # REST alone shows it
+    yield _update(_SPOT, row, now_ms)
+
+
+def _futures(change: Change, now_ms: int) -> Iterator[tuple[str, str]]:
+    """The trade first, then the order that it belongs to; an order's own frame names no fee."""
+    order, fill = change.order, change.fill
+    if fill is not None:
+        trade = futures_rows.trade_row(order, fill)
+        yield _update(_FUTURES_TRADES, trade | {"id": str(trade["id"]), "create_time_ms": fill.at_ms}, now_ms)
+    row = futures_rows.order_row(order)
+    ended = {} if order.state is State.OPEN else {"finish_time_ms": order.updated_ms}
+    yield _update(_FUTURES, row | ended | {"create_time_ms": order.created_ms}, now_ms)

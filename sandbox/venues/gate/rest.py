@@ -8,7 +8,7 @@ from sandbox.venues.auth import Denied
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
 from sandbox.venues.gate.futures import FuturesDesk
-from sandbox.venues.gate.order_channel import OrderChannel
+from sandbox.venues.gate.order_channel import OrderChannels, futures_channels, spot_channels
 from sandbox.venues.gate.orders import Desk, denial, refusal
 from sandbox.venues.gate.socket import Frames, Talk, named, pairs, ticker_of
 from sandbox.venues.limits import Window
@@ -66,7 +66,7 @@ class Gate(Public):
         super().__init__(spots, sockets, Window(_PER_WINDOW, _WINDOW_MS))
         self._spot = Product(spots, 24_000_000)
         self._futures = Product(futures, 88_000_000)
-        self._orders = OrderChannel(spots)
+        self._spot_orders, self._futures_orders = spot_channels(spots), futures_channels(futures)
         self._settled = Settlements(futures)
         self._desk = Desk(spots, _yes)
         self._futures_desk = FuturesDesk(futures, _yes, _no)
@@ -121,20 +121,18 @@ class Gate(Public):
         return _no("TOO_MANY_REQUESTS", "Request Rate limit Exceeded", 418 if error.banned else 429)
 
     async def _spot_socket(self, request: web.Request) -> web.StreamResponse:
-        def on_text(socket: Socket, text: str) -> None:
-            if not self._orders.hear(socket, text):
-                self._spot.talk.hear(socket, text)
-
-        readers = (self._spot.stream, self._orders)
-        return await self.run_socket(request, readers, on_text, idle_seconds=_IDLE_SECONDS, sending_counts=True)
+        return await self._serve(request, self._spot, self._spot_orders)
 
     async def _futures_socket(self, request: web.Request) -> web.StreamResponse:
-        return await self._serve(request, self._futures)
+        return await self._serve(request, self._futures, self._futures_orders)
 
-    async def _serve(self, request: web.Request, product: Product) -> web.StreamResponse:
-        return await self.run_socket(
-            request, (product.stream,), product.talk.hear, idle_seconds=_IDLE_SECONDS, sending_counts=True
-        )
+    async def _serve(self, request: web.Request, product: Product, orders: OrderChannels) -> web.StreamResponse:
+        def on_text(socket: Socket, text: str) -> None:
+            if not orders.hear(socket, text):
+                product.talk.hear(socket, text)
+
+        readers = (product.stream, orders)
+        return await self.run_socket(request, readers, on_text, idle_seconds=_IDLE_SECONDS, sending_counts=True)
 
     async def _time(self, _: web.Request) -> web.Response:
         return _yes({"server_time": self.floor.clock()})

@@ -7,12 +7,14 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from engine.domain.errors import OrderNotFound, OutcomeUnknown, RateLimited, VenueRefused, VenueUnavailable
+from engine.domain.errors import BadFrame, OrderNotFound, OutcomeUnknown, RateLimited, VenueRefused, VenueUnavailable
 from engine.domain.market import FeeSide, Product
 from engine.domain.order import Fee, OrderKind, OrderStatus, Side, TimeInForce
 from engine.domain.position import FundingPaid, Position
 from engine.venues.gate.futures import GateFuturesOrders
-from engine.venues.protocol import Lender, Margined
+from engine.venues.gate.futures_stream import GateFuturesStreamDialect
+from engine.venues.order_stream import Refused
+from engine.venues.protocol import Lender, Margined, OrderTold
 from engine.venues.verdict import Budgets
 from tests.venues.orders.stage import CID, CREDENTIAL, Open, Say, config, order, stage
 
@@ -252,3 +254,48 @@ async def test_what_is_no_number_is_no_answer(play, trade):
     play.says(f"GET {ROOT}/contracts/ODD_USDT", Say(CONTRACT | {"quanto_multiplier": "NaN"}))
     with pytest.raises(VenueUnavailable, match="unreadable"):
         await trade.place(order("gate_futures", "ODD_USDT", qty=D(1)))
+
+
+def update(channel, *rows):
+    return json.dumps({"channel": f"futures.{channel}", "event": "update", "result": rows}).encode()
+
+
+def told_of(dialect: GateFuturesStreamDialect, frame: bytes) -> list[OrderTold]:
+    return [each for each in dialect.read(frame) if isinstance(each, OrderTold)]
+
+
+async def test_the_stream_is_whole_where_every_trade_was_heard_with_its_fee():
+    async def user():
+        return "10002"
+
+    sizes = {SYMBOL: D("0.0001")}
+    dialect = GateFuturesStreamDialect(config("http://x"), CREDENTIAL, lambda: 1_700_000_000_000, user, sizes.get)
+    assert await dialect.url()() == "ws://127.0.0.1:1/v4/ws/usdt"
+    asked = [json.loads(frame) for frame in dialect.hello()]
+    assert [(each["channel"], each["payload"]) for each in asked] == [
+        ("futures.usertrades", ["10002", "!all"]),
+        ("futures.orders", ["10002", "!all"]),
+    ]
+    confirmed = [dialect.read(json.dumps({**each, "result": {"status": "success"}}).encode()) for each in asked]
+    assert [len(each) for each in confirmed] == [0, 1]  # ready when both stand
+
+    first = {"id": "1", "order_id": str(ROW["id"]), "contract": SYMBOL, "size": -5, "price": "65000", "fee": "0.0162"}
+    second = first | {"id": "2", "size": -15, "price": "65001", "fee": "-0.001"}
+    assert told_of(dialect, update("usertrades", first)) == []  # its order was not told of yet
+    [missing] = told_of(dialect, update("orders", ROW))
+    assert not missing.is_whole and missing.report.cid == CID
+    [told] = told_of(dialect, update("usertrades", first, second))  # the first one twice
+    assert told.is_whole and (told.report.status, told.report.side) == (OrderStatus.CANCELLED, Side.SELL)
+    assert (told.report.filled_qty, told.report.filled_quote) == (D("0.0020"), D("130.0015"))
+    assert told.report.fees == (Fee("USDT", D("0.0152")),)
+
+    points = first | {"id": "3", "order_id": "9", "size": 1, "fee": "0", "point_fee": "0.4"}
+    dialect.read(update("usertrades", points))
+    [in_points] = told_of(dialect, update("orders", ROW | {"id": 9, "size": 1, "left": 0}))
+    assert not in_points.is_whole
+    assert dialect.read(update("orders", ROW | {"contract": "DOGE_USDT"})) == []  # of unknown size: looked up
+    refused = {"channel": "futures.orders", "event": "subscribe", "error": {"code": 4, "message": "INVALID_KEY"}}
+    assert dialect.read(json.dumps(refused).encode()) == (Refused("4 INVALID_KEY"),)
+    for broken in (b"{", update("orders", ROW | {"size": "NaN"}), update("usertrades", {"id": 1})):
+        with pytest.raises(BadFrame):
+            dialect.read(broken)
