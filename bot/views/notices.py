@@ -70,6 +70,8 @@ def _said(reader: Reader, view: AlertView) -> str:
         case "margin_usage":
             where = reader.plain("ring.near", **numbers) if numbers.get("liquidation") else ""
             return reader.plain("ring.margin_usage", usage=numbers["usage"], where=where)
+        case "liquidation_near" if "liquidation" in numbers:
+            return reader.plain("ring.liquidation_near", liquidation=numbers["liquidation"])
         case "margin_eased":
             return reader.plain("ring.margin_eased", usage=numbers["usage"])
         case "flattening" | "flatten_stuck":

@@ -17,6 +17,7 @@ _LOOK_BACK_MS = 6 * 3_600_000  # a venue may enter a payment late
 _FIRST_LOOK_MS = 24 * 3_600_000
 _DAY_MS = 86_400_000
 _DUST = Decimal("0.0001")
+_EASED = Decimal("1.5")
 
 
 def on_positions(state: State, event: PositionsReported) -> None:
@@ -161,6 +162,7 @@ def look(state: State) -> None:
     for _, held in sorted(state.venues.items()):
         if held.settings.leverage and held.opened:
             _look_at(state, held)
+            _look_for_liquidation(state, held)
 
 
 def _look_at(state: State, held: VenueState) -> None:
@@ -185,14 +187,28 @@ def _look_at(state: State, held: VenueState) -> None:
     state.alert("margin_usage", severity, text, venue=held.name, numbers=numbers)
 
 
-def _nearest(held: VenueState) -> str:
-    """The liquidation price that is nearest to its mark, with its symbol."""
-    near = [
+def _near(held: VenueState) -> tuple[Decimal, str, Decimal] | None:
+    """(distance as a share of its mark, symbol, price) of the liquidation that is nearest, by the venue's word."""
+    found = [
         (abs(at.liquidation / at.mark - 1), symbol, at.liquidation)
         for symbol, at in sorted(held.account.positions.items())
         if at.liquidation is not None and at.mark
     ]
-    if not near:
-        return ""
-    off, symbol, price = min(near)
-    return f"{symbol} {price:f} ({off:.1%})"
+    return min(found, default=None)
+
+
+def _nearest(held: VenueState) -> str:
+    near = _near(held)
+    return f"{near[1]} {near[2]:f} ({near[0]:.1%})" if near is not None else ""
+
+
+def _look_for_liquidation(state: State, held: VenueState) -> None:
+    """Once per position, until it stands half as far again."""
+    near, least = _near(held), state.config.limits.min_liquidation_distance
+    if near is None or near[0] >= least * _EASED:
+        held.account.near = ""
+    elif near[0] < least and held.account.near != near[1]:
+        held.account.near = near[1]
+        text = f"{held.name} {near[1]} would be liquidated at {near[2]:f}, {near[0]:.1%} from here: make it smaller"
+        numbers = {"liquidation": _nearest(held)}
+        state.alert("liquidation_near", Severity.CRIT, text, venue=held.name, symbol=near[1], numbers=numbers)

@@ -46,3 +46,4 @@ class Account(Struct, kw_only=True):
     payments: tuple[FundingPaid, ...] = ()  # of the newest answer
     usage: Decimal | None = ZERO
     alarm: Alarm = Alarm.NONE
+    near: str = ""  # the position that stands so near to its liquidation that people were told

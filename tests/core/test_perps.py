@@ -5,6 +5,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from engine.checkpoint import fold
 from engine.domain.command import (
     AcceptBalances,
     CloseHedge,
@@ -23,6 +24,7 @@ from engine.domain.parent import Ask, Template
 from engine.execution import trade as life
 from tests.core.harness import USER
 from tests.core.perp_rig import LOT, SYMBOL, VENUE, PerpRig
+from tests.core.test_past import LATER_MS, NOWHERE, ListDisk, picture, rows_of, start
 from tests.core.venue_model import Outcome
 
 D = Decimal
@@ -62,6 +64,24 @@ def test_positions_found_at_the_start_are_adopted_and_a_restart_changes_nothing(
         rig.run_for(5_000)
         assert rig.state.venues[VENUE].ready and rig.books_agree()
         assert sorted(rig.state.ledger.accounts()) == sorted(before)
+
+
+def test_a_checkpoint_keeps_positions_funding_and_what_a_hedge_belongs_to():
+    rig = PerpRig()
+    rig.perp.hold("0.002", "99000")
+    rig.ready()
+    trade_id = hedged(rig)
+    rig.perp.pay("0.75", rig.wall_ms)
+    rig.run_for(40_000)
+    rig.journal.save()
+    rows, wall_ms = rows_of(rig), rig.wall_ms + LATER_MS
+    found = fold(rig.config, ListDisk(rows), NOWHERE, None, wall_ms, keep_trades=0)
+    whole, _ = start(rig, rows, None, wall_ms)
+    short, folded = start(rig, rows, found, wall_ms)
+    assert folded == len(rows) and list(short.hedged) == list(short.trades) == [trade_id], "nothing else is carried"
+    assert picture(short, set(short.trades)) == picture(whole, set(short.trades))
+    assert short.ledger.positions(VENUE) == whole.ledger.positions(VENUE) == rig.state.ledger.positions(VENUE)
+    assert short.ledger.is_funded(VENUE, "f0")
 
 
 def test_funding_is_booked_once_and_is_part_of_the_result():
@@ -236,4 +256,5 @@ def test_margin_rings_as_it_runs_out_and_eases_again():
         for each in rig.of(Notice)
         if each.kind == "alert" and msgspec.json.decode(each.body)["rule"] == "margin_usage"
     ]
+    assert rig.alerts().count(("liquidation_near", "crit")) == 1
     assert "BTCUSDT 99500" in crit[-1]["numbers"]["liquidation"]
