@@ -66,6 +66,18 @@ class Desk:
         open_here = {row["symbol"]: Decimal(row["qty"]) for row in await self.ask("/v1/perps") or []}
         return told == [wallet] and open_here == held and await self.ready()
 
+    async def order(self, side: Side, qty: str) -> None:
+        """A person's order in the chat: previewed, then confirmed; it only reduces."""
+        bids, asks = self.floor.exchange.book(SYMBOL)
+        limit = round(asks[0][0] * Decimal("1.002") if side is Side.BUY else bids[0][0] * Decimal("0.998"), 1)
+        asked = {"template": "ioc", "side": side, "base": "BTC", "qty": qty, "venue": VENUE, "price": str(limit)}
+        whose = {"user_id": OWNER.id, "chat_id": OWNER.id}
+        body = {"order": asked | {"reduce_only": True}, **whose}
+        planned = await self.door.post("/v1/parents/preview", "preview", body)
+        assert planned["ok"], planned
+        begun = await self.door.post("/v1/parents/confirm", "confirm", {"token": planned["body"]["token"], **whose})
+        assert begun["ok"], begun
+
     async def trade_by_hand(self, side: Side, qty: str) -> None:
         """Another program with the same key."""
         key = self.stage.world.credentials[VENUE]
@@ -102,7 +114,7 @@ async def standing(folder: Path) -> AsyncIterator[Desk]:
 
 
 @pytest.mark.timeout(600)
-async def test_what_a_person_opened_is_seen_adopted_charged_and_closed(tmp_path: Path) -> None:
+async def test_what_a_person_opened_is_seen_adopted_reduced_charged_and_closed(tmp_path: Path) -> None:
     async with standing(tmp_path) as desk:
         clearing = desk.floor.exchange.clearing
         assert clearing.leverage("trader", SYMBOL) == 2  # of the configuration, set before anything is traded
@@ -110,6 +122,10 @@ async def test_what_a_person_opened_is_seen_adopted_charged_and_closed(tmp_path:
         await until(lambda: desk.shows(lambda row: Decimal(row["difference"]) == Decimal("-0.02")), 90.0)
         await until(desk.blocked, 90.0)  # the first look shows a difference, a later one believes it
         await desk.door.post(f"/balances/{VENUE}/accept", "adopt", {"evidence": "sold by hand"})
+        await until(desk.agrees, 90.0)
+
+        await desk.order(Side.BUY, "0.005")
+        await until(lambda: [held.qty for held in clearing.positions("trader")] == [Decimal("-0.015")], 90.0)
         await until(desk.agrees, 90.0)
 
         door, body = desk.stage.world.urls["control"]["rest"], {"venue": VENUE, "symbol": SYMBOL, "funding": "0.0005"}
@@ -121,6 +137,7 @@ async def test_what_a_person_opened_is_seen_adopted_charged_and_closed(tmp_path:
         await desk.door.post("/halt", "halt", {"level": 3, "reason": "the end of the scene"})
         await until(lambda: not clearing.positions("trader"), 90.0)
         await until(desk.agrees, 90.0)
-        [closing] = [o for o in desk.floor.exchange.orders.values() if not o.client_id.startswith("by-hand")]
-        assert closing.reduce_only and closing.filled == Decimal("0.02")
+        reducing, closing = [o for o in desk.floor.exchange.orders.values() if not o.client_id.startswith("by-hand")]
+        assert reducing.reduce_only and reducing.filled == Decimal("0.005")
+        assert closing.reduce_only and closing.filled == Decimal("0.015")
         assert not (await desk.door.get("/status"))["dead_letters"]
