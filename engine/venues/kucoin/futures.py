@@ -6,6 +6,7 @@ no fill-or-kill, no expiry, no order that can be changed, and no dead-man switch
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
 from ccxt.async_support.kucoin import kucoin  # type: ignore[import-untyped]
@@ -18,8 +19,10 @@ from engine.domain.position import FundingPaid, Position
 from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
 from engine.venues.contracts import Contracts
 from engine.venues.kucoin import futures_wire as wire
+from engine.venues.kucoin.order_stream import FUTURES, KucoinStreamDialect, address
 from engine.venues.kucoin.private import BPS_PER_ONE, DIALECT, Data, Placed, Rate
 from engine.venues.kucoin.standing import UNKNOWN
+from engine.venues.order_stream import StreamLine
 from engine.venues.reports import acknowledged, fees_of, settled
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets
@@ -52,6 +55,9 @@ class KucoinFuturesOrders:
         self._client = CcxtClient(self.venue, self._exchange, config.rest_base, DIALECT, budgets)
         self._contracts = Contracts(self.venue, self._size)
         self._config = config
+        token = partial(address, self._client)
+        stream = KucoinStreamDialect(token, self.venue, FUTURES, self._contracts.known)
+        self.stream = StreamLine(stream) if config.order_stream else None
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)

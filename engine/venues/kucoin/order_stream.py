@@ -1,4 +1,4 @@
-"""KuCoin's classic private socket, `/spotMarket/tradeOrdersV2`. Source: KuCoin API reference, Spot Private Channels.
+"""KuCoin's classic private sockets: its topics of orders, spot and futures. Source: KuCoin API, Private Channels.
 
 Its address bears a token that a signed call gives. It tells no fees: fills are looked up.
 """
@@ -18,10 +18,7 @@ from engine.venues.ccxt_orders import CcxtClient, Purpose
 from engine.venues.order_stream import Answer, Ready, Refused, Said
 from engine.venues.protocol import OrderTold
 
-_TOPIC = "/spotMarket/tradeOrdersV2"
-_SUBSCRIBE = msgspec.json.encode(
-    {"id": "orders", "type": "subscribe", "topic": _TOPIC, "privateChannel": True, "response": True}
-)
+SPOT, FUTURES = "/spotMarket/tradeOrdersV2", "/contractMarket/tradeOrders"
 _NS_PER_MS = 1_000_000
 _STATUS = {
     "received": OrderStatus.OPEN,
@@ -71,19 +68,28 @@ async def address(client: CcxtClient) -> str:
     """Where to connect, with a token for one connection. Raises VenueUnavailable, RateLimited, VenueRefused."""
     given = (await client.ask(Purpose.READ, "POST", "bullet-private", {}, _Given)).data
     if not given.instanceServers:
-        raise VenueUnavailable("kucoin: bullet-private names no server")
+        raise VenueUnavailable(f"{client.venue}: bullet-private names no server")
     return f"{given.instanceServers[0].endpoint}?token={given.token}&connectId={uuid4().hex}"
 
 
 class KucoinStreamDialect:
-    venue = "kucoin"
     # Without client frames it dies at 60 s even while streaming; the welcome asks for a ping every 18 s.
     heartbeat = Heartbeat(every_ms=15_000, idle_ms=5_000, text=b'{"id":"1","type":"ping"}', pong=b"pong")
     acknowledges = True
 
-    def __init__(self, address: Callable[[], Awaitable[str]]) -> None:
-        """`address` asks for a token: a new one for every connection."""
+    def __init__(
+        self,
+        address: Callable[[], Awaitable[str]],
+        venue: str = "kucoin",
+        topic: str = SPOT,
+        size_of: Callable[[str], Decimal | None] = lambda _: Decimal(1),
+    ) -> None:
+        """`address` asks for a token: a new one for every connection. `size_of(symbol)` is base per unit of size, as
+        far as it is known: what is not is left to look-ups."""
+        self.venue = venue
         self._address = address
+        self._topic = topic
+        self._size_of = size_of
 
     def url(self) -> Callable[[], Awaitable[str]]:
         return self._address
@@ -99,21 +105,25 @@ class KucoinStreamDialect:
         try:
             wire = _frame.decode(frame)
             if wire.type == "welcome":
-                return (Answer((_SUBSCRIBE,)),)
+                wanted = {"id": "orders", "type": "subscribe", "topic": self._topic}
+                return (Answer((msgspec.json.encode(wanted | {"privateChannel": True, "response": True}),)),)
             if wire.type == "ack" and wire.id == "orders":
                 return (Ready(),)
             if wire.type == "error":
                 return (Refused(frame.decode("utf-8", "replace")[:200]),)
-            is_order = wire.type == "message" and wire.topic == _TOPIC
-            return (self._report(_order.decode(wire.data)),) if is_order else ()
+            if wire.type != "message" or wire.topic != self._topic:
+                return ()
+            row = _order.decode(wire.data)
+            size = self._size_of(row.symbol)
+            return (self._report(row, size),) if size is not None else ()
         except (msgspec.MsgspecError, ValueError, InvalidOperation, RecursionError) as error:
-            raise BadFrame(f"kucoin order stream: {error}") from error
+            raise BadFrame(f"{self.venue} order stream: {error}") from error
 
-    def _report(self, row: _Order) -> OrderTold:
+    def _report(self, row: _Order, size: Decimal) -> OrderTold:
         """Raises InvalidOperation, ValueError for what is no number, side or type."""
         if row.type not in _STATUS:
             raise ValueError(f"no such type: {row.type!r}")
-        filled = Decimal(row.filledSize) if row.filledSize else ZERO
+        filled = Decimal(row.filledSize) * size if row.filledSize else ZERO
         report = OrderReport(
             cid=row.clientOid,
             venue=self.venue,

@@ -7,6 +7,7 @@ from aiohttp import web
 from sandbox.venues.auth import Denied
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
+from sandbox.venues.kucoin.currencies import currency_rows
 from sandbox.venues.kucoin.futures import FuturesDesk
 from sandbox.venues.kucoin.order_stream import OrderStream
 from sandbox.venues.kucoin.orders import Desk, denial, refusal
@@ -69,7 +70,9 @@ class Kucoin(Public):
         self._settled = Settlements(futures)
         self._desk = Desk(spots, _yes)
         self._futures_desk = FuturesDesk(futures, _yes, _no)
-        self._order_stream = OrderStream(spots, sockets, self._desk.account_of)
+        whose = self._desk.account_of, self._futures_desk.account_of
+        self._order_stream = OrderStream(spots, sockets, whose[0], is_futures=False)
+        self._futures_stream = OrderStream(futures, sockets, whose[1], is_futures=True)
         self._pro, self._classic = ProTalk(products), ClassicTalk(products)
 
     def routes(self) -> list[web.RouteDef]:
@@ -77,6 +80,7 @@ class Kucoin(Public):
             web.get("/", self._pro_socket),
             web.get("/endpoint", self._classic_socket),
             web.get("/private", self._order_stream.serve),
+            web.get("/private-futures", self._futures_stream.serve),
             web.post("/api/v1/bullet-public", self._bullet),
             web.post("/api/v1/bullet-private", self._private_bullet),
             web.get("/api/v1/timestamp", self._time),
@@ -157,7 +161,8 @@ class Kucoin(Public):
         return _yes({"token": "sandbox", "instanceServers": [server]})
 
     async def _private_bullet(self, request: web.Request) -> web.Response:
-        return _yes(await self._order_stream.bullet(request))
+        stream = self._futures_stream if self._is_futures(request) else self._order_stream
+        return _yes(await stream.bullet(request))
 
     async def _trade_fees(self, request: web.Request) -> web.Response:
         """Of spot symbols, or of one contract: the two hosts have it at the same path."""
@@ -173,8 +178,10 @@ class Kucoin(Public):
 
     async def _anyone(self, request: web.Request) -> None:
         """Whichever account asks. Raises Denied."""
-        is_futures = request.headers.get("KC-API-KEY", "") in self._floors["FUTURES"].keys
-        await (self._futures_desk if is_futures else self._desk).account_of(request)
+        await (self._futures_desk if self._is_futures(request) else self._desk).account_of(request)
+
+    def _is_futures(self, request: web.Request) -> bool:
+        return request.headers.get("KC-API-KEY", "") in self._floors["FUTURES"].keys
 
     async def _time(self, _: web.Request) -> web.Response:
         return _yes(self.floor.clock())
@@ -189,37 +196,7 @@ class Kucoin(Public):
     async def _currencies(self, request: web.Request) -> web.Response:
         """All of them, or the one that the path names."""
         one = request.match_info.get("currency")
-        wallets = self.floor.wallets
-        chains = {"BTC": ("BTC",), "ETH": ("ERC20", "ARBITRUM"), "XRP": ("XRP",), "USDT": ("TRC20", "ERC20")}
-        said = [
-            {
-                "currency": coin,
-                "name": coin,
-                "fullName": coin,
-                "precision": 8,
-                "isMarginEnabled": False,
-                "isDebitEnabled": False,
-                "chains": [
-                    {
-                        "chainName": name,
-                        "chainId": name.lower(),
-                        "withdrawalMinSize": "0.001",
-                        "depositMinSize": "0.0002",
-                        "withdrawalMinFee": "0.0005",
-                        "withdrawFeeRate": "0",
-                        "isWithdrawEnabled": wallets.of(coin, name).withdrawals,
-                        "isDepositEnabled": wallets.of(coin, name).deposits,
-                        "confirms": 3,
-                        "preConfirms": 1,
-                        "contractAddress": "",
-                        "withdrawPrecision": 8,
-                    }
-                    for name in names
-                ],
-            }
-            for coin, names in chains.items()
-            if one in (None, coin)
-        ]
+        said = [row for row in currency_rows(self.floor.wallets) if one in (None, row["currency"])]
         if one is not None and not said:
             raise Malformed("currency", one)
         return _yes(said if one is None else said[0])

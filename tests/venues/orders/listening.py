@@ -13,7 +13,7 @@ from tests.venues.orders.test_against_sandbox import Trader
 from tests.waiting import until
 
 STREAMED = ("binance", "okx", "bybit", "upbit", "bithumb", "coinone", "gate", "bitget", "kucoin")
-LOOKED_UP = ("bithumb", "kucoin")  # whose streams do not tell fees for certain: a fill is never whole
+LOOKED_UP = ("bithumb", "kucoin", "kucoin_futures")  # whose streams do not tell fees for certain: a fill is never whole
 
 
 class Listener:

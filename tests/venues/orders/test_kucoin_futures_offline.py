@@ -6,12 +6,14 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from engine.domain.errors import OrderNotFound, OutcomeUnknown, RateLimited, VenueRefused, VenueUnavailable
+from engine.domain.errors import BadFrame, OrderNotFound, OutcomeUnknown, RateLimited, VenueRefused, VenueUnavailable
 from engine.domain.market import FeeSide, Product
 from engine.domain.order import Fee, OrderKind, OrderStatus, Side, TimeInForce
 from engine.domain.position import FundingPaid, Position
 from engine.venues.kucoin.futures import KucoinFuturesOrders
-from engine.venues.protocol import Lender, Margined
+from engine.venues.kucoin.order_stream import FUTURES, KucoinStreamDialect
+from engine.venues.order_stream import Answer
+from engine.venues.protocol import Lender, Margined, OrderTold
 from engine.venues.verdict import Budgets
 from tests.venues.orders.stage import CID, CREDENTIAL, Open, Say, config, order, stage
 
@@ -263,3 +265,26 @@ async def test_what_is_no_number_or_no_side_is_no_answer(play, trade):
     play.says("GET /api/v1/positions", said([HELD | {"currentQty": "Infinity"}]))
     with pytest.raises(VenueUnavailable, match="unreadable"):
         await trade.positions()
+
+
+def test_the_stream_counts_base_and_leaves_fills_to_look_ups():
+    async def nowhere():
+        return "ws://127.0.0.1:1"
+
+    dialect = KucoinStreamDialect(nowhere, "kucoin_futures", FUTURES, {SYMBOL: D("0.001")}.get)
+    row = {"symbol": SYMBOL, "side": "sell", "orderId": "77", "clientOid": CID, "type": "match", "filledSize": "20"}
+
+    def told_of(**odd: object) -> list[OrderTold]:
+        frame = {"type": "message", "topic": FUTURES, "data": row | odd}
+        return [each for each in dialect.read(json.dumps(frame).encode()) if isinstance(each, OrderTold)]
+
+    [matched] = told_of()
+    assert (matched.report.filled_qty, matched.report.side, matched.is_whole) == (D("0.020"), Side.SELL, False)
+    [ended] = told_of(type="canceled", filledSize="0")
+    assert (ended.report.status, ended.is_whole) == (OrderStatus.CANCELLED, True)
+    assert told_of(symbol="DOGEUSDTM") == []  # of unknown size: looked up
+    [answer] = dialect.read(b'{"id":"x","type":"welcome"}')
+    assert isinstance(answer, Answer) and json.loads(answer.frames[0])["topic"] == FUTURES
+    for broken in ({"type": "gone"}, {"side": "both"}, {"filledSize": "x"}):
+        with pytest.raises(BadFrame):
+            told_of(**broken)

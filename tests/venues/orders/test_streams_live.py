@@ -12,7 +12,7 @@ from tests.venues.orders.listening import STREAMED, Listener, same
 from tests.venues.orders.test_against_sandbox import Trader
 from tests.venues.orders.test_perps_against_sandbox import holding
 
-PERPETUAL = ("okx_swap", "bitget_futures", "bybit_linear", "gate_futures")
+PERPETUAL = ("okx_swap", "bitget_futures", "bybit_linear", "gate_futures", "kucoin_futures")
 # Faults come from one place in the sandbox: four ways to know that a report is whole, and three to prove a key.
 FAULTED = pytest.mark.parametrize("ear", ("binance", "bybit", "upbit", "coinone"), indirect=True)
 PROVED = pytest.mark.parametrize("ear", ("okx", "kucoin", "upbit"), indirect=True)
