@@ -49,6 +49,14 @@ def number(venue: str, text: str) -> Decimal:
     return value
 
 
+def positive(venue: str, text: str) -> Decimal:
+    """A price, a size, a step: nothing and less are none. Raises VenueUnavailable."""
+    value = number(venue, text)
+    if value <= 0:
+        raise VenueUnavailable(f"{venue}: neither a price nor a size: {text!r}")
+    return value
+
+
 def fees_of(paid: Iterable[tuple[str, Decimal]]) -> tuple[Fee, ...]:
     """Asset and amount of each fill, summed by asset; what sums to nothing is left out."""
     sums: dict[str, Decimal] = {}

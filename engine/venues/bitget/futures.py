@@ -19,7 +19,7 @@ from engine.venues.bitget.account import BPS_PER_ONE, FORCES, PAGE, BitgetAccoun
 from engine.venues.bitget.order_stream import BitgetStreamDialect
 from engine.venues.ccxt_orders import Purpose, plain, wall_ms
 from engine.venues.order_stream import StreamLine
-from engine.venues.reports import acknowledged, fees_of, number, settled
+from engine.venues.reports import acknowledged, fees_of, number, positive, settled
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets
 
@@ -184,7 +184,9 @@ class BitgetFuturesOrders(BitgetAccount):
     async def _report(self, row: wire.Order, cid: str, purpose: Purpose) -> OrderReport:
         executed = self._number(row.baseVolume)
         fills = await self._fills(row, purpose) if executed else []
-        settled(self.venue, row.orderId, executed, sum((fill.baseVolume for fill in fills), ZERO))
+        sizes = [positive(self.venue, fill.baseVolume) for fill in fills]
+        settled(self.venue, row.orderId, executed, sum(sizes, ZERO))
+        quote = sum((positive(self.venue, fill.price) * size for fill, size in zip(fills, sizes, strict=True)), ZERO)
         return OrderReport(
             cid=cid,
             venue=self.venue,
@@ -193,8 +195,8 @@ class BitgetFuturesOrders(BitgetAccount):
             status=self._status(row),
             venue_order_id=row.orderId,
             filled_qty=executed,
-            filled_quote=sum((fill.price * fill.baseVolume for fill in fills), ZERO),
-            fees=fees_of((fee.feeCoin, -fee.totalFee) for fill in fills for fee in fill.feeDetail),
+            filled_quote=quote,
+            fees=fees_of((fee.feeCoin, -self._number(fee.totalFee)) for fill in fills for fee in fill.feeDetail),
             venue_ts_ms=row.uTime,
         )
 
@@ -230,14 +232,15 @@ class BitgetFuturesOrders(BitgetAccount):
         )
 
     def _instrument(self, market: wire.Market, rates: Rate) -> Instrument:
+        step = positive(self.venue, market.sizeMultiplier)
         return Instrument(
             venue=self.venue,
             symbol=market.symbol,
             base=market.baseCoin,
             quote=market.quoteCoin,
-            ticks=(TickBand(ZERO, market.priceEndStep.scaleb(-market.pricePlace)),),
-            qty_step=market.sizeMultiplier,
-            min_qty=max(market.minTradeNum, market.sizeMultiplier),
+            ticks=(TickBand(ZERO, positive(self.venue, market.priceEndStep).scaleb(-market.pricePlace)),),
+            qty_step=step,
+            min_qty=max(self._number(market.minTradeNum), step),
             min_notional=self._number(market.minTradeUSDT) or self._config.min_notional,
             maker_fee_bps=rates.makerFeeRate * BPS_PER_ONE,
             taker_fee_bps=rates.takerFeeRate * BPS_PER_ONE,

@@ -1,8 +1,9 @@
 """Bitget's answers about an account of USDT perpetuals. Source: Bitget API v2, Contract."""
 
 from decimal import Decimal
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from engine.domain.order import OrderStatus
 
@@ -32,13 +33,13 @@ class Listed(Struct):
 
 class FeeDetail(Struct):
     feeCoin: str
-    totalFee: Decimal  # negative: paid by us
+    totalFee: Annotated[str, Meta(min_length=1)]  # negative: paid by us
 
 
 class Fill(Struct):
     tradeId: str
-    price: Decimal
-    baseVolume: Decimal
+    price: str
+    baseVolume: str
     feeDetail: list[FeeDetail]
 
 
@@ -90,9 +91,9 @@ class Market(Struct):
     baseCoin: str
     quoteCoin: str
     pricePlace: int
-    priceEndStep: Decimal  # of the last decimal
-    sizeMultiplier: Decimal
-    minTradeNum: Decimal
+    priceEndStep: str  # of the last decimal
+    sizeMultiplier: str
+    minTradeNum: str
     minTradeUSDT: str = ""
 
 

@@ -1,6 +1,5 @@
 """OKX's answers about one account: orders, fills, balances, rules, fees, and its codes. Source: OKX API v5."""
 
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -51,8 +50,8 @@ class Orders(Struct):
 
 
 class Fill(Struct):
-    fillSz: Decimal
-    fillPx: Decimal
+    fillSz: str
+    fillPx: str
     fee: str  # negative: paid by us
     feeCcy: str
     billId: str
@@ -85,9 +84,9 @@ class Market(Struct):
     instId: str
     baseCcy: str
     quoteCcy: str
-    tickSz: Decimal
-    lotSz: Decimal
-    minSz: Decimal
+    tickSz: str
+    lotSz: str
+    minSz: str
     instIdCode: int | None = None  # what the order socket calls it
     ctVal: str = ""
     ctMult: str = ""

@@ -18,7 +18,7 @@ from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plai
 from engine.venues.okx import order_wire as wire
 from engine.venues.okx import standing
 from engine.venues.okx.order_socket import OkxOrderDialect
-from engine.venues.reports import fees_of, number, settled
+from engine.venues.reports import fees_of, number, positive, settled
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.socket_line import SocketLine
 from engine.venues.verdict import Budgets
@@ -230,10 +230,8 @@ class OkxTrading:
             return market
         if market.ctType != "linear":
             return None
-        unit = self._number(market.ctVal) * self._number(market.ctMult or "1")
-        if not unit:
-            raise VenueUnavailable(f"{self.venue}: {symbol} names no contract size")
-        self._sizes[symbol] = Size(unit, market.lotSz)
+        unit = positive(self.venue, market.ctVal) * positive(self.venue, market.ctMult or "1")
+        self._sizes[symbol] = Size(unit, positive(self.venue, market.lotSz))
         return market
 
     # reading
@@ -243,7 +241,9 @@ class OkxTrading:
         unit = size.unit if size else Decimal(1)
         executed = self._number(row.accFillSz)
         fills = await self._fills(row, purpose) if executed else []
-        settled(self.venue, row.ordId, executed, sum((fill.fillSz for fill in fills), ZERO))
+        sizes = [positive(self.venue, fill.fillSz) for fill in fills]
+        settled(self.venue, row.ordId, executed, sum(sizes, ZERO))
+        quote = sum((positive(self.venue, fill.fillPx) * size for fill, size in zip(fills, sizes, strict=True)), ZERO)
         return OrderReport(
             cid=cid,
             venue=self.venue,
@@ -252,7 +252,7 @@ class OkxTrading:
             status=wire.STATUS[row.state],
             venue_order_id=row.ordId,
             filled_qty=executed * unit,
-            filled_quote=sum((fill.fillPx * fill.fillSz for fill in fills), ZERO) * unit,
+            filled_quote=quote * unit,
             fees=fees_of((fill.feeCcy, -self._number(fill.fee)) for fill in fills),
             venue_ts_ms=row.uTime,
         )
@@ -280,15 +280,15 @@ class OkxTrading:
     def _instrument(self, market: wire.Market, rate: wire.Rate) -> Instrument:
         is_spot = self._traded.kind == "SPOT"
         maker, taker = (rate.maker, rate.taker) if is_spot else (rate.makerU or rate.maker, rate.takerU or rate.taker)
-        size = self._sizes.get(market.instId, Size(Decimal(1), market.lotSz))
+        size = self._sizes.get(market.instId, Size(Decimal(1), positive(self.venue, market.lotSz)))
         return Instrument(
             venue=self.venue,
             symbol=market.instId,
             base=market.baseCcy if is_spot else market.ctValCcy,
             quote=market.quoteCcy if is_spot else market.settleCcy,
-            ticks=(TickBand(ZERO, market.tickSz),),
-            qty_step=market.lotSz * size.unit,
-            min_qty=market.minSz * size.unit,
+            ticks=(TickBand(ZERO, positive(self.venue, market.tickSz)),),
+            qty_step=size.lot * size.unit,
+            min_qty=self._number(market.minSz) * size.unit,
             min_notional=self._config.min_notional,  # the venue has a minimum size only
             maker_fee_bps=-self._number(maker) * _BPS_PER_ONE,
             taker_fee_bps=-self._number(taker) * _BPS_PER_ONE,
