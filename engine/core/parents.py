@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 from msgspec import structs
-from msgspec.structs import replace
 
 from engine.core import following, gate, parent_cards, placing, routing, trades
 from engine.core.child_prices import on_tick, price_child
@@ -271,8 +270,8 @@ def _send_to(
         if now is None:
             text = f"the book of {rules.venue} {rules.symbol} cannot be followed now"
             return NotExecutable(rule="book_unusable", text=text, numbers={})
-        piece = replace(piece, price=now, rest_ms=max(1_000, following.left_ms(state, piece, trades_so_far)))
-    intent = _intent(state, parent, index, qty, rules, limit)
+        piece = structs.replace(piece, price=now, rest_ms=max(1_000, following.left_ms(state, piece, trades_so_far)))
+    intent = structs.replace(_intent(state, parent, index, qty, rules, limit), rest_ms=piece.rest_ms)
     cap = gate.size_cap(state, intent)
     if isinstance(cap, NotExecutable):
         return cap
