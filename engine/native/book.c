@@ -106,23 +106,29 @@ static inline void show_whether(Book *book, int which, int is_so)
     show(book, which, value);
 }
 
-/* One more top. -1 with MemoryError, and the book is as it was. */
+/* -1 with MemoryError. */
+static int show_best(Book *book, int side, int which, double price)
+{
+    PyObject *shown = PyFloat_FromDouble(price);
+    if (shown == NULL)
+        return -1;
+    show(book, which, shown);
+    book->best[side] = price;
+    return 0;
+}
+
+/* One more top. -1 with MemoryError. */
 static int show_top(Book *book, double bid, double ask)
 {
-    PyObject *bid_seen = PyFloat_FromDouble(bid), *ask_seen = PyFloat_FromDouble(ask);
     PyObject *tops = PyLong_FromLongLong(book->tops + 1);
-    if (bid_seen == NULL || ask_seen == NULL || tops == NULL) {
-        Py_XDECREF(bid_seen);
-        Py_XDECREF(ask_seen);
-        Py_XDECREF(tops);
+    if (tops == NULL)
         return -1;
-    }
     book->tops++;
-    book->best[BID] = bid;
-    book->best[ASK] = ask;
-    show(book, BEST_BID, bid_seen);
-    show(book, BEST_ASK, ask_seen);
     show(book, TOPS, tops);
+    if (bid != book->best[BID] && show_best(book, BID, BEST_BID, bid) < 0)
+        return -1;
+    if (ask != book->best[ASK] && show_best(book, ASK, BEST_ASK, ask) < 0)
+        return -1;
     show_whether(book, IS_CROSSED, bid >= ask && ask > 0.0);
     show_whether(book, IS_TWO_SIDED, bid > 0.0 && ask > 0.0);
     return 0;

@@ -2,7 +2,9 @@
 #include "track.h"
 #include <stddef.h>
 
-enum { MOST_TRACKS = 4, FIELDS = 6 };
+enum { MOST_TRACKS = 4 };
+/* The fields of the event, in the order of its class, which has no others. */
+enum { OF_VENUE, OF_SYMBOL, OF_BIDS, OF_ASKS, OF_TIME, OF_SEEN, FIELDS };
 
 /* Takes frames that plainly continue a live book, from their bytes to the sink, and hands on every other one untouched.
    It keeps nothing of a book by itself: chains, guards and counters are Python's own, read and written in their slots. */
@@ -11,7 +13,8 @@ typedef struct {
     vectorcallfunc call;
     PyObject *otherwise; /* (data, seen_ns) of every other frame */
     PyObject *sink;
-    Slot fields[FIELDS]; /* of the event, in the order of its class, which has no others */
+    Slot fields[FIELDS];
+    PyObject *spare;     /* the last event, where nobody kept it; else NULL */
     PyObject *counts;
     Slot counted[2];     /* frames, and those of books */
     long long taken;
@@ -22,30 +25,67 @@ typedef struct {
 /* ms by the venue's clock; 0 where the frame does not say. */
 static long long time_of(const Track *track, const Change *change)
 {
-    long long at = change->given & 1u << TIME ? change->numbers[TIME] / track->per_ms : 0;
+    long long at = change->given & 1u << TIME ? change->numbers[TIME] : 0;
+    if (track->per_ms > 1) /* a division takes as long as reading the number did */
+        at /= track->per_ms;
     return at == 0 && change->given & 1u << SENT ? change->numbers[SENT] : at;
 }
 
-static PyObject *event_of(const Follower *follower, const Track *track, const Change *change, PyObject *symbol, PyObject *seen)
+static inline PyObject **field_of(const Follower *follower, PyObject *event, int field)
+{
+    return (PyObject **)((char *)event + follower->fields[field].offset);
+}
+
+static inline void set_field(const Follower *follower, PyObject *event, int field, PyObject *value)
+{
+    PyObject **place = field_of(follower, event, field), *old = *place;
+    *place = value;
+    Py_XDECREF(old);
+}
+
+/* The rows of a side into the event: over those of its last life where these are as many and nobody has kept them. */
+static int set_side(const Follower *follower, PyObject *event, int field, int side, Py_ssize_t count)
+{
+    PyObject *old = *field_of(follower, event, field);
+    if (old != NULL && count > 0 && Py_IS_TYPE(old, &Levels_Type) && Py_REFCNT(old) == 1 && Py_SIZE(old) == count) {
+        memcpy(((Levels *)old)->rows, scratch[side].rows, (size_t)count * sizeof(Level));
+        return 0;
+    }
+    PyObject *made = (PyObject *)levels_new(scratch[side].rows, count);
+    if (made != NULL)
+        set_field(follower, event, field, made);
+    return made != NULL ? 0 : -1;
+}
+
+static PyObject *event_of(Follower *follower, const Track *track, const Change *change, PyObject *symbol, PyObject *seen)
 {
     PyTypeObject *made = follower->fields[0].type;
-    PyObject *bids = (PyObject *)levels_new(scratch[BID].rows, change->count[BID]);
-    PyObject *asks = bids != NULL ? (PyObject *)levels_new(scratch[ASK].rows, change->count[ASK]) : NULL;
-    PyObject *time = asks != NULL ? PyLong_FromLongLong(time_of(track, change)) : NULL;
-    PyObject *event = time != NULL ? made->tp_alloc(made, 0) : NULL;
-    if (event == NULL) {
-        Py_XDECREF(bids);
-        Py_XDECREF(asks);
+    PyObject *event = follower->spare != NULL ? follower->spare : made->tp_alloc(made, 0);
+    PyObject *time = PyLong_FromLongLong(time_of(track, change));
+    follower->spare = NULL;
+    if (event == NULL || time == NULL || set_side(follower, event, OF_BIDS, BID, change->count[BID]) < 0 ||
+        set_side(follower, event, OF_ASKS, ASK, change->count[ASK]) < 0) {
         Py_XDECREF(time);
+        Py_XDECREF(event);
         return NULL;
     }
     Py_INCREF(track->venue);
     Py_INCREF(symbol);
     Py_INCREF(seen);
-    PyObject *values[FIELDS] = {track->venue, symbol, bids, asks, time, seen};
-    for (int i = 0; i < FIELDS; i++)
-        *(PyObject **)((char *)event + follower->fields[i].offset) = values[i];
+    set_field(follower, event, OF_VENUE, track->venue);
+    set_field(follower, event, OF_SYMBOL, symbol);
+    set_field(follower, event, OF_TIME, time);
+    set_field(follower, event, OF_SEEN, seen);
     return event;
+}
+
+/* Nobody has kept the event: the next one can live in it, as CPython's zip does with its tuple. */
+static void let_go(Follower *follower, PyObject *event)
+{
+    if (Py_REFCNT(event) == 1 && follower->spare == NULL)
+        follower->spare = event;
+    else
+        Py_DECREF(event);
 }
 
 /* One more than stands in a counter; NULL with an exception. */
@@ -107,7 +147,7 @@ static int try_track(Follower *follower, Track *track, PyObject *data, PyObject 
     Py_DECREF(guard);
     if (event != NULL) {
         done = PyObject_CallOneArg(follower->sink, event);
-        Py_DECREF(event);
+        let_go(follower, event);
     }
     Py_XDECREF(done);
     return done != NULL ? 1 : -1;
@@ -147,6 +187,7 @@ static int follower_clear(PyObject *self)
     Follower *follower = (Follower *)self;
     for (; follower->count > 0; follower->count--)
         track_clear(&follower->tracks[follower->count - 1]);
+    Py_CLEAR(follower->spare);
     Py_CLEAR(follower->counted[0].descriptor);
     Py_CLEAR(follower->counted[1].descriptor);
     Py_CLEAR(follower->otherwise);

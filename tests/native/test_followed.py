@@ -251,7 +251,7 @@ def decoded(frames, sink):
 
 def course(count):
     return [bybit(40, [["9", "1"]], [["10", "1"]], True)] + [
-        bybit(41 + step, [["9", str(step)]], [["10", "2"]], False) for step in range(count)
+        bybit(41 + step, [["9", str(step)]], [["10", str(2 + step)]], False) for step in range(count)
     ]
 
 
@@ -265,6 +265,43 @@ def test_an_event_is_as_python_makes_it():
     assert told[1] == made
     assert encode(told[1]) == encode(made)
     assert told[1].symbol is told[0].symbol
+
+
+@pytest.mark.parametrize(
+    "keep", [lambda event: event, lambda event: (event.bids, event.asks), lambda event: event.asks]
+)
+def test_what_a_sink_keeps_stays_as_it_was(keep):
+    """An event that nobody kept lends its memory to the next one: whoever keeps a part of it must not see that."""
+    kept: list[Any] = []
+    spelled: list[str] = []
+
+    def sink(event):
+        if len(spelled) % 3:
+            kept.append(keep(event))
+            spelled.append(repr(kept[-1]))
+        else:
+            spelled.append("")
+
+    decoded(course(40), sink)
+    assert [repr(one) for one in kept] == [text for text in spelled if text]
+    assert len(set(spelled)) > 20
+
+
+def test_a_sink_may_bring_the_next_frame_itself():
+    frames = [written(frame) for frame in course(30)]
+    told: list[tuple[Any, Any]] = []
+
+    def sink(event):
+        before = event.venue_ts_ms, list(event.bids), list(event.asks)
+        if frames:
+            decoder.on_frame(frames.pop(0), 1)
+        told.append((before, (event.venue_ts_ms, list(event.bids), list(event.asks))))
+
+    decoder: Any = build_decoder("bybit", sink, lambda symbol, reason: None)
+    decoder.on_frame(frames.pop(0), 1)
+    assert len(told) == 31
+    assert all(before == after for before, after in told)
+    assert [after[1] for _, after in told] == [[(9.0, float(step))] for step in range(29, -1, -1)] + [[(9.0, 1.0)]]
 
 
 def test_what_a_sink_raises_is_heard_and_the_frame_is_not_taken_twice():
