@@ -268,10 +268,11 @@ class World:
         expires = name in _EXPIRING
         bank, fates = self.banks[name], self.fates[name]
         rest = (fates, life, self._network, self.later, on_send, self.mono_ns, lambda: self._skew_ms)
-        made = SimVenue(bank, *rest, expires=expires)
         if isinstance(bank, PerpBank):
-            made = SimPerps(bank, *rest, expires=expires)
-        self.clients[name] = made
+            # Careless clients are of coins: a wrapper would hide that this one has positions.
+            self.clients[name] = SimPerps(bank, *rest, expires=expires)
+            return self.clients[name]
+        self.clients[name] = made = SimVenue(bank, *rest, expires=expires)
         return self._seams.orders(made)
 
     async def _attend(self, name: str, venue: Orders, shell: Shell) -> None:
