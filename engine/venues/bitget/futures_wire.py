@@ -90,7 +90,7 @@ class Market(Struct):
     symbol: str
     baseCoin: str
     quoteCoin: str
-    pricePlace: int
+    pricePlace: Annotated[int, Meta(ge=0, le=18)]
     priceEndStep: str  # of the last decimal
     sizeMultiplier: str
     minTradeNum: str
