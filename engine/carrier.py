@@ -4,10 +4,22 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
+from msgspec.structs import replace
+
 from engine.desk import Desk
-from engine.domain.account_event import CountdownSet
+from engine.domain.account_event import Amended, CountdownSet
 from engine.domain.command import Halt
-from engine.domain.effect import Arm, Cancel, FetchBalances, FetchOpenOrders, LookUp, OpenLedger, Remember, Submit
+from engine.domain.effect import (
+    Amend,
+    Arm,
+    Cancel,
+    FetchBalances,
+    FetchOpenOrders,
+    LookUp,
+    OpenLedger,
+    Remember,
+    Submit,
+)
 from engine.domain.errors import JournalFailed, OrderNotFound, OutcomeUnknown, VenueRefused, VenueUnavailable
 from engine.domain.event import (
     BalancesReported,
@@ -26,7 +38,7 @@ from engine.domain.margin_event import FundingReported, PositionsReported
 from engine.domain.money import NS_PER_MS, ZERO, exact
 from engine.domain.order import OrderRequest, OrderStatus, TimeInForce
 from engine.latencies import Latencies
-from engine.risk.last_step import LastStep, Reference
+from engine.risk.last_step import Breach, LastStep, Reference
 from engine.risk.latch import allows
 from engine.risk.latency import Stage
 from engine.storage.journal import Entry, Journal
@@ -70,6 +82,7 @@ class Carrier:
         return {
             Submit: self._submit,
             Cancel: lambda effect: self._spawn(self._cancel(effect)),
+            Amend: lambda effect: self._spawn(self._amend(effect)),
             LookUp: lambda effect: self._spawn(self._look_up(effect)),
             FetchBalances: lambda effect: self._spawn(self._balances(effect)),
             FetchOpenOrders: lambda effect: self._spawn(self._open_orders(effect.venue)),
@@ -119,14 +132,10 @@ class Carrier:
 
     def _admitted(self, effect: Submit) -> bool:
         """The guard's word on all orders of a record: one that must not leave stops them all, and perhaps the desk."""
-        if self._guard is None:
-            return True
-        now_ns = self._mono_ns()
-        references = {order.cid: self._reference(order, now_ns) for order in effect.orders}
-        breach = self._guard.admit(effect.orders, references, effect.plan is None, now_ns)
+        breach = self._breach(effect.orders, finishes=effect.plan is None)
         if breach is None:
             return True
-        log.error("order_stopped rule=%s level=%d %s", breach.rule, breach.level, breach.text)
+        now_ns = self._mono_ns()
         for order in effect.orders:
             self._tell(
                 OrderNotSent(
@@ -137,10 +146,23 @@ class Carrier:
                     numbers=breach.numbers,
                 )
             )
+        self._halt_for(breach)
+        return False
+
+    def _breach(self, orders: tuple[OrderRequest, ...], *, finishes: bool) -> Breach | None:
+        if self._guard is None:
+            return None
+        now_ns = self._mono_ns()
+        references = {order.cid: self._reference(order, now_ns) for order in orders}
+        breach = self._guard.admit(orders, references, finishes, now_ns)
+        if breach is not None:
+            log.error("order_stopped rule=%s level=%d %s", breach.rule, breach.level, breach.text)
+        return breach
+
+    def _halt_for(self, breach: Breach) -> None:
         if breach.level > self._desk.level:
             halt = Halt(level=breach.level, reason=f"last step: {breach.text}")
-            self._desk.ask(f"last-step-{now_ns}", "last_step", "owner", halt)
-        return False
+            self._desk.ask(f"last-step-{self._mono_ns()}", "last_step", "owner", halt)
 
     def _reference(self, order: OrderRequest, now_ns: int) -> Reference:
         """What the order's own symbol costs now, by its own book."""
@@ -157,14 +179,10 @@ class Carrier:
 
     async def _place(self, order: OrderRequest, effect: Submit) -> None:
         """The last look at the latch stands directly before the send: no await between them."""
-        raised = self._latch.outside()
-        if raised is not None and raised.level > self._desk.level:
-            halt = Halt(level=raised.level, reason=raised.reason)
-            self._desk.ask(f"outside-{self._mono_ns()}", raised.actor, "owner", halt)
+        stopped = self._stopped(order, finishes=effect.plan is None)
         sent_ns = self._mono_ns()
-        if self._leaving or not allows(self._desk.level, order.role, finishes=effect.plan is None):
-            reason = "the desk is stopping" if self._leaving else f"halted at L{self._desk.level}"
-            self._tell(OrderNotSent(cid=order.cid, reason=reason, seen_ns=sent_ns))
+        if stopped:
+            self._tell(OrderNotSent(cid=order.cid, reason=stopped, seen_ns=sent_ns))
             return
         venue = self._orders[order.venue]
         self._tell(OrderSent(cid=order.cid, seen_ns=sent_ns))
@@ -176,6 +194,32 @@ class Carrier:
         self._time(order.venue, departure, effect.trigger_ns, outcome)
         log.info("order_outcome venue=%s symbol=%s cid=%s outcome=%s", order.venue, order.symbol, order.cid, outcome)
         self._tell(outcome)
+
+    def _stopped(self, order: OrderRequest, *, finishes: bool) -> str:
+        """Why the latch, raised here or by another process, lets nothing of this kind leave; "" where it does."""
+        raised = self._latch.outside()
+        if raised is not None and raised.level > self._desk.level:
+            halt = Halt(level=raised.level, reason=raised.reason)
+            self._desk.ask(f"outside-{self._mono_ns()}", raised.actor, "owner", halt)
+        if self._leaving:
+            return "the desk is stopping"
+        return "" if allows(self._desk.level, order.role, finishes=finishes) else f"halted at L{self._desk.level}"
+
+    async def _amend(self, effect: Amend) -> None:
+        """Another price for what rests, held to what a new order is. What is no clear yes leaves it in doubt."""
+        order = replace(self._desk.state.orders[effect.cid][1].request, price=effect.price)
+        breach = self._breach((order,), finishes=False)
+        why = f"last step: {breach.text}" if breach is not None else self._stopped(order, finishes=False)
+        if not why:
+            venue = self._orders[effect.venue]
+            try:
+                await venue.amend(effect.symbol, effect.cid, effect.venue_order_id, effect.qty, effect.price)
+            except (VenueRefused, VenueUnavailable, OutcomeUnknown, OrderNotFound) as error:
+                why = str(error)
+                log.warning("order_not_moved venue=%s cid=%s error=%s", effect.venue, effect.cid, error)
+        self._desk.handle(Amended(cid=effect.cid, price=effect.price, seen_ns=self._mono_ns(), reason=why))
+        if breach is not None:
+            self._halt_for(breach)
 
     def _time(self, venue: str, departure: Departure, trigger_ns: int, outcome: OrderEvent) -> None:
         """A lost answer counts with the time that was waited for it; what never left has none."""

@@ -1,11 +1,11 @@
-"""Resting slices that follow the touch: taken back when the price has moved, sent anew once the venue says it ended.
+"""Resting slices that follow the touch: changed in place where the venue can, else taken back and sent anew.
 
-Nothing is changed in place: another price goes behind the queue at every venue, so a change in place keeps no priority,
-and between the old order and the new one stands the venue's word on what of it was filled.
+Between an order that was taken back and the new one stands the venue's word on what of it was filled.
 """
 
 from decimal import Decimal
 
+from engine.core import placing
 from engine.core.child_prices import on_tick
 from engine.core.state import State
 from engine.domain.market import Instrument
@@ -13,7 +13,7 @@ from engine.domain.money import BPS, NS_PER_S, exact, tick_at
 from engine.domain.order import OrderStatus, Side
 from engine.domain.parent import ParentPlan, Slice
 from engine.execution.order_state import OrderState
-from engine.execution.parent import Parent, filled_base
+from engine.execution.parent import Parent, Sent, filled_base
 from engine.execution.trade import Trade
 
 _LEAST_BPS = Decimal(1)  # of the price: less is no reason to leave the queue
@@ -33,7 +33,7 @@ def price(state: State, plan: ParentPlan, piece: Slice, rules: Instrument) -> De
 
 
 def moved(state: State, parent: Parent, rules: Instrument, room: int) -> list[int]:
-    """Slices to take back and send anew now, at most `room`: their price has moved away, or none came to rest."""
+    """Slices that belong elsewhere now, at most `room`: their price has moved away, or none came to rest."""
     found: list[int] = []
     for index, piece in enumerate(parent.plan.slices):
         if piece.gap is None or index in parent.pulled or len(found) >= room:
@@ -55,10 +55,26 @@ def _is_misplaced(state: State, parent: Parent, piece: Slice, rules: Instrument,
         return filled_base(trades) < piece.qty and _was_refused(trades)
     wanted = price(state, parent.plan, piece, rules)
     order = newest.orders[-1]
-    if wanted is None or order.status is not OrderStatus.OPEN or state.now_ns - order.sent_ns < _DWELL_NS:
+    if wanted is None or order.status is not OrderStatus.OPEN or order.is_moving:
         return False
-    off = abs(wanted - order.request.price)
+    if order.cannot_move:
+        return True  # its price is in doubt: taken back, it has none
+    if state.now_ns - max(order.sent_ns, order.move_asked_ns) < _DWELL_NS:
+        return False
+    off = abs(wanted - (order.moved_to or order.request.price))
     return off >= max(tick_at(rules.ticks, wanted), wanted * _LEAST_BPS * BPS)
+
+
+def move_in_place(state: State, parent: Parent, index: int, rules: Instrument) -> bool:
+    """Ask for another price of what rests; False where it has to be taken back instead."""
+    newest, piece = parent.children[index][-1], parent.plan.slices[index]
+    order = newest.orders[-1]
+    wanted = price(state, parent.plan, piece, rules)
+    is_able = state.venues[rules.venue].abilities.moves and not order.cannot_move and not order.cancel_asked_ns
+    if newest.is_over or wanted is None or not is_able or not placing.ask_move(state, order, wanted):
+        return False
+    parent.sent.append(Sent(state.now_ns, rules.venue, rules.symbol, parent.plan.ask.side))
+    return True
 
 
 def _was_refused(trades: list[Trade]) -> bool:

@@ -70,6 +70,10 @@ def recall_child(state: State, trade: Trade) -> None:
 def on_recovered(state: State) -> None:
     for parent in state.parents.live.values():
         parent.driven_ns = state.now_ns
+        at = state.venues.get(parent.plan.venue)
+        if at is not None and at.abilities.moves and following.is_following(parent.plan):
+            # At which price they rest is not in the journal.
+            parent.pulled |= {trade.plan.slice for trade in parent.live}
 
 
 def drive_all(state: State) -> None:
@@ -187,11 +191,12 @@ def _watch_triggers(state: State, parent: Parent) -> None:
 
 
 def _follow(state: State, parent: Parent) -> None:
-    """Take back what no longer stands where it belongs, as far as the pace lets new ones go: then they are due."""
+    """What no longer stands where it belongs, as far as the pace lets it: moved, or taken back and then due."""
     rules = _reference(state, parent.plan)
     if rules is None:
         return
     found = following.moved(state, parent, rules, _room(state, rules, parent.plan.ask.side))
+    found = [index for index in found if not following.move_in_place(state, parent, index, rules)]
     if found:
         parent.pulled |= set(found)
         move(state, parent, ParentState.RUNNING, "")

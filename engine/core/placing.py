@@ -2,8 +2,11 @@
 
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from engine.core.state import State
-from engine.domain.effect import Cancel, LookUp, Submit
+from engine.domain.account_event import Amended
+from engine.domain.effect import Amend, Cancel, LookUp, Submit
 from engine.domain.errors import InvariantBroken
 from engine.domain.market import FeeSide, Product
 from engine.domain.money import BPS, NS_PER_MS, ZERO
@@ -186,6 +189,45 @@ def first_look_ns(state: State, order: OrderState) -> int:
     if order.looks or is_heard(state, order):
         return _FIRST_LOOK_MS * NS_PER_MS
     return 1
+
+
+def ask_move(state: State, order: OrderState, price: Decimal) -> bool:
+    """Change the price of an open order in place; False where what is free there would not suffice."""
+    request, held = order.request, state.reservations.of(order.request.cid)
+    # Never less than for the dearest price so far: until the venue's word on fills any of them may be the one.
+    before = order.dearest or request.price
+    dearest = max(before, price)
+    asset, promised = worst_case(state, replace(request, price=before))
+    more = max(ZERO, worst_case(state, replace(request, price=dearest))[1] - promised)
+    if held is None or more > max(ZERO, state.free(request.venue, asset)):
+        return False
+    state.reservations.release(request.cid)
+    state.reservations.reserve(request.cid, request.venue, asset, held.amount + more)
+    state.refresh_available(request.venue)
+    order.moved_to, order.dearest = price, dearest
+    order.move_asked_ns, order.is_moving = state.now_ns, True
+    state.emit(
+        Amend(
+            cid=request.cid,
+            venue=request.venue,
+            symbol=request.symbol,
+            venue_order_id=order.report.venue_order_id if order.report else "",
+            qty=request.qty,
+            price=price,
+        )
+    )
+    return True
+
+
+def on_amended(state: State, event: Amended) -> None:
+    """The venue's word on a price. Whatever it was, its word on fills is asked for next."""
+    found = state.orders.get(event.cid)
+    if found is None or found[1].is_terminal:
+        return
+    order = found[1]
+    order.is_moving, order.cannot_move = False, bool(event.reason)
+    order.next_look_ns = state.now_ns
+    look_up_due(state, order)
 
 
 def look_up_due(state: State, order: OrderState) -> None:

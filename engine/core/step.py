@@ -30,7 +30,7 @@ from engine.core import (
 from engine.core.state import State
 from engine.domain import event as ev
 from engine.domain import margin_event, stream_event
-from engine.domain.account_event import CountdownSet, LatencySampled
+from engine.domain.account_event import Amended, CountdownSet, LatencySampled
 from engine.domain.effect import Effect
 from engine.domain.money import NS_PER_S
 from engine.domain.order import TradeState
@@ -219,6 +219,7 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     stream_event.OrderStreamState: hearing.on_stream_state,
     ev.VenueFailed: reconcile.on_failed,
     ev.RateUsed: watching.on_rate_used,
+    Amended: placing.on_amended,
     CountdownSet: countdowns.on_set,
     LatencySampled: latency.on_sampled,
     ev.JournalState: halt.on_journal,

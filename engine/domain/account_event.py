@@ -1,5 +1,7 @@
 """What the shell tells of an account beside its orders and balances."""
 
+from decimal import Decimal
+
 from msgspec import Struct
 
 
@@ -21,3 +23,12 @@ class LatencySampled(Struct, frozen=True, kw_only=True, tag=True):
     stage: str  # engine.risk.latency.Stage
     us: tuple[int, ...]
     seen_ns: int
+
+
+class Amended(Struct, frozen=True, kw_only=True, tag=True):
+    """An open order was asked to change its price: what the venue said. Its fills are another matter: look them up."""
+
+    cid: str
+    price: Decimal
+    seen_ns: int
+    reason: str = ""  # why it has not, or may not have

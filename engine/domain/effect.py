@@ -1,5 +1,6 @@
 """What the core asks the shell to do. Carried out in order; answers come back as events."""
 
+from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
@@ -30,6 +31,17 @@ class Cancel(Struct, frozen=True, kw_only=True, tag=True):
     venue: str
     symbol: str
     venue_order_id: str  # "" when not known: cancel by client id
+
+
+class Amend(Struct, frozen=True, kw_only=True, tag=True):
+    """Change the price of an open order in place; the latch and the last step are looked at as before a send."""
+
+    cid: str
+    venue: str
+    symbol: str
+    venue_order_id: str
+    qty: Decimal  # base, in all, fills included
+    price: Decimal
 
 
 class LookUp(Struct, frozen=True, kw_only=True, tag=True):
@@ -152,6 +164,7 @@ Effect = (
     Submit
     | Remember
     | Cancel
+    | Amend
     | LookUp
     | FetchBalances
     | FetchOpenOrders

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from engine.domain.account_event import CountdownSet, LatencySampled
+from engine.domain.account_event import Amended, CountdownSet, LatencySampled
 from engine.domain.command import Command
 from engine.domain.margin_event import FundingBooked, FundingReported, MarginAligned, PositionsReported
 from engine.domain.market import Balance, Instrument, Levels, Loan, MarketWarning, Wallet
@@ -377,6 +377,7 @@ Event = (
     | OrderStreamState
     | VenueFailed
     | RateUsed
+    | Amended
     | CountdownSet
     | LatencySampled
     | JournalState

@@ -77,6 +77,7 @@ class Abilities(Struct, frozen=True, kw_only=True):
     tifs: frozenset[TimeInForce] = frozenset(TimeInForce)  # of a limit order
     reduce_only: bool = False
     amend: bool = False  # an open order can be changed and keeps its place in the queue
+    moves: bool = False  # an open order's price can be changed in place
     countdown: bool = False  # it can be told to cancel everything unless it hears from us in time
     expiry: bool = False  # a request names the time after which it is refused
 

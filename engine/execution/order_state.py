@@ -44,6 +44,11 @@ class OrderState(Struct, kw_only=True):
     looks: int = 0
     heard_ns: int = 0  # when the venue's private stream last spoke of it; 0: never
     cancel_asked_ns: int = 0
+    moved_to: Decimal | None = None  # the price asked for since it rests; None: as it was placed
+    dearest: Decimal | None = None  # of all prices that it was asked for: what is reserved for it
+    move_asked_ns: int = 0
+    is_moving: bool = False  # asked, no answer yet
+    cannot_move: bool = False  # the venue would not, or may not have: its price is in doubt
     unknown_alerted: bool = False
 
     @property

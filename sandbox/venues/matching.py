@@ -81,15 +81,13 @@ class Exchange:
         return order
 
     def amend(self, order: Order, qty: Decimal, price: Decimal, now_ms: int) -> Order:
-        """Of a perpetual: another size (what is filled included) or price. Only a smaller size keeps its place.
+        """Another size (what is filled included) or price. Only a smaller size keeps its place.
 
         Raises Refused, and leaves the order as it was.
         """
         if order.state is not State.OPEN:
             raise Refused(Reason.ALREADY_CLOSED, f"order {order.id} is {order.state.value}")
         rules, before = self.rules.markets[order.symbol], (order.qty, order.price)
-        if rules.perp is None:
-            raise Refused(Reason.UNKNOWN_MARKET, f"{order.symbol} is no perpetual")
         request = OrderRequest(
             account=order.account,
             symbol=order.symbol,
@@ -106,9 +104,12 @@ class Exchange:
         self._resting[order.symbol][order.side].remove(order)
         order.qty, order.price = qty, price
         try:
-            self.clearing.hold(order, ())
             if order.tif is Tif.POST_ONLY and self._would_take(order):
                 raise Refused(Reason.WOULD_TAKE, "the order would take", side=order.side)
+            if rules.perp is None:
+                self._settlement.hold_anew(order)
+            else:
+                self.clearing.hold(order, ())
         except Refused:
             order.qty, order.price = before
             insort(self._resting[order.symbol][order.side], order, key=priority)

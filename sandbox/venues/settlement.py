@@ -61,6 +61,18 @@ class Settlement:
         )
         order.add(fill, funds)
 
+    def hold_anew(self, order: Order) -> None:
+        """After another size or price: more, or less. Raises Refused, and holds what it held."""
+        more = self._cost(order, ()) - order.held
+        if more <= 0:
+            self._ledger.release(order.account, order.hold_asset, -more)
+        else:
+            try:
+                self._ledger.hold(order.account, order.hold_asset, more)
+            except ShortOfFunds as error:
+                raise Refused(Reason.INSUFFICIENT_FUNDS, str(error), side=order.side) from error
+        order.held += more
+
     def trim(self, order: Order) -> None:
         """Give back what a resting limit order no longer needs after a fill at a better price."""
         surplus = order.held - self._cost(order, ())

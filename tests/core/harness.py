@@ -19,9 +19,10 @@ from engine.config import Config, load
 from engine.core.state import Opportunity, State
 from engine.desk import Desk, EventLog
 from engine.domain import event as ev
-from engine.domain.account_event import CountdownSet
+from engine.domain.account_event import Amended, CountdownSet
 from engine.domain.command import Command, Confirm, Halt, IssueToken
 from engine.domain.effect import (
+    Amend,
     Arm,
     Cancel,
     FetchBalances,
@@ -77,6 +78,8 @@ class Rig(Markets):
         self.loses_tail = True  # of the journal, at a crash
         self.loses_sweeps = False  # lists of open orders never come
         self.timers: dict[str, int] = {}  # per venue how often its dead-man timer was set
+        self.movable: tuple[str, ...] = ()  # venues that change an open order's price in place
+        self.amends: deque[str] = deque()  # how the next requests to do so go
         self.timed: tuple[str, ...] = ()  # venues with such a timer
         self.timers_refuse = ""  # why venues do not take one; "" while they do
         self.struck: list[str] = []  # venues whose timer ran out
@@ -103,6 +106,7 @@ class Rig(Markets):
                 Remember: lambda effect: self._keep(effect.event),
                 OpenLedger: self._keep,
                 Cancel: self._cancel,
+                Amend: self._amend,
                 LookUp: self._look_up,
                 FetchBalances: self._balances,
                 FetchOpenOrders: self._open_orders,
@@ -118,8 +122,9 @@ class Rig(Markets):
         self.handle(
             ev.Started(instance="premia-1", seed=1, wall_ms=self.wall_ms, utc_offset_ms=SEOUL_MS, seen_ns=now_ns)
         )
-        for name in self.timed:
-            able = msgspec.structs.replace(self.state.venues[name].abilities, countdown=True)
+        for name in dict.fromkeys((*self.timed, *self.movable)):
+            before, timed, moves = self.state.venues[name].abilities, name in self.timed, name in self.movable
+            able = msgspec.structs.replace(before, countdown=timed, moves=moves)
             self.handle(ev.VenueAble(venue=name, abilities=able, seen_ns=now_ns))
         for (name, version), value in sorted(self.settings.items()):
             self.handle(ev.SettingStored(name=name, version=version, value=value, seen_ns=now_ns))
@@ -272,6 +277,24 @@ class Rig(Markets):
         def back(refused: str) -> None:
             if refused:
                 self.tell(ev.CancelRefused(cid=effect.cid, text=refused, seen_ns=self.now_ns))
+
+        self._there_and_back(at, back)
+
+    def _amend(self, effect: Amend) -> None:
+        self.effects.append(effect)
+        answer = self.amends.popleft() if self.amends else "moved"  # moved | refused | lost | lost, and moved
+
+        def at() -> str:
+            if answer == "refused" or answer == "lost":
+                return answer
+            try:
+                self.venues[effect.venue].amend(effect.cid, effect.qty, effect.price)
+            except Refused as error:
+                return str(error)
+            return "" if answer == "moved" else answer
+
+        def back(why: str) -> None:
+            self.handle(Amended(cid=effect.cid, price=effect.price, seen_ns=self.now_ns, reason=why))
 
         self._there_and_back(at, back)
 

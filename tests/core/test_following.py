@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from engine.domain.effect import Amend, Cancel
 from engine.domain.order import OrderStatus, Side
 from engine.domain.parent import ParentState, Template
 from engine.execution.parent import Parent, filled
@@ -35,7 +36,7 @@ def resting(rig: Rig, parent: Parent) -> dict[int, list[D]]:
         for order in trade.orders:
             placed = rig.venues["upbit"].orders.get(order.request.cid)
             if placed is not None and placed.status is OrderStatus.OPEN:
-                found.setdefault(trade.plan.slice, []).append(order.request.price)
+                found.setdefault(trade.plan.slice, []).append(placed.request.price)
     return found
 
 
@@ -141,6 +142,88 @@ def test_its_time_to_rest_goes_on_while_it_moves():
     assert parent.state is ParentState.DONE and len(parent.trades) > 2 and resting(rig, parent) == {}
 
 
+def movable() -> Rig:
+    """Upbit's place is taken by a venue that changes a price in place."""
+    rig = Rig()
+    rig.movable = ("upbit",)
+    return rig.ready()
+
+
+def test_where_the_venue_can_the_order_moves_in_place():
+    rig = movable()
+    parent = follow(rig)
+    rig.run_for(3_000)
+    before = resting(rig, parent)
+    at(rig, 40)
+    rig.run_until(lambda: all(resting(rig, parent)[index] != before[index] for index in (0, 1)), 8_000)
+    assert len(parent.trades) == 2 and not rig.of(Cancel), "the same two orders"
+    [near] = resting(rig, parent)[0]
+    assert bid(rig) - 1_000 < near <= bid(rig)
+    for trade in parent.live:
+        request, held = trade.orders[0].request, rig.state.reservations.of(trade.orders[0].request.cid)
+        assert held is not None and held.amount >= request.qty * rig.venues["upbit"].orders[request.cid].request.price
+    at(rig, 150)
+    rig.run_for(8_000)
+    assert resting(rig, parent)[0][0] <= parent.plan.limit
+    for bps in (0, 60, 0, 60):
+        at(rig, bps)
+        rig.run_for(5_000)
+    for trade in parent.live:
+        held = rig.state.reservations.of(trade.orders[0].request.cid)
+        worst = trade.plan.legs[0].qty * parent.plan.limit * D("1.01")
+        assert held is not None and held.amount <= worst, "promised once, however often it moves"
+
+
+def test_what_was_filled_counts_towards_the_order_that_moves():
+    rig = movable()
+    parent = follow(rig, Template.LIMIT, "0.005", parts=0)
+    rig.run_for(500)
+    cid = parent.live[0].orders[0].request.cid
+    rig.venues["upbit"].take(cid, D("0.4"))
+    at(rig, 40)
+    rig.run_until(lambda: bool(rig.of(Amend)), 8_000)
+    rig.run_for(1_000)
+    rig.venues["upbit"].take(cid, D(1))
+    done(rig, parent)
+    assert (parent.state, filled(parent).qty, len(parent.trades)) == (ParentState.DONE, D("0.005"), 1)
+    assert rig.ledger_difference() == {}
+
+
+@pytest.mark.parametrize("answer", ["refused", "lost", "lost, and moved"])
+def test_a_price_in_doubt_is_taken_back_and_sent_anew(answer):
+    rig = movable()
+    parent = follow(rig, Template.LIMIT, "0.005", parts=0)
+    rig.run_for(500)
+    rig.amends.append(answer)
+    at(rig, 40)
+    rig.run_until(lambda: len(parent.trades) == 2 and len(resting(rig, parent).get(0, [])) == 1, 10_000)
+    old, new = parent.trades
+    assert old.is_over and old.orders[0].status is OrderStatus.CANCELLED and len(rig.of(Amend)) == 1
+    assert bid(rig) - 1_000 < new.orders[0].request.price <= bid(rig)
+
+
+def test_without_the_money_for_the_new_price_it_is_taken_back_first():
+    rig = movable()
+    follow(rig, Template.LIMIT, "0.005", parts=0)
+    rig.run_for(500)
+    rig.state.foreign_holds["upbit", "KRW"] += rig.state.free("upbit", "KRW")  # others' orders hold the rest
+    at(rig, 40)
+    rig.run_until(lambda: bool(rig.of(Cancel)), 8_000)
+    assert not rig.of(Amend)
+
+
+def test_after_a_restart_the_price_is_not_known_and_the_order_is_sent_anew():
+    rig = movable()
+    parent = follow(rig, Template.LIMIT, "0.005", parts=0)
+    rig.run_for(500)
+    at(rig, 40)
+    rig.run_until(lambda: resting(rig, parent)[0] != [parent.live[0].orders[0].request.price], 8_000)
+    rig.restart()
+    after = rig.state.parents.all[parent.plan.parent_id]
+    rig.run_until(lambda: len(after.trades) == 2 and len(resting(rig, after).get(0, [])) == 1, 20_000)
+    assert after.trades[0].is_over and resting(rig, after)[0] == [after.trades[1].orders[0].request.price]
+
+
 REFUSED = [Template.TWAP, Template.SWEEP, Template.STOP, Template.BUCKETS]
 
 
@@ -155,6 +238,7 @@ ACT = st.one_of(
     st.tuples(st.just("fill"), st.integers(1, 100)),
     st.tuples(st.just("wait"), st.integers(100, 6_000)),
     st.tuples(st.sampled_from(["pause", "resume", "restart", "refuse", "lose", "lose a cancel"]), st.just(0)),
+    st.tuples(st.sampled_from(["refused", "lost", "lost, and moved"]), st.just(0)),
 )
 
 
@@ -163,9 +247,10 @@ ACT = st.one_of(
     st.lists(ACT, min_size=3, max_size=14),
     st.sampled_from([Template.LADDER, Template.ICEBERG, Template.LIMIT]),
     st.sampled_from(list(Side)),
+    st.booleans(),
 )
-def test_whatever_happens_no_slice_rests_twice_and_no_more_is_traded_than_asked(acts, template, side):
-    rig = Rig().ready()
+def test_whatever_happens_no_slice_rests_twice_and_no_more_is_traded_than_asked(acts, template, side, moves):
+    rig = movable() if moves else Rig().ready()
     parent_id = begin(
         rig, wish(template, "0.006", side, follow=True, parts=2, band_bps=BAND, over_ms=60_000)
     ).plan.parent_id
@@ -184,6 +269,8 @@ def test_whatever_happens_no_slice_rests_twice_and_no_more_is_traded_than_asked(
             rig.outcomes.append(Outcome(answer="lost"))
         elif name == "lose a cancel":
             rig.venues["upbit"].cancels_to_lose += 1
+        elif name in ("refused", "lost", "lost, and moved"):
+            rig.amends.append(name)
         elif name in ("pause", "resume"):
             move(rig, parent, name)
         for _ in range(max(1, number // 500) if name == "wait" else 1):

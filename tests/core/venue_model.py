@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from engine.domain.market import Balance, FeeSide, Instrument
 from engine.domain.money import BPS, ZERO, floor_to
@@ -126,6 +126,21 @@ class VenueModel:
         if order is None or order.status is not OrderStatus.OPEN:
             raise Refused("no open order")
         self._end(order)
+
+    def amend(self, cid: str, qty: Decimal, price: Decimal) -> None:
+        """Raises Refused."""
+        order = self.orders.get(cid)
+        if order is None or order.status is not OrderStatus.OPEN:
+            raise Refused("no open order")
+        rules = self.instruments[order.request.symbol]
+        moved = structs.replace(order.request, price=price)
+        assert qty == moved.qty, "its size stays"
+        asset, needed = self._takes(moved, rules)
+        needed *= 1 - order.filled_qty / moved.qty
+        if needed - order.held > self.free(asset):
+            raise Refused(f"insufficient {asset}")
+        self.held[asset] = self.held.get(asset, ZERO) + needed - order.held
+        order.request, order.held = moved, needed
 
     def take(self, cid: str, ratio: Decimal) -> None:
         """Somebody trades with an order that rests here: one that is filled whole has ended."""

@@ -37,6 +37,7 @@ class BinanceUsdmOrders:
         kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}),
         reduce_only=True,
         amend=True,
+        moves=True,
         countdown=True,
         expiry=True,
     )

@@ -75,7 +75,7 @@ class BybitLinearOrders(BybitAccount):
     """A unified account trading USDT perpetuals, one-way, on margin; sizes are in base at the venue, too."""
 
     abilities = Abilities(
-        kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), reduce_only=True, amend=True, expiry=True
+        kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), reduce_only=True, amend=True, moves=True, expiry=True
     )
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:

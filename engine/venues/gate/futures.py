@@ -46,7 +46,12 @@ class GateFuturesOrders:
     """One account of USDT perpetuals."""
 
     abilities = Abilities(
-        kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), reduce_only=True, amend=True, countdown=True, expiry=True
+        kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}),
+        reduce_only=True,
+        amend=True,
+        moves=True,
+        countdown=True,
+        expiry=True,
     )
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:

@@ -16,7 +16,9 @@ _SPOT = Traded(
     kind="SPOT",
     margin="cash",
     # Its stops are orders of another kind (order-algo), with ids of their own: the desk holds them.
-    abilities=Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), amend=True, countdown=True, expiry=True),
+    abilities=Abilities(
+        kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), amend=True, moves=True, countdown=True, expiry=True
+    ),
 )
 
 

@@ -31,6 +31,7 @@ _SWAP = Traded(
         kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}),
         reduce_only=True,
         amend=True,
+        moves=True,
         countdown=True,
         expiry=True,
     ),
