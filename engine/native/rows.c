@@ -9,10 +9,17 @@ PyObject *text_of(const char *begin, Py_ssize_t length)
 {
     if (length > LONGEST_REMEMBERED)
         return PyUnicode_DecodeASCII(begin, length, NULL);
-    unsigned int hash = 2166136261u;
-    for (Py_ssize_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)begin[i]) * 16777619u;
-    PyObject **place = &remembered[(hash ^ hash >> 15) % REMEMBERED], *known = *place;
+    uint64_t hash = (uint64_t)length;
+    for (Py_ssize_t at = 0; at < length; at += (Py_ssize_t)sizeof hash) {
+        uint64_t word = 0;
+        if (length - at >= (Py_ssize_t)sizeof word)
+            memcpy(&word, begin + at, sizeof word);
+        else
+            for (Py_ssize_t i = at; i < length; i++)
+                word = word << 8 | (unsigned char)begin[i];
+        hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
+    }
+    PyObject **place = &remembered[(hash ^ hash >> 32) % REMEMBERED], *known = *place;
     if (known == NULL || PyUnicode_GET_LENGTH(known) != length || memcmp(PyUnicode_DATA(known), begin, (size_t)length)) {
         if ((known = PyUnicode_DecodeASCII(begin, length, NULL)) == NULL)
             return NULL;

@@ -90,6 +90,16 @@ static const char *scan_word(const char *p)
     return strncmp(p, "false", 5) == 0 ? p + 5 : NULL;
 }
 
+/* A whole number without a sign, as counters that nobody reads are. NULL: something else. */
+static const char *scan_counter(const char *p, const char *end)
+{
+    uint64_t ignored = 0;
+    if (!is_digit(*p) || (*p == '0' && is_digit(p[1])))
+        return NULL;
+    p = scan_run(p, end, &ignored);
+    return *p == '.' || (*p | 0x20) == 'e' ? NULL : p;
+}
+
 /* Past a list or an object, whose opening bracket is at `p`. */
 static const char *scan_many(const char *p, const char *end, int depth)
 {
@@ -119,6 +129,9 @@ const char *scan_value(const char *p, const char *end, int depth)
 {
     const char *begin;
     Py_ssize_t length;
+    const char *passed = scan_counter(p, end);
+    if (passed != NULL)
+        return passed;
     if (*p == '"')
         return scan_text(p, end, &begin, &length);
     if (*p == '[' || *p == '{')
