@@ -356,18 +356,21 @@ class State:
             foreign = Decimal(0)
             balance = state.balances.get(asset)
             if balance is not None and state.foreign:
-                foreign = max(Decimal(0), balance.total - balance.free - self.reservations.total(venue, asset))
+                ours = self.reservations.total(venue, asset) + self._tied(venue, asset)
+                foreign = max(Decimal(0), balance.total - balance.free - ours)
             self.foreign_holds[venue, asset] = foreign
             self.available[venue, asset] = float(self.free(venue, asset))
 
     def free(self, venue: str, asset: str) -> Decimal:
         """Ledger minus reservations, minus what others' orders hold there and what open perpetuals tie up."""
-        free = self.ledger.balance(venue, asset) - self.reservations.total(venue, asset)
-        free -= self.foreign_holds.get((venue, asset), Decimal(0))
+        held = self.reservations.total(venue, asset) + self._tied(venue, asset)
+        return self.ledger.balance(venue, asset) - held - self.foreign_holds.get((venue, asset), Decimal(0))
+
+    def _tied(self, venue: str, asset: str) -> Decimal:
         leverage = self.config.venues[venue].leverage if venue in self.config.venues else 0
-        if leverage and asset == ASSET:
-            free -= collateral.tied(self.market, self.ledger, venue, leverage)
-        return free
+        if not leverage or asset != ASSET:
+            return Decimal(0)
+        return collateral.tied(self.market, self.ledger, venue, leverage)
 
     def touch(self, venue: str) -> None:
         """An order of ours changed there: a comparison of balances asked for before is void."""
