@@ -136,7 +136,8 @@ async def ask_process(asked: Sequence[Asked]) -> AsyncIterator[Told]:
 
 def _leave_with_starter() -> None:
     """A killed engine cannot end us: its end of the pipe closes instead."""
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1):  # `sys.stdin` itself would be locked when the interpreter ends
+        pass
     os._exit(1)
 
 
