@@ -165,7 +165,7 @@ async def _run(engine: Engine, ending: asyncio.Event) -> None:
         pass
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 async def test_from_the_venues_sockets_to_the_phone(tmp_path):
     async with standing(tmp_path) as (world, engine, house):
         phone = house.phone

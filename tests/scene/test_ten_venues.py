@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 import aiohttp
+import pytest
 
 from sandbox.stage import OWNER, Stage, StageConfig
 from sandbox.trader import Door, SceneFailed
@@ -15,6 +16,7 @@ COINS = {"BTC", "ETH", "XRP"}
 PERPS = {"binance_usdm", "bitget_futures", "bybit_linear", "gate_futures", "kucoin_futures", "okx"}
 
 
+@pytest.mark.timeout(600)
 async def test_ten_venues_stand_in_one_engine(tmp_path):
     houses = tuple(name for name in HOUSES if name != "kraken")
     world = WorldConfig(seed=5, episodes=False, houses=houses, step_s=0.05)
