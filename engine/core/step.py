@@ -151,8 +151,10 @@ def _on_intent(state: State, event: ev.IntentJournaled) -> None:
 
 
 def _on_settled(state: State, event: ev.TradeSettled) -> None:
-    """Recovery: a trade's end read back."""
-    trade = state.trades[event.trade_id]
+    """Recovery: a trade's end read back. One whose intent the disk did not take has sent nothing."""
+    trade = state.trades.get(event.trade_id)
+    if trade is None:
+        return
     was_over = trade.settled
     if event.written_off is not None:
         trade.written_off = event.written_off

@@ -251,3 +251,16 @@ def test_a_mute_outlives_the_process():
     rig.run_for(360_000)
     rig.show_all()
     assert key in rig.state.by_key
+
+
+def test_the_end_of_a_trade_whose_intent_the_disk_did_not_take_is_read_over():
+    rig = Rig().ready()
+    rig.journal_reason = "disk full"
+    trade_id = rig.execute().plan.trade_id
+    rig.journal_reason = ""  # room again, just before it ends
+    rig.run_for(500)
+    assert rig.state.trades[trade_id].outcome == "nothing_filled" and not rig.sent
+    rig.restart()
+    rig.settle()
+    check_laws(rig)
+    assert trade_id not in rig.state.trades
