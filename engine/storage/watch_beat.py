@@ -24,16 +24,21 @@ class WatchBeat(Struct, frozen=True, kw_only=True):
 
 
 class WatchHeart:
-    """Writes them. Raises OSError."""
+    """Writes them. A disk that takes no new file keeps nobody from watching: it is opened with the first beat."""
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        self._path = path
+        self._descriptor = -1
 
     def beat(self, made: WatchBeat) -> None:
+        """Raises OSError."""
+        if self._descriptor < 0:
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
         os.pwrite(self._descriptor, msgspec.json.encode(made).ljust(_SIZE - 1) + b"\n", 0)
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
 
 def read_watch_beat(path: Path) -> WatchBeat | None:

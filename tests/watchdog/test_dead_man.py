@@ -17,6 +17,7 @@ from engine.storage.beat import BEAT_FILE, Heart
 from engine.storage.latch import HAND_HALT, read_latch
 from engine.storage.watch_beat import WATCH_BEAT_FILE, read_watch_beat, shown
 from engine.watchdog.run import Watchdog
+from engine.watchdog.vigil import Sight
 from sandbox.soak.run import OVERLAY, Halted, Soak
 from sandbox.soak.storm import StormConfig
 from sandbox.stage import Stage, StageConfig
@@ -107,6 +108,14 @@ async def _silent_for(stage: Stage, seconds: int) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     await until(lambda: loop.time() > end, seconds + 30)
+
+
+def test_a_disk_that_takes_no_new_file_keeps_nobody_from_watching(tmp_path: Path):
+    config = msgspec.structs.replace(load(Path(__file__).parents[2] / "configs"), data_dir=str(tmp_path))
+    (tmp_path / WATCH_BEAT_FILE).mkdir()  # nobody, root included, can write to it as to a file
+    watchdog = Watchdog(config, dict)
+    watchdog._beat(Sight.ALIVE)
+    assert read_watch_beat(tmp_path / WATCH_BEAT_FILE) is None
 
 
 async def test_a_halt_file_beside_a_dead_engine_becomes_a_latch_that_outlives_it(tmp_path: Path):
