@@ -73,6 +73,10 @@ def loose(state: State) -> dict[tuple[str, str], Decimal]:
 
 def _unwind(state: State, trade: Trade, role: LegRole, *, with_residue: bool) -> NotExecutable | None:
     """Orders for every hedge of a trade, and for what it stood against; all or none."""
+    unknown = [leg for leg in trades.legs_in_use(trade) if (leg.venue, leg.symbol) not in state.market.instruments]
+    if unknown:  # after a start, before the venues have told their rules
+        text = f"the rules of {unknown[0].venue} {unknown[0].symbol} are not known yet"
+        return NotExecutable(rule="no_rules", text=text, numbers={"venue": unknown[0].venue})
     steps = [hedging.close(state, trade, index, role, qty) for index, qty in life.standing(trade).items()]
     left = life.residue(trade)
     if with_residue and left and not trades.is_dust(state, trade, left):

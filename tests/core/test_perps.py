@@ -131,6 +131,15 @@ def test_what_cannot_be_taken_back_cheaply_is_hedged_and_closed_by_a_tap():
     assert rig.ask(CloseHedge(trade_id=trade_id)).rule == "no_hedge"
 
 
+def test_a_hedge_is_not_closed_before_its_markets_have_told_their_rules():
+    rig = PerpRig().ready()
+    trade_id = hedged(rig)
+    rig.restart()
+    assert rig.ask(CloseHedge(trade_id=trade_id)).rule == "no_rules"
+    rig.run_for(5_000)
+    assert rig.ask(CloseHedge(trade_id=trade_id)).ok
+
+
 def test_a_cheap_way_back_is_taken_instead():
     rig = PerpRig().ready()
     trade_id = alone(rig, 0.00001)
