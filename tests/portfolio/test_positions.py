@@ -94,10 +94,10 @@ def test_wallet_is_opening_plus_results_less_fees_plus_funding(trades, payments,
         cash, qty = cash + qty * 90_000, D(0)
     got = D(0)
     for number, cents in enumerate(payments):
-        paid = FundingPaid(id=f"f{number}", symbol=SYMBOL, asset="USDT", amount=D(cents) / 100, at_ms=2_000 + number)
-        assert (ledger.post_funding(VENUE, paid) is None) == (not cents)
-        assert ledger.post_funding(VENUE, paid) is None
-        got += paid.amount
+        charged = FundingPaid(id=f"f{number}", symbol=SYMBOL, asset="USDT", amount=D(cents) / 100, at_ms=2_000 + number)
+        assert (ledger.post_funding(VENUE, charged) is None) == (not cents)
+        assert ledger.post_funding(VENUE, charged) is None
+        got += charged.amount
     wallet, held, cost = stands(ledger)
     assert held == qty
     assert wallet - cost == OPENING + cash - fees + got

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
@@ -249,7 +250,7 @@ async def test_ccxt_pro_hears_of_its_orders_fees_and_results():
         point_usdm(client, rest, "")
         client.urls["api"]["ws"] = {"linear": f"ws{rest.removeprefix('http')}/ws"}
         client.milliseconds = who.world.clock
-        heard: list[dict] = []
+        heard: list[dict[str, Any]] = []
 
         async def watch() -> None:
             await client.load_markets()

@@ -18,6 +18,7 @@ from engine.venues.verdict import Budgets
 from tests.venues.orders import test_bitget_futures_offline as bitget
 from tests.venues.orders import test_okx_swap_offline as okx
 from tests.venues.orders.stage import CID, CREDENTIAL, Open, config, stage
+from tests.venues.orders.test_okx_offline import yes
 
 OKX_WALLET = {"ccy": "USDT", "availBal": "900", "cashBal": "1000.5", "availEq": "812.25"}
 BITGET_WALLET = {"marginCoin": "USDT", "accountEquity": "1013", "crossedMaxAvailable": "812", "unrealizedPL": "12.5"}
@@ -57,18 +58,18 @@ FOUND: dict[str, Case] = {}
 def case(name: str, request: str, row: dict[str, Any], ask: Callable[[Any], Any], *others: tuple[str, Any]) -> None:
     is_okx = name.startswith("okx")
     wrapped = {
-        "okx wallet": lambda each: okx.yes({"details": [each]}),
+        "okx wallet": lambda each: yes({"details": [each]}),
         "bitget fills": lambda each: bitget.yes({"fillList": [each]}),
         "bitget funding": lambda each: bitget.yes({"bills": [each]}),
     }
     make = OkxSwapOrders if is_okx else BitgetFuturesOrders
-    say = wrapped.get(name, okx.yes if is_okx else rows)
+    say = wrapped.get(name, yes if is_okx else rows)
     FOUND[name] = Case(make, okx.BTC if is_okx else bitget.BTC, request, row, say, ask, others)
 
 
-OKX_RULES = ("GET /api/v5/public/instruments", okx.yes(okx.MARKET))
-OKX_ORDER = ("GET /api/v5/trade/order", okx.yes(okx.ROW | {"accFillSz": "1"}))
-OKX_RATES = ("GET /api/v5/account/trade-fee", okx.yes({"maker": "-0.0002", "taker": "-0.0005"}))
+OKX_RULES = ("GET /api/v5/public/instruments", yes(okx.MARKET))
+OKX_ORDER = ("GET /api/v5/trade/order", yes(okx.ROW | {"accFillSz": "1"}))
+OKX_RATES = ("GET /api/v5/account/trade-fee", yes({"maker": "-0.0002", "taker": "-0.0005"}))
 BITGET_RATES = ("GET /api/v2/common/trade-rate", bitget.yes(RATES))
 BITGET_ORDER = (bitget.DETAIL, bitget.yes(bitget.ROW | {"baseVolume": "0.01"}))
 case("okx positions", "GET /api/v5/account/positions", okx.HELD, lambda it: it.positions(), OKX_RULES)

@@ -20,10 +20,9 @@ from engine.domain.position import FundingPaid, Position
 from engine.venues.binance.order_socket import USDM, BinanceOrderDialect
 from engine.venues.binance_usdm import private
 from engine.venues.binance_usdm.orders import BinanceUsdmOrders
-from engine.venues.ccxt_orders import exact_json
 from engine.venues.protocol import DeadMan, Lender, Margined
 from engine.venues.registry import build_orders
-from engine.venues.verdict import Budgets
+from engine.venues.verdict import Budgets, exact_json
 from tests.venues.orders.stage import CID, CREDENTIAL, Open, Say, config, order, stage
 
 SHARED = Path(os.environ.get("PREMIA_SHARED", Path(__file__).parents[3].parent / "shared"))
@@ -84,7 +83,7 @@ def sent(heard):
 
 async def test_it_is_an_account_on_margin_with_a_timer_and_lends_nothing(trade):
     assert isinstance(trade, Margined) and isinstance(trade, DeadMan) and not isinstance(trade, Lender)
-    assert trade.late_acceptance_ms == 400 + 1_000
+    assert isinstance(trade, BinanceUsdmOrders) and trade.late_acceptance_ms == 400 + 1_000
 
 
 async def test_without_a_leverage_it_is_not_built():

@@ -98,7 +98,7 @@ def heard(play, path):
 
 
 def test_the_account_is_margined_and_lends_nothing(orders):
-    assert isinstance(orders, Margined) and not isinstance(orders, Lender)
+    assert isinstance(orders, Margined) and isinstance(orders, BitgetFuturesOrders) and not isinstance(orders, Lender)
     assert orders.abilities.reduce_only and not orders.abilities.amend and not orders.abilities.expiry
     assert orders.late_acceptance_ms == 5_000 + 1_000
 

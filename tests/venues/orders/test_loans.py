@@ -88,6 +88,7 @@ async def test_the_catalogue_leaves_with_the_engine_that_asked_it():
             with_rules=True,
             fallback=_FALLBACK,
         )
+        assert child.stdin is not None
         child.stdin.write(msgspec.json.encode([asked]) + b"\n")
         await asyncio.wait_for(asked_of.wait(), 90)  # it waits for the venue now
         child.stdin.close()  # what the kernel does with a killed engine's

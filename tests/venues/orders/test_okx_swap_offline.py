@@ -16,7 +16,8 @@ from engine.domain.order import Fee, OrderKind, OrderStatus, Side, TimeInForce
 from engine.domain.position import FundingPaid, Position
 from engine.venues.okx.order_stream import OkxStreamDialect
 from engine.venues.okx.swap_orders import OkxSwapOrders
-from engine.venues.protocol import Lender, Margined
+from engine.venues.order_stream import Answer
+from engine.venues.protocol import Lender, Margined, OrderTold
 from engine.venues.verdict import Budgets
 from tests.venues.orders.stage import CID, CREDENTIAL, Open, Say, config, order, stage
 from tests.venues.orders.test_okx_offline import no, row_no, yes
@@ -79,7 +80,7 @@ def heard(play, path):
 
 
 def test_the_account_is_margined_and_lends_nothing(orders):
-    assert isinstance(orders, Margined) and not isinstance(orders, Lender)
+    assert isinstance(orders, OkxSwapOrders) and isinstance(orders, Margined) and not isinstance(orders, Lender)
     assert orders.abilities.reduce_only and orders.abilities.countdown and orders.abilities.expiry
 
 
@@ -314,11 +315,13 @@ def test_the_stream_counts_base_and_leaves_contracts_of_unknown_size_to_look_ups
     rows = [ROW | fill, ROW | fill | {"instId": "DOGE-USDT-SWAP", "ordId": "7"}]
     arg = {"channel": "orders", "instType": "SWAP"}
     [told] = dialect.read(json.dumps({"arg": arg, "data": rows}).encode())
-    assert told.is_whole and (told.report.venue, told.report.symbol) == ("okx_swap", BTC)
+    assert (
+        isinstance(told, OrderTold) and told.is_whole and (told.report.venue, told.report.symbol) == ("okx_swap", BTC)
+    )
     assert (told.report.filled_qty, told.report.filled_quote) == (D("0.015"), D(1005))
     assert told.report.fees == (Fee("USDT", D("0.5")),)
     [answer] = dialect.read(b'{"event":"login","code":"0"}')
-    assert json.loads(answer.frames[0])["args"] == [arg]
+    assert isinstance(answer, Answer) and json.loads(answer.frames[0])["args"] == [arg]
 
 
 async def test_a_stop_is_held_by_the_desk(play, orders):

@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from engine.domain.errors import BadFrame
 from engine.domain.order import Fee, OrderStatus, Side, TimeInForce
 from engine.venues.binance_usdm.order_stream import BinanceUsdmStream, BinanceUsdmStreamDialect
+from engine.venues.binance_usdm.orders import BinanceUsdmOrders
 from engine.venues.order_stream import Refused
+from engine.venues.protocol import OrderTold
 from engine.venues.registry import build_orders
 from sandbox.world import World, WorldConfig
 from tests.venues.orders.listening import Listener, same
@@ -78,6 +80,7 @@ async def test_a_key_that_is_named_in_time_lives_on():
     ahead_ms = [0]
     async with listening(lambda: time.time_ns() // 1_000_000 + ahead_ms[0]) as ear:
         kept = build_orders("binance_usdm", ear.trader.settings, ear.trader.credential)
+        assert isinstance(kept, BinanceUsdmOrders)
         kept.stream = BinanceUsdmStream(ear.trader.settings.ws_base, kept._client, keep_s=0.05)
         other = await Listener(ear.trader, kept).up()
         user_data = ear.trader.world._dialects["binance_usdm"]._user_data
@@ -124,20 +127,30 @@ def update(**over):
     return msgspec.json.encode({"e": "ORDER_TRADE_UPDATE", "E": 1, "T": 1, "o": order | over})
 
 
+async def key() -> str:
+    return "k"
+
+
+def read(dialect: BinanceUsdmStreamDialect, frame: bytes) -> OrderTold:
+    [told] = dialect.read(frame)
+    assert isinstance(told, OrderTold)
+    return told
+
+
 def test_frames_are_summed_and_what_is_odd_is_no_report():
-    dialect = BinanceUsdmStreamDialect("wss://fstream.binance.com/", None)
-    [first] = dialect.read(update())
-    [last] = dialect.read(update(t=2, l="0.001", z="0.003", L="60001", n="0.0001", N="BNB", X="FILLED"))
+    dialect = BinanceUsdmStreamDialect("wss://fstream.binance.com/", key)
+    first = read(dialect, update())
+    last = read(dialect, update(t=2, l="0.001", z="0.003", L="60001", n="0.0001", N="BNB", X="FILLED"))
     assert first.is_whole and first.report.fees == (Fee("USDT", D("0.06")),)
     assert last.is_whole and last.report.filled_quote == D("180.002")
     assert last.report.fees == (Fee("USDT", D("0.06")), Fee("BNB", D("0.0001")))
-    [gap] = dialect.read(update(i=9, t=7, l="0.001", z="0.004"))
+    gap = read(dialect, update(i=9, t=7, l="0.001", z="0.004"))
     assert not gap.is_whole
-    [strange] = dialect.read(update(i=10, X="PONDERED"))
+    strange = read(dialect, update(i=10, X="PONDERED"))
     assert not strange.is_whole and strange.report.status is OrderStatus.OPEN
     assert dialect.read(b'{"e":"ACCOUNT_UPDATE","a":{}}') == ()
     assert isinstance(dialect.read(b'{"e":"listenKeyExpired","E":1,"listenKey":"k"}')[0], Refused)
-    [free] = dialect.read(update(i=11, n="0", N=None))
+    free = read(dialect, update(i=11, n="0", N=None))
     assert not free.is_whole  # a fee that is not named is not zero
     for odd in (b"[]", b"{", update(S="UP"), update(z="x"), update(l="NaN"), b'{"e":"ORDER_TRADE_UPDATE"}'):
         with pytest.raises(BadFrame):
