@@ -90,7 +90,7 @@ def test_every_text_is_used():
     sources = "".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "bot").rglob("*.py"))
     named_by_value = (
         "strategy venue mode mode_button role level order blocked flag breaker alert menu receipt card started own"
-        " template order_state"
+        " template order_state stage path sight act"
     )
     families = tuple(f"{name}." for name in named_by_value.split())
     families += tuple(f"{name}." for name in "limit why book figure side kind source ring way warning rule".split())
