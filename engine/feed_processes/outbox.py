@@ -44,7 +44,8 @@ class Outbox:
         self._newest[key] = event
 
     def _keep(self, event: BookDelta | BookSnapshot | BookLost) -> None:
-        book = self._books.setdefault((event.venue, event.symbol), Book())
+        market = (event.venue, event.symbol)
+        book = self._books.get(market) or self._books.setdefault(market, Book())
         if isinstance(event, BookLost):
             book.drop()
             return
