@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from engine.desk import Desk
 from engine.domain.account_event import LatencySampled
 from engine.domain.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
-from engine.domain.event import LoansReported, WalletsReported, WarningsReported
+from engine.domain.event import LoansReported, VenueFailed, WalletsReported, WarningsReported
 from engine.domain.market import Instrument
 from engine.domain.money import NS_PER_MS, NS_PER_S
 from engine.identity import named_as
@@ -134,11 +134,27 @@ class TradedVenue:
 
     async def _read_rules(self) -> None:
         answered = tuple(await self._venue.instruments(self._symbols))
-        if isinstance(self._venue, Margined):  # before the core may trade there, and again where a person changed it
-            await self._venue.prepare([rules.symbol for rules in answered], self._leverage)
+        is_prepared = await self._prepare([rules.symbol for rules in answered])
         certain = self._tell_rules(self._venue.venue, self._symbols, answered)
         self._assets = named_as(answered, certain)
-        self._is_whole = len(answered) == len(self._symbols)
+        self._is_whole = len(answered) == len(self._symbols) and is_prepared
+
+    async def _prepare(self, symbols: list[str]) -> bool:
+        """Before the core may trade there, and again where a person changed it; True: it is as we want it.
+
+        A refusal is told, asked again later, and stops nothing: what is open there must be closable.
+        """
+        if not isinstance(self._venue, Margined):
+            return True
+        try:
+            await self._venue.prepare(symbols, self._leverage)
+        except VenueRefused as error:
+            name = self._venue.venue
+            log.warning("prepare_refused venue=%s leverage=%d error=%s", name, self._leverage, error)
+            failed = VenueFailed(venue=name, call="prepare", reason=str(error), seen_ns=time.monotonic_ns())
+            self._desk.handle(failed)
+            return False
+        return True
 
     async def _read_wallets(self) -> None:
         found = await self._venue.wallets(sorted({*self._assets, "USDT"}))

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import asynccontextmanager, suppress
+from decimal import Decimal
 from functools import partial
 
 import msgspec
@@ -19,6 +20,7 @@ from engine.domain.market import Gate
 from engine.traded import Pace, TradedVenue
 from engine.venues.registry import build_orders
 from sandbox.venues.opening import HOUSES
+from sandbox.venues.orders import Kind, OrderRequest, Side
 from sandbox.world import World, WorldConfig
 from tests.core.harness import configured
 from tests.venues.orders.stage import config
@@ -156,6 +158,21 @@ async def test_perpetuals_are_prepared_before_they_are_traded_and_again_when_a_p
         clearing.set_leverage("trader", at.symbol, 50)
         at.state.wanted.ask(at.name, time.monotonic_ns(), "to see it set back")
         await until(lambda: clearing.leverage("trader", at.symbol) == LEVERAGE, 20)
+
+
+async def test_a_leverage_that_the_margin_does_not_carry_leaves_the_rules_and_the_way_out(tmp_path, caplog):
+    overlay = tmp_path / "perps.yaml"
+    overlay.write_text("venues: {binance_usdm: {trade: true}}\n")
+    async with house("binance_usdm", overlay) as at:
+        floor = at.world.floors[at.name]
+        floor.exchange.clearing.set_leverage("trader", at.symbol, 50)
+        most = OrderRequest(account="trader", symbol=at.symbol, side=Side.BUY, kind=Kind.MARKET, qty=Decimal("1.5"))
+        await floor.place(most)
+        read_ms = at.state.market.instruments[at.name, at.symbol].as_of_ms
+        at.state.wanted.ask(at.name, time.monotonic_ns(), "to see it refused")
+        await until(lambda: _is_logged(caplog, "prepare_refused venue=binance_usdm"), 20)
+        await until(lambda: at.state.market.instruments[at.name, at.symbol].as_of_ms > read_ms, 20)
+        assert floor.exchange.clearing.leverage("trader", at.symbol) == 50
 
 
 def _is_logged(caplog, line):
