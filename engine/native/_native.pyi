@@ -43,6 +43,23 @@ class Reader:
     def __new__(cls, shape: tuple[Any, ...], otherwise: Callable[[bytes], Any], /) -> Reader: ...
     def __call__(self, data: bytes, /) -> Any: ...
 
+@final
+class Follower:
+    def __new__(
+        cls,
+        otherwise: Callable[[bytes, int], None],
+        sink: Callable[[Any], None],
+        fields: tuple[Any, ...],
+        counts: object,
+        frames: Any,
+        books: Any,
+        tracks: tuple[tuple[Any, ...], ...],
+        /,
+    ) -> Follower: ...
+    @property
+    def taken(self) -> int: ...
+    def __call__(self, data: bytes, seen_ns: int, /) -> None: ...
+
 def walk(levels: Iterable[tuple[float, float]], qty: float, usable: float, /) -> tuple[float, float, float]: ...
 def walk_amount(levels: Iterable[tuple[float, float]], quote: float, /) -> tuple[float, float, float]: ...
 def best_size(
