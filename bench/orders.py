@@ -71,6 +71,7 @@ class Venue:
         loop.add_reader(self._pipe.fileno(), told.set)
         await told.wait()
         loop.remove_reader(self._pipe.fileno())
+        os.set_blocking(self._pipe.fileno(), True)  # the loop has made it otherwise; a minute's waits come in pieces
         waits: list[int] = self._pipe.recv()
         return waits
 
