@@ -60,7 +60,9 @@ def on_foreign(state: State, event: ForeignOrder) -> None:
 def note(state: State, order: OrderState) -> None:
     """The stream spoke of an order of ours."""
     order.heard_ns = state.now_ns
-    state.venues[order.request.venue].hearing.is_deaf = False
+    held = state.venues.get(order.request.venue)  # the journal may tell of a venue that is configured no more
+    if held is not None:
+        held.hearing.is_deaf = False
 
 
 def look_by(order: OrderState, at_ns: int) -> None:
@@ -71,7 +73,10 @@ def look_by(order: OrderState, at_ns: int) -> None:
 def compare(state: State, order: OrderState) -> None:
     """A look-up brought news: a stream that stands would have told it before."""
     venue = order.request.venue
-    hearing = state.venues[venue].hearing
+    held = state.venues.get(venue)
+    if held is None:
+        return
+    hearing = held.hearing
     if not hearing.is_trusted or order.heard_ns or not order.looks:
         return
     if state.now_ns - order.sent_ns < _PATIENCE_NS:
