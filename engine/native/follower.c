@@ -3,6 +3,8 @@
 #include <stddef.h>
 
 enum { MOST_TRACKS = 4 };
+/* A venue that writes otherwise shall not have its frames read twice: after so many in a row, one in so many is tried. */
+enum { PATIENCE = 64, ONE_IN = 64 };
 /* The fields of the event, in the order of its class, which has no others. */
 enum { OF_VENUE, OF_SYMBOL, OF_BIDS, OF_ASKS, OF_TIME, OF_SEEN, FIELDS };
 
@@ -99,7 +101,7 @@ static PyObject *one_more(const Follower *follower, int which)
 static void set(const Slot *slot, PyObject *object, PyObject *value) { Py_XSETREF(*slot_in(slot, object), value); }
 
 /* The event, the frame counted and its guard moved on: all of it, or nothing and NULL with an exception. */
-static PyObject *taken(Follower *follower, const Track *track, const Change *change, PyObject *symbol, PyObject *guard,
+static PyObject *taken(Follower *follower, Track *track, const Change *change, PyObject *symbol, PyObject *guard,
                        PyObject *seen)
 {
     PyObject *event = event_of(follower, track, change, symbol, seen);
@@ -115,6 +117,7 @@ static PyObject *taken(Follower *follower, const Track *track, const Change *cha
     set(&follower->counted[0], follower->counts, frames);
     set(&follower->counted[1], follower->counts, books);
     follower->taken++;
+    track->misses = 0;
     return event;
 }
 
@@ -136,6 +139,8 @@ static int try_track(Follower *follower, Track *track, PyObject *data, PyObject 
     change.exact = track->exact;
     PyObject *symbol, *guard;
     if (length < head || memcmp(text, PyBytes_AS_STRING(track->begins), (size_t)head) != 0)
+        return 0;
+    if (++track->misses > PATIENCE && track->misses % ONE_IN != 0)
         return 0;
     if (!read_change(text, length, track->members, &track->habit, &change) || (track->is_priced && !is_priced(&change)))
         return PyErr_Occurred() ? -1 : 0;

@@ -27,6 +27,7 @@ typedef struct {
     PyObject *stem;   /* bytes before the symbol, which a point ends; NULL: the text is the symbol */
     Members *members;
     Habit habit;
+    unsigned misses; /* frames in a row that were not taken */
     PyObject *chains; /* dict: symbol -> chain */
     PyObject *venue;
     Slot guard;       /* of a chain; its value None: the book is not live */
