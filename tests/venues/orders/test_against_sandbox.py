@@ -199,11 +199,15 @@ async def test_market_orders_explain_the_wallet_and_stay_below_their_price(trade
 
 
 async def test_an_ioc_filled_in_part_ends_cancelled(trader):
-    trader.floor.faults.arm(Fault(kind="partial", ratio=D("0.5")))
-    order = trader.wish(Side.BUY, TimeInForce.IOC, away=D("0.02"))
-    placed = await trader.orders.place(order)
-    if order.tif is TimeInForce.GTC:
-        await trader.orders.cancel(trader.symbol, order.cid, placed.venue_order_id)
+    for _ in range(20):
+        trader.floor.faults.arm(Fault(kind="partial", ratio=D("0.5")))
+        order = trader.wish(Side.BUY, TimeInForce.IOC, away=D("0.02"))
+        placed = await trader.orders.place(order)
+        if order.tif is not TimeInForce.GTC:
+            break
+        with suppress(VenueRefused):  # the next book may take what rests before it is cancelled
+            await trader.orders.cancel(trader.symbol, order.cid, placed.venue_order_id)
+            break
     report = await trader.settled(order.cid)
     assert report.status is OrderStatus.CANCELLED and 0 < report.filled_qty < order.qty
     assert report.filled_quote > 0 and report.fees
