@@ -165,7 +165,9 @@ def on_not_sent(state: State, event: OrderNotSent) -> None:
         state.refuse(plan.strategy, plan.key, plan.opportunity_id, event.rule, event.reason, event.numbers)
     if order.never_left and event.reason.startswith("nothing left"):
         # An empty rate budget, or nobody there: a second leg would find the same, and leave its partner naked.
-        state.venues[order.request.venue].rests_until_ns = state.now_ns + _REST_NS
+        held = state.venues.get(order.request.venue)
+        if held is not None:
+            held.rests_until_ns = state.now_ns + _REST_NS
     after(state, trade, order, was)
 
 
