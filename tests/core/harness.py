@@ -9,7 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -94,7 +94,7 @@ class Rig(Markets):
 
     # life
 
-    def start(self) -> "Rig":
+    def start(self) -> Self:
         self.run += 1
         self.is_up = True
         self.effects = []
@@ -139,7 +139,7 @@ class Rig(Markets):
         self.later(0, self._tick)
         return self
 
-    def ready(self) -> "Rig":
+    def ready(self) -> Self:
         self.start()
         self.run_until(lambda: all(held.ready for held in self.state.venues.values()), 5_000)
         self.run_for(1_500)

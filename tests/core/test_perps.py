@@ -243,7 +243,7 @@ def test_an_order_beyond_its_margin_is_refused_before_the_tap():
     rig.perp.totals["USDT"] = D(200)
     rig.ready()
     refused = ordered(rig, Side.BUY, "0.005")
-    assert (refused.rule, position(rig)) == ("balance", 0)
+    assert (refused.rule, position(rig)) == ("balance", D(0))
     assert "USDT" in refused.text
 
 
