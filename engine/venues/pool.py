@@ -168,8 +168,10 @@ class Pool:
     # What the connections say.
 
     def on_up(self, stream: Stream) -> None:
+        line = self._lines.get(stream.name)
+        if line is None:  # retired while its connect was under way: it ends at its next wait
+            return
         now_ns = self._clock_ns()
-        line = self._lines[stream.name]
         life_s = self._patience.max_life_ms / 1e3 or self._plan.limits[line.kind].max_life_s
         line.roll_ns = now_ns + round(self._rng.uniform(*_LIFE) * life_s * NS_PER_S) if life_s else 0
         log.info("feed_connected line=%s symbols=%d", stream.name, len(stream.symbols))
