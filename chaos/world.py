@@ -1,4 +1,4 @@
-"""One simulated world: five venues, a disk, a market, and the process of the desk that lives and dies in it."""
+"""One simulated world: four venues or five, a disk, a market, and the process of the desk that lives and dies in it."""
 
 import asyncio
 import hashlib
@@ -97,7 +97,7 @@ class World:
 
     def __init__(self, seed: int, seams: Seams = Seams(), config: Config | None = None) -> None:
         self.seed = seed
-        self.config = config or configuration(with_perps=True)
+        self.config = config or configuration(with_perps=bool(seed % 2))  # both kinds of desk
         self._core = _core_of(self.config)
         self._seams = seams
         self.loop = SimLoop(self.stream("loop"))
