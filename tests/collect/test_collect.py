@@ -236,7 +236,9 @@ async def test_four_venues_serve_candles_and_trades(tmp_path):
 
 
 def _feed_trades(world, venue):
-    return world._dialects[venue]._feed.days[COIN[venue]].trades
+    house = world._dialects[venue]
+    feed = house._feeds["SPOT"] if venue == "okx" else house._feed
+    return feed.days[COIN[venue]].trades
 
 
 class Funding:

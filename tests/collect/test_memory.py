@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 # Parquet is 60 MB, ccxt's sockets 100 MB.
-HEAVY = ("pyarrow", "ccxt.pro", "engine.collect", "engine.capture", "nautilus_trader", "cryptofeed")
+COLLECT = ("engine.collect.run", "engine.collect.source", "engine.collect.store")
+HEAVY = ("pyarrow", "ccxt.pro", *COLLECT, "engine.capture", "nautilus_trader", "cryptofeed")
 
 
 def test_the_daemon_loads_neither_parquet_nor_ccxts_sockets():

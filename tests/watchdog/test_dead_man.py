@@ -51,13 +51,16 @@ async def resting(soak: Soak) -> dict[str, Any] | None:
 async def rest_an_order(stage: Stage, soak: Soak) -> dict[str, Any]:
     """The tether bot rests an order at Upbit; then the market moves away, so that nobody takes it."""
 
+    seen: list[dict[str, Any]] = []
+
     async def rests() -> bool:
         assert stage.engine.exit_code is None, stage.engine.exit_code
-        return await resting(soak) is not None
+        found = await resting(soak)
+        seen.extend([found] if found else [])
+        return bool(found)
 
     await until(rests, 90)
-    found = await resting(soak)
-    assert found is not None
+    [found] = seen
     bps = 120 if found["side"] in ("bid", "buy") else -120
     await soak.world("premium", {"venue": "upbit", "coin": "USDT", "bps": bps, "seconds": 120})
     return found
