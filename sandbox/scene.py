@@ -239,7 +239,12 @@ class Scene:
             raise SceneFailed(f"not unwound: {trade}")
 
     async def unknown(self) -> None:
-        message = await self.tap("BTC", lambda: self.fault("binance", kind="drop_after", count=1))
+        async def unheard() -> None:
+            """The private stream would tell what the lost answer did not."""
+            await self.fault("binance", kind="orders_silence", ms=15_000)
+            await self.fault("binance", kind="drop_after", count=1)
+
+        message = await self.tap("BTC", unheard)
         await self.receipt(message, "체결 완료")
         trade = await self.newest_trade()
         if sum(leg["unknowns"] for leg in trade["legs"]) != 1:
