@@ -3,13 +3,14 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
 from random import Random
 from typing import Protocol
 
 from msgspec import Struct
 
 from engine.domain.errors import BadFrame
-from engine.domain.money import NS_PER_MS
+from engine.domain.money import NS_PER_MS, ZERO
 from engine.domain.stream_event import OrderStreamState
 from engine.net.ratelimit import TokenBucket
 from engine.net.ws import Heartbeat, Socket
@@ -40,6 +41,14 @@ class Refused(Struct, frozen=True):
 
 
 Said = OrderTold | Answer | Ready | Refused
+
+
+def figure(text: str | None) -> Decimal:
+    """Nothing counts as zero. Raises ValueError or InvalidOperation for what is no finite number."""
+    value = Decimal(text) if text else ZERO
+    if not value.is_finite():
+        raise ValueError(f"not a number: {text!r}")
+    return value
 
 
 class StreamDialect(Protocol):

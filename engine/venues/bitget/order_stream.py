@@ -6,17 +6,16 @@ Each push carries its own fill and that fill's fee, which is negative when paid 
 import hmac
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 
 import msgspec
 from msgspec import Struct
 
 from engine.domain.errors import BadFrame
-from engine.domain.money import ZERO
 from engine.domain.order import OrderReport, OrderStatus, Side
 from engine.net.ws import Heartbeat
 from engine.venues.fill_sums import FillSums
-from engine.venues.order_stream import Answer, Ready, Refused, Said
+from engine.venues.order_stream import Answer, Ready, Refused, Said, figure
 from engine.venues.protocol import OrderTold
 from engine.venues.settings import Key, OrderSettings
 
@@ -116,11 +115,11 @@ class BitgetStreamDialect:
 
     def _report(self, row: _Order) -> OrderTold:
         """Raises InvalidOperation, ValueError for what is no number or no side."""
-        size = _number(row.baseVolume)
+        size = figure(row.baseVolume)
         if row.tradeId and size:
-            quote, fee = size * _number(row.fillPrice), -_number(row.fillFee)
+            quote, fee = size * figure(row.fillPrice), -figure(row.fillFee)
             self._fills.add(row.orderId, row.tradeId, size, quote, row.fillFeeCoin, fee)
-        heard, filled = self._fills.of(row.orderId), _number(row.accBaseVolume)
+        heard, filled = self._fills.of(row.orderId), figure(row.accBaseVolume)
         report = OrderReport(
             cid=row.clientOid,
             venue=self.venue,
@@ -134,7 +133,3 @@ class BitgetStreamDialect:
             venue_ts_ms=row.uTime,
         )
         return OrderTold(report=report, is_whole=heard.is_whole(filled) and row.status in _STATUS)
-
-
-def _number(text: str) -> Decimal:
-    return Decimal(text) if text else ZERO

@@ -19,13 +19,14 @@ from engine.venues.jwt import nonces
 from engine.venues.mac import Mac
 from engine.venues.order_stream import Refused, Said
 from engine.venues.protocol import OrderTold
+from engine.venues.reports import Finite
 from engine.venues.settings import Key, OrderSettings
 
 _OPEN = ("wait", "watch", "trade")
 _ENDS = ("done", "cancel")
 
 
-class _Order(Struct):
+class _Order(Finite):
     code: str
     order_id: str
     side: str

@@ -10,12 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from engine.domain.errors import BadFrame
-from engine.domain.money import ZERO
 from engine.domain.order import OrderReport, OrderStatus, Side
 from engine.net.ws import Heartbeat
 from engine.venues.bybit.signing import login
 from engine.venues.fill_sums import FillSums
-from engine.venues.order_stream import Answer, Ready, Refused, Said
+from engine.venues.order_stream import Answer, Ready, Refused, Said, figure
 from engine.venues.protocol import OrderTold
 from engine.venues.settings import Key, OrderSettings
 
@@ -148,8 +147,8 @@ class BybitStreamDialect:
             side=Side(row.side.lower()),
             status=_STATUS[row.orderStatus],
             venue_order_id=row.orderId,
-            filled_qty=_number(row.cumExecQty),
-            filled_quote=_number(row.cumExecValue),
+            filled_qty=figure(row.cumExecQty),
+            filled_quote=figure(row.cumExecValue),
             fees=(),
             venue_ts_ms=row.updatedTime,
         )
@@ -164,7 +163,3 @@ class BybitStreamDialect:
         heard = self._sums.of(report.venue_order_id)
         whole = msgspec.structs.replace(report, fees=heard.fees)
         return OrderTold(report=whole, is_whole=heard.is_whole(report.filled_qty))
-
-
-def _number(text: str) -> Decimal:
-    return Decimal(text) if text else ZERO

@@ -12,13 +12,12 @@ from msgspec import Struct
 
 from engine.domain.errors import BadFrame
 from engine.domain.market import FeeSide
-from engine.domain.money import ZERO
 from engine.domain.order import OrderReport, OrderStatus, Side
 from engine.net.ws import Heartbeat
 from engine.venues.coinone.signing import payload, signature
 from engine.venues.fill_sums import FillSums
 from engine.venues.jwt import nonces
-from engine.venues.order_stream import Ready, Refused, Said
+from engine.venues.order_stream import Ready, Refused, Said, figure
 from engine.venues.protocol import OrderTold
 from engine.venues.settings import Key, OrderSettings
 
@@ -112,16 +111,16 @@ class CoinoneStreamDialect:
         """Raises InvalidOperation, ValueError for what is no number or no status."""
         if row.status not in _STATUS:
             raise ValueError(f"no such status: {row.status!r}")
-        status, told_qty = _STATUS[row.status], _number(row.executed_qty)
+        status, told_qty = _STATUS[row.status], figure(row.executed_qty)
         side = Side.BUY if row.side == "BID" else Side.SELL
         if row.status == "wait" and row.order_qty:
-            self._sizes[row.order_id] = _number(row.order_qty)
+            self._sizes[row.order_id] = figure(row.order_qty)
             if len(self._sizes) > _MOST_ORDERS:
                 self._sizes.popitem(last=False)
         if row.trade_id:
             fee_asset = row.target_currency if self._in_base and side is Side.BUY else row.quote_currency
-            quote = told_qty * _number(row.executed_price)
-            self._fills.add(row.order_id, row.trade_id, told_qty, quote, fee_asset.upper(), _number(row.executed_fee))
+            quote = told_qty * figure(row.executed_price)
+            self._fills.add(row.order_id, row.trade_id, told_qty, quote, fee_asset.upper(), figure(row.executed_fee))
         heard, size = self._fills.of(row.order_id), self._sizes.get(row.order_id)
         report = OrderReport(
             cid=row.user_order_id or "",
@@ -143,9 +142,5 @@ class CoinoneStreamDialect:
         if row.status == "trade_done":
             return heard == size
         if row.status == "trade":
-            return row.remain_qty is not None and heard == size - _number(row.remain_qty)
+            return row.remain_qty is not None and heard == size - figure(row.remain_qty)
         return heard == size - told_qty
-
-
-def _number(text: str | None) -> Decimal:
-    return Decimal(text) if text else ZERO

@@ -5,17 +5,16 @@ Amounts and fees are cumulative; where fees are paid in GT or in points, its own
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 
 import msgspec
 from msgspec import Struct
 
 from engine.domain.errors import BadFrame
-from engine.domain.money import ZERO
 from engine.domain.order import OrderReport, OrderStatus, Side
 from engine.net.ws import Heartbeat
 from engine.venues.gate.private import PREFIX
-from engine.venues.order_stream import Ready, Refused, Said
+from engine.venues.order_stream import Ready, Refused, Said, figure
 from engine.venues.protocol import OrderTold
 from engine.venues.reports import fees_of
 from engine.venues.settings import Key, OrderSettings
@@ -110,10 +109,10 @@ class GateStreamDialect:
             side=Side(row.side),
             status=_status(row),
             venue_order_id=row.id,
-            filled_qty=_number(row.filled_amount),
-            filled_quote=_number(row.filled_total),
-            fees=fees_of((asset, _number(amount)) for asset, amount in paid),
-            venue_ts_ms=int(_number(row.update_time_ms)),
+            filled_qty=figure(row.filled_amount),
+            filled_quote=figure(row.filled_total),
+            fees=fees_of((asset, figure(amount)) for asset, amount in paid),
+            venue_ts_ms=int(figure(row.update_time_ms)),
         )
         is_whole = None not in (row.filled_amount, row.filled_total, row.fee)
         return OrderTold(report=report, is_whole=is_whole)
@@ -123,7 +122,3 @@ def _status(row: _Order) -> OrderStatus:
     if row.event in _OPEN:
         return OrderStatus.OPEN
     return OrderStatus.FILLED if row.finish_as == "filled" else OrderStatus.CANCELLED
-
-
-def _number(text: str | None) -> Decimal:
-    return Decimal(text) if text else ZERO

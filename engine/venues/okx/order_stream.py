@@ -10,12 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from engine.domain.errors import BadFrame
-from engine.domain.money import ZERO
 from engine.domain.order import OrderReport, OrderStatus, Side
 from engine.net.ws import Heartbeat
 from engine.venues.fill_sums import FillSums
 from engine.venues.okx.signing import login
-from engine.venues.order_stream import Answer, Ready, Refused, Said
+from engine.venues.order_stream import Answer, Ready, Refused, Said, figure
 from engine.venues.protocol import OrderTold
 from engine.venues.settings import Key, OrderSettings
 
@@ -120,11 +119,11 @@ class OkxStreamDialect:
 
     def _report(self, row: _Order) -> OrderTold | None:
         """Raises InvalidOperation, ValueError for what is no number or no side."""
-        size = _number(row.fillSz)
+        size = figure(row.fillSz)
         if row.tradeId and size:
-            fee = -_number(row.fillFee)
-            self._fills.add(row.ordId, row.tradeId, size, size * _number(row.fillPx), row.fillFeeCcy, fee)
-        heard, filled, unit = self._fills.of(row.ordId), _number(row.accFillSz), self._unit_of(row.instId)
+            fee = -figure(row.fillFee)
+            self._fills.add(row.ordId, row.tradeId, size, size * figure(row.fillPx), row.fillFeeCcy, fee)
+        heard, filled, unit = self._fills.of(row.ordId), figure(row.accFillSz), self._unit_of(row.instId)
         if unit is None:
             return None
         report = OrderReport(
@@ -140,7 +139,3 @@ class OkxStreamDialect:
             venue_ts_ms=row.uTime,
         )
         return OrderTold(report=report, is_whole=heard.is_whole(filled) and row.state in _STATUS)
-
-
-def _number(text: str) -> Decimal:
-    return Decimal(text) if text else ZERO

@@ -19,6 +19,7 @@ from engine.venues.jwt import nonces
 from engine.venues.mac import Mac
 from engine.venues.order_stream import Refused, Said
 from engine.venues.protocol import OrderTold
+from engine.venues.reports import Finite
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.upbit.signing import bearer
 
@@ -26,7 +27,7 @@ _OPEN = ("wait", "watch", "trade")
 _ENDS = ("done", "cancel", "prevented")
 
 
-class _Order(Struct):
+class _Order(Finite):
     code: str
     uuid: str
     ask_bid: str

@@ -21,7 +21,7 @@ from engine.venues.fill_sums import FillSums
 from engine.venues.gate.order_stream import GateStreamDialect
 from engine.venues.kucoin.order_stream import KucoinStreamDialect
 from engine.venues.okx.order_stream import OkxStreamDialect
-from engine.venues.order_stream import Answer, Ready, Refused, StreamDialect, StreamLine
+from engine.venues.order_stream import Answer, Ready, Refused, StreamDialect, StreamLine, figure
 from engine.venues.protocol import OrderTold
 from engine.venues.upbit.order_stream import UpbitStreamDialect
 from tests.venues.orders.stage import CREDENTIAL, config
@@ -327,3 +327,10 @@ async def test_a_stream_that_the_venue_ends_is_told_as_lost():
 def test_sides_are_read():
     assert heard(MADE["okx"](), okx())[0].report.side is Side.SELL
     assert heard(MADE["coinone"](), coinone())[0].report.side is Side.BUY
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "sNaN"])
+def test_what_is_no_number_is_no_figure(text):
+    with pytest.raises(ValueError):
+        figure(text)
+    assert figure("") == figure(None) == 0
