@@ -57,11 +57,12 @@ class Seat(Struct, frozen=True):
 class _Held:
     """A book with the mids of its last minute: one look-up for both on the way of a frame."""
 
-    __slots__ = ("book", "mids", "next_mid_ns")
+    __slots__ = ("book", "middle", "mids", "next_mid_ns")
 
     def __init__(self, book: Book) -> None:
         self.book = book
         self.mids: deque[tuple[int, float]] = deque()
+        self.middle = 0.0  # their median; 0.0: to be worked out when somebody asks
         self.next_mid_ns = 0
 
 
@@ -147,6 +148,7 @@ class Market:
         # One sample per second is enough for a 60 s median and keeps the update cheap.
         if seen_ns >= held.next_mid_ns and book.synced and book.is_two_sided:
             held.next_mid_ns = seen_ns + NS_PER_S
+            held.middle = 0.0
             held.mids.append((seen_ns, (book.best_bid + book.best_ask) / 2))
             while held.mids[0][0] < seen_ns - _MEDIAN_WINDOW_NS:
                 held.mids.popleft()
@@ -222,7 +224,11 @@ class Market:
     def median_mid(self, venue: str, symbol: str) -> float:
         """Median of the last minute's mids, one sample per second; 0.0 where none was seen."""
         held = self._held.get((venue, symbol))
-        return median([mid for _, mid in held.mids]) if held is not None and held.mids else 0.0
+        if held is None or not held.mids:
+            return 0.0
+        if held.middle == 0.0:  # thousands ask at once when USDT/KRW moves
+            held.middle = median([mid for _, mid in held.mids])
+        return held.middle
 
     def fx_view(self, now_ns: int) -> FxView:
         return self.fx.view(now_ns, self.wall_ms)

@@ -6,6 +6,7 @@ and is what a trade realises, so it alone triggers. Selling in Korea hits Korean
 """
 
 from collections.abc import Iterator
+from heapq import nlargest
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -14,8 +15,10 @@ from engine.domain.order import Intent, LegWish, Policy, Side
 from engine.market.book import Book
 from engine.market.view import Seat
 from engine.market.walk import walk
-from engine.strategies.edge import Sized, deviation, freshness, is_usable, size, skewed, top_net
+from engine.strategies.edge import Sized, deviation, freshness, funded_qty, is_usable, size, skewed, top_net
 from engine.strategies.sight import CALM, Memo, Sight, Strategy
+
+_MOST_AT_ONCE = 64  # premiums worked out in one step
 
 
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,6 +90,14 @@ class _Watch(NamedTuple):
     table: _Table
 
 
+class _Near(NamedTuple):
+    """A table whose tops pay. `above`: how much better than they must be, as a factor."""
+
+    above: float
+    table: _Table
+    sells_korea: bool
+
+
 def reads(sight: Sight, params: Params) -> frozenset[tuple[str, str]]:
     found = set()
     for key, at in sight.market.instruments.items():
@@ -99,16 +110,33 @@ def reads(sight: Sight, params: Params) -> frozenset[tuple[str, str]]:
 
 def evaluate(sight: Sight, params: Params, changed: tuple[str, str]) -> list[Intent]:
     """Wishes of every premium that `changed` is part of: a coin's book on either side, or USDT/KRW for all coins."""
-    intents: list[Intent | None] = []
+    near: list[_Near] = []
     for korean, world, tether, sell_at, buy_at, table in _watched(sight, params, changed):
         ask_krw = world.best_ask * tether.best_ask
         ask = korean.best_ask
         # An empty side has price 0; net cannot be better at any size than at the tops.
         if korean.best_bid >= ask_krw * sell_at and ask_krw > 0.0:
-            intents.append(_intent(sight, params, table, sells_korea=True))
+            near.append(_Near(korean.best_bid / (ask_krw * sell_at), table, True))
         elif world.best_bid * tether.best_bid >= ask * buy_at and ask > 0.0:
-            intents.append(_intent(sight, params, table, sells_korea=False))
-    return [intent for intent in intents if intent is not None] if intents else CALM
+            near.append(_Near(world.best_bid * tether.best_bid / (ask * buy_at), table, False))
+    if not near:
+        return CALM
+    wished = (_intent(sight, params, at.table, at.sells_korea) for at in _nearest(sight, near))
+    return [intent for intent in wished if intent is not None]
+
+
+def _nearest(sight: Sight, near: list[_Near]) -> list[_Near]:
+    """Where USDT/KRW lifts every coin at once, the best of those that could be traded; the others are worked out when
+    a book of theirs speaks. A thousand sizes in one step would keep all frames waiting for a twentieth of a second."""
+    if len(near) <= _MOST_AT_ONCE:
+        return near
+    able = [at for at in near if _is_funded(sight, at) and is_usable(sight, *at.table)]
+    return nlargest(_MOST_AT_ONCE, able, key=lambda at: at.above)
+
+
+def _is_funded(sight: Sight, at: _Near) -> bool:
+    buy, sell, _, _ = _direction(at.table, at.sells_korea)
+    return funded_qty(sight, buy, sell) > 0.0
 
 
 def _watched(sight: Sight, params: Params, changed: tuple[str, str]) -> tuple[_Watch, ...]:

@@ -220,8 +220,8 @@ class Pool:
         name = f"{self.venue}-{self._made}"
         stream = self._plan.connect(name, symbols, kind, self, (sink, self.hear_said))
         line = self._lines[name] = _Line(stream, kind)
-        # Each at a time of its own: with a hundred connections the looks must not make one long pause.
-        line.look_ns = self._clock_ns() + self._made % 10 * _LOOK_EVERY_NS // 10
+        # Each at a time of its own, which it keeps: a hundred connections' looks must not become one long pause.
+        line.look_ns = self._clock_ns() + self._rng.randrange(_LOOK_EVERY_NS)
         return line
 
     def _start(self, line: _Line) -> None:
@@ -251,7 +251,7 @@ class Pool:
                     self._begin(line, [line.stream.symbols], "rollover")
                     self._rollovers += 1
                 elif now_ns >= line.look_ns:
-                    line.look_ns = now_ns + _LOOK_EVERY_NS
+                    line.look_ns += (now_ns - line.look_ns) // _LOOK_EVERY_NS * _LOOK_EVERY_NS + _LOOK_EVERY_NS
                     self._relieve(line, now_ns)
             for handover in list(self._handovers.values()):
                 self._advance(handover, now_ns)

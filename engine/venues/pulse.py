@@ -1,6 +1,7 @@
 """What the arrivals of one connection say of its health. Pure: times are arguments."""
 
 from collections import deque
+from itertools import takewhile
 
 from engine.domain.money import NS_PER_MS, NS_PER_S
 
@@ -52,7 +53,8 @@ class Pulse:
 
     def late_ms(self, now_ns: int) -> float:
         """How much later frames come than at this connection's best: a queue grows, whatever the clocks say."""
-        recent = sorted(latency for seen_ns, latency in self._samples if seen_ns >= now_ns - _LATE_NS)
+        newest_first = takewhile(lambda sample: sample[0] >= now_ns - _LATE_NS, reversed(self._samples))
+        recent = sorted(latency for _, latency in newest_first)
         if len(recent) < _FEW:
             return 0.0
         middle = recent[len(recent) // 2]

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from engine.domain.order import Policy, Side
 from engine.strategies import kimchi
-from tests.strategies.scene import PLENTY, book, fx, market, sight
+from tests.strategies.scene import PLENTY, book, fx, instrument, market, sight
 
 FEES = {"upbit": "5", "bithumb": "5", "binance": "10", "okx": "10"}
 PARAMS = kimchi.Params(
@@ -160,6 +160,37 @@ def test_any_of_the_three_books_wakes_it():
     for changed in (("okx", "BTC-USDT"), ("bithumb", "KRW-USDT"), ("bithumb", "KRW-BTC"), ("x", "y")):
         assert found(made, changed=changed) == []
     assert kimchi.reads(sight(made), PARAMS) == frozenset(made.instruments)
+
+
+def many_coins(count, *, stale=(), poor=()):
+    """Coins that all pay when Upbit sells them, the first one least; USDT/KRW speaks last."""
+    made, available = world(korean=(94_000_000.0, 96_000_000.0)), dict(PLENTY)
+    for number in range(count):
+        coin, rise = f"C{number}", 1.01 + number / 1e4
+        for venue, symbol, quote, price in (
+            ("upbit", f"KRW-{coin}", "KRW", 139_500.0 * rise),
+            ("binance", f"{coin}USDT", "USDT", 100.0),
+        ):
+            made.instruments[venue, symbol] = instrument(venue, symbol, coin, quote)
+            age_ms = 60_000 if number in stale else 0
+            book(made, venue, symbol, [(price * 0.9999, 50.0)], [(price * 1.0001, 50.0)], age_ms)
+            available[venue, coin] = 0.0 if number in poor else 1_000.0
+    return made, available, msgspec.structs.replace(PARAMS, coins=tuple(f"C{number}" for number in range(count)))
+
+
+def test_where_the_tether_lifts_every_coin_the_best_that_can_be_traded_are_worked_out():
+    made, available, params = many_coins(100, stale=(99, 98), poor=(97,))
+    intents = found(made, params, available, ("upbit", "KRW-USDT"))
+    assert {intent.key for intent in intents} == {f"kimchi:C{number}:binance>upbit" for number in range(33, 97)}
+    best = max(intents, key=lambda intent: intent.net_est)
+    assert best.key == "kimchi:C96:binance>upbit"
+    [own] = found(made, params, available, ("upbit", "KRW-C0"))  # the others come by their own books
+    assert own.key == "kimchi:C0:binance>upbit"
+
+
+def test_a_few_coins_are_all_worked_out():
+    made, available, params = many_coins(64)
+    assert len(found(made, params, available, ("upbit", "KRW-USDT"))) == 64
 
 
 def test_a_large_size_pays_the_tether_depth():
