@@ -24,7 +24,7 @@ __all__ = ["Owner", "Patience", "Stream"]
 
 log = logging.getLogger(__name__)
 
-_TEND_EVERY_S = 0.25
+_TEND_EVERY_S = (0.2, 0.3)  # uneven: what makes a hundred connections wait at once must not keep them in step
 _RETRY_NS = 1 * NS_PER_S
 _MOST_DOUBLINGS = 6
 _DOUBT_NS = 10 * NS_PER_S
@@ -85,6 +85,7 @@ class Stream:
         self._owner = owner
         self._dialect = cast(Dialect, dialect)
         self._clock_ns = clock_ns
+        self._rng = rng
         self._top_of: TopOf = top_of or (lambda symbol: None)
         self._books = () if self.is_side else symbols
         self._bad = bad
@@ -210,7 +211,7 @@ class Stream:
     async def _tend(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(_TEND_EVERY_S):
+                async with asyncio.timeout(self._rng.uniform(*_TEND_EVERY_S)):
                     await self._wake.wait()
             except TimeoutError:
                 pass
