@@ -16,16 +16,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
 
 from bench import feed_nautilus, feed_peers
 from bench.feed_peers import Handle
-from engine.domain.event import BookDelta, BookSnapshot
 from engine.market.book import Book
+from engine.market.books import new_books
 from engine.venues.feeds import build_decoder
-from engine.venues.protocol import FeedEvent
+from engine.venues.protocol import Sink
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("PREMIA_SHARED", REPOSITORY.parent / "shared")) / "venues"
@@ -78,27 +78,18 @@ def load_case(venue: str, limit: int) -> Case | None:
 
 
 def our_handle(case: Case) -> Handle:
-    book: Book = Book()
-    books: dict[str, Book] = {}
-
-    def sink(event: FeedEvent) -> None:
-        nonlocal book
-        if type(event) is BookDelta:
-            book = books[event.symbol]
-            book.change(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
-        elif type(event) is BookSnapshot:
-            book = books.get(event.symbol) or books.setdefault(event.symbol, Book())
-            book.replace(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
-
-    decoder = build_decoder(case.venue, sink, lambda symbol, reason: None)
+    books = new_books()
+    books.by_symbol.update({code: Book() for code in case.codes})
+    decoder = build_decoder(case.venue, cast(Sink, books.take), lambda symbol, reason: None)
     if case.base is not None:
         decoder.on_rest_book(case.codes[0], json.dumps(case.base).encode(), 1)
     on_frame = decoder.on_frame
 
     def handle(frame: bytes) -> tuple[float, float]:
         on_frame(frame, 1)
-        if book.is_crossed:
-            raise RuntimeError("crossed")
+        book = books.last
+        if book is None or book.is_crossed:
+            raise RuntimeError("no book")
         return book.best_bid, book.best_ask
 
     return handle

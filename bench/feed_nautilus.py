@@ -1,14 +1,15 @@
 """nautilus_trader's adapters of Binance and Bybit, set up to take one recorded frame at a time.
 
-The way is that of `_handle_ws_message` in its data clients: the wrapper is decoded to find the channel, then the whole
-frame into the adapter's structs, these into `OrderBookDeltas`, and those are applied to the `OrderBook` that its engine
-keeps. Left out, in its favour: the message bus and the data engine between the last two. Its OKX client decodes inside
-its compiled socket and takes no bytes from Python; its Upbit client does not exist.
+What runs is the `_handle_ws_message` of its own data clients, over what these hold: decoders, clock and the cache with
+the instrument. Instead of the message bus, the data engine and its book behind them, which is in its favour, the
+`OrderBookDeltas` go straight to an `OrderBook`. Its OKX client decodes inside its compiled socket and takes no bytes
+from Python; its Upbit client does not exist.
 """
 
 import importlib.util
-from collections.abc import Callable
+from functools import partial
 from importlib import import_module
+from types import MethodType, SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -16,7 +17,6 @@ import msgspec
 from bench.feed_peers import Handle
 
 NAUTILUS = ("binance", "bybit")
-_Deltas = Callable[[bytes], Any]
 
 
 def have_nautilus() -> bool:
@@ -28,30 +28,48 @@ def _module(name: str) -> Any:
 
 
 def nautilus_handle(venue: str, base: dict[str, Any] | None, codes: list[str]) -> Handle:
-    instrument_id = _module("model.identifiers").InstrumentId.from_str(f"{codes[0]}.{venue.upper()}")
+    name = codes[0] if venue == "binance" else f"{codes[0]}-SPOT"
+    instrument_id = _module("model.identifiers").InstrumentId.from_str(f"{name}.{venue.upper()}")
     book = _module("model.book").OrderBook(instrument_id, _module("model.enums").BookType.L2_MBP)
-    deltas_of = _binance(instrument_id) if venue == "binance" else _bybit(instrument_id)
+    client = _binance() if venue == "binance" else _bybit(instrument_id, codes[0])
+    client._handle_data, client._log = book.apply_deltas, _Loud()
+    client._clock = _module("common.component").TestClock()  # stands still: in its favour
+    take = client.take
     if base is not None:
         book.apply_deltas(_binance_base(base, codes[0], instrument_id))
 
     def handle(frame: bytes) -> tuple[float, float]:
-        book.apply_deltas(deltas_of(frame))
+        take(frame)
         return book.best_bid_price(), book.best_ask_price()
 
     return handle
 
 
-def _binance(instrument_id: Any) -> _Deltas:
-    market = _module("adapters.binance.common.schemas.market")
-    wrapper = msgspec.json.Decoder(market.BinanceDataMsgWrapper).decode
-    message = msgspec.json.Decoder(market.BinanceOrderBookMsg).decode
+class _Loud:
+    """In place of its logger, which would hide that a frame was not read."""
 
-    def deltas_of(frame: bytes) -> Any:
-        if "@depth" not in wrapper(frame).stream:
-            raise RuntimeError("no depth")
-        return message(frame).data.parse_to_order_book_deltas(instrument_id=instrument_id, ts_init=1)
+    def error(self, text: str) -> None:
+        raise RuntimeError(text)
 
-    return deltas_of
+    def exception(self, text: str, error: Exception) -> None:
+        raise RuntimeError(text) from error
+
+
+def _binance() -> Any:
+    data, market = _module("adapters.binance.data"), _module("adapters.binance.common.schemas.market")
+    kind = data.BinanceCommonDataClient
+    client = SimpleNamespace(
+        venue=_module("adapters.binance.common.constants").BINANCE_VENUE,
+        _binance_account_type=_module("adapters.binance.common.enums").BinanceAccountType.SPOT,
+        _instrument_ids={},
+        _book_buffer={},
+        _decoder_data_msg_wrapper=msgspec.json.Decoder(market.BinanceDataMsgWrapper),
+        _decoder_order_book_msg=msgspec.json.Decoder(market.BinanceOrderBookMsg),
+    )
+    client._get_cached_instrument_id = MethodType(kind._get_cached_instrument_id, client)
+    client._ws_handlers = {"@depth@": MethodType(kind._handle_book_diff_update, client)}
+    client.take = MethodType(kind._handle_ws_message, client)
+    return client
 
 
 def _binance_base(base: dict[str, Any], code: str, instrument_id: Any) -> Any:
@@ -62,23 +80,34 @@ def _binance_base(base: dict[str, Any], code: str, instrument_id: Any) -> Any:
     return whole.parse_to_order_book_deltas(instrument_id=instrument_id, ts_init=1, snapshot=True)
 
 
-def _bybit(instrument_id: Any) -> _Deltas:
-    schemas, to_nanos = _module("adapters.bybit.schemas.ws"), _module("core.datetime").millis_to_nanos
-    general = msgspec.json.Decoder(schemas.BybitWsMessageGeneral).decode
-    message = schemas.decoder_ws_orderbook().decode
+def _bybit(instrument_id: Any, code: str) -> Any:
+    schemas, kind = _module("adapters.bybit.schemas.ws"), _module("adapters.bybit.data").BybitDataClient
+    cache = _module("cache.cache").Cache()
+    cache.add_instrument(_instrument(instrument_id, code))
+    client = SimpleNamespace(
+        _cache=cache,
+        _tob_quotes=set(),
+        _decoder_ws_msg_general=msgspec.json.Decoder(schemas.BybitWsMessageGeneral),
+        _decoder_ws_orderbook=schemas.decoder_ws_orderbook(),
+    )
+    client._get_cached_instrument_id = MethodType(kind._get_cached_instrument_id, client)
+    client._handle_orderbook = MethodType(kind._handle_orderbook, client)
+    spot = _module("adapters.bybit.common.enums").BybitProductType.SPOT
+    client.take = partial(MethodType(kind._handle_ws_message, client), spot)
+    return client
 
-    def deltas_of(frame: bytes) -> Any:
-        topic = general(frame).topic
-        if topic is None or "orderbook" not in topic:
-            raise RuntimeError("no book")
-        said = message(frame)
-        return said.data.parse_to_deltas(
-            instrument_id=instrument_id,
-            price_precision=2,
-            size_precision=6,
-            ts_event=to_nanos(said.ts),
-            ts_init=1,
-            snapshot=said.type == "snapshot",
-        )
 
-    return deltas_of
+def _instrument(instrument_id: Any, code: str) -> Any:
+    objects, currencies = _module("model.objects"), _module("model.currencies")
+    return _module("model.instruments").CurrencyPair(
+        instrument_id=instrument_id,
+        raw_symbol=_module("model.identifiers").Symbol(code),
+        base_currency=currencies.BTC,
+        quote_currency=currencies.USDT,
+        price_precision=2,
+        size_precision=6,
+        price_increment=objects.Price(0.01, precision=2),
+        size_increment=objects.Quantity(0.000001, precision=6),
+        ts_event=0,
+        ts_init=0,
+    )

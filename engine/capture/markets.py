@@ -10,6 +10,7 @@ from engine.capture.track import Track
 from engine.domain.event import BookDelta, BookLost, BookSnapshot, TradePrint
 from engine.domain.market import Levels, plain
 from engine.market.book import Book
+from engine.market.books import new_books
 from engine.venues.protocol import FeedEvent
 
 
@@ -45,7 +46,7 @@ class Markets:
     def __init__(self, books: Track, trades: Track, wall_of: Callable[[int], int], top: int) -> None:
         """`wall_of(mono_ns)` is our wall clock then, UTC ns; `top` levels of each side are written."""
         self._wall_of = wall_of
-        self._books: dict[str, Book] = {}
+        self._books = new_books()
         self._lost: dict[str, tuple[str, int]] = {}  # why, and when
         self._changed: dict[str, None] = {}
         self._book_track = books
@@ -54,35 +55,35 @@ class Markets:
 
     def take(self, event: FeedEvent) -> None:
         match event:
-            case BookSnapshot():
-                book = self._books.setdefault(event.symbol, Book())
-                book.replace(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
-                self._lost.pop(event.symbol, None)
-                self._check(event.symbol, book)
-            case BookDelta():
-                book = self._books.setdefault(event.symbol, Book())
-                book.change(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
+            case BookSnapshot() | BookDelta():
+                book = self._book(event.symbol)
+                self._books.take(event)
+                if isinstance(event, BookSnapshot):
+                    self._lost.pop(event.symbol, None)
                 self._check(event.symbol, book)
             case BookLost():
-                self._lose(event.symbol, self._books.setdefault(event.symbol, Book()), event.reason, event.seen_ns)
+                self._lose(event.symbol, self._book(event.symbol), event.reason, event.seen_ns)
             case TradePrint():
                 self._trade(event)
             case _:
                 pass
 
+    def _book(self, symbol: str) -> Book:
+        return self._books.by_symbol.get(symbol) or self._books.by_symbol.setdefault(symbol, Book())
+
     def top_of(self, symbol: str) -> tuple[float, float] | None:
-        book = self._books.get(symbol)
+        book = self._books.by_symbol.get(symbol)
         return (book.best_bid, book.best_ask) if book is not None and book.synced else None
 
     @property
     def synced(self) -> int:
-        return sum(book.synced for book in self._books.values())
+        return sum(book.synced for book in self._books.by_symbol.values())
 
     def look(self) -> None:
         """One line for each book that changed since the last look."""
         changed, self._changed = self._changed, {}
         for symbol in changed:
-            book = self._books[symbol]
+            book = self._books.by_symbol[symbol]
             reason, seen_ns = self._lost.get(symbol, ("", book.seen_ns))
             row = BookRow(
                 self._wall_of(seen_ns),

@@ -69,15 +69,8 @@ def tell(state: State) -> list[Effect]:
     return out
 
 
-def _on_snapshot(state: State, event: ev.BookSnapshot) -> None:
-    book = state.market.take_snapshot(event)
-    market = (event.venue, event.symbol)
-    if market in state.wake and not state.recovering:
-        opportunities.evaluate(state, market, book)
-
-
-def _on_delta(state: State, event: ev.BookDelta) -> None:
-    book = state.market.take_delta(event)
+def _on_book(state: State, event: ev.BookSnapshot | ev.BookDelta) -> None:
+    book = state.market.take_book(event)
     market = (event.venue, event.symbol)
     if market in state.wake and not state.recovering:
         opportunities.evaluate(state, market, book)
@@ -190,8 +183,8 @@ def _on_recovered(state: State, event: ev.Recovered) -> None:
 
 
 _HANDLERS: dict[type, Callable[[State, Any], None]] = {
-    ev.BookSnapshot: _on_snapshot,
-    ev.BookDelta: _on_delta,
+    ev.BookSnapshot: _on_book,
+    ev.BookDelta: _on_book,
     ev.BookLost: _on_market,
     ev.TradePrint: _on_market,
     ev.PerpState: _on_market,

@@ -33,6 +33,7 @@ class PlainBook:
         "_whole",
         "best_ask",
         "best_bid",
+        "due_ns",
         "seen_ns",
         "synced",
         "tops",
@@ -55,6 +56,7 @@ class PlainBook:
         self.tops = 0  # how often a best price became another
         self.seen_ns = 0  # our monotonic clock at the last change
         self.venue_ts_ms = 0
+        self.due_ns = 0  # who keeps it has something to do with it then; nothing here asks
 
     def replace(self, bids: Levels, asks: Levels, seen_ns: int, venue_ts_ms: int) -> None:
         """Take a whole book: sides sorted best first, no zero sizes (BookSnapshot). The lists are not copied."""

@@ -18,6 +18,7 @@ from engine.domain.event import (
 from engine.domain.market import Instrument
 from engine.domain.money import BPS, NS_PER_MS, NS_PER_S
 from engine.market.book import Book
+from engine.market.books import PlainBooks, new_books
 from engine.market.fx import Fx, FxRules, FxView
 from engine.market.loans import Loans
 from engine.market.walk import median
@@ -54,16 +55,26 @@ class Seat(Struct, frozen=True):
     fee: float
 
 
-class _Held:
-    """A book with the mids of its last minute: one look-up for both on the way of a frame."""
+class _Mids:
+    """Of one market's last minute, one a second: enough for a median, and an update stays cheap."""
 
-    __slots__ = ("book", "middle", "mids", "next_mid_ns")
+    __slots__ = ("_median", "_seen")
 
-    def __init__(self, book: Book) -> None:
-        self.book = book
-        self.mids: deque[tuple[int, float]] = deque()
-        self.middle = 0.0  # their median; 0.0: to be worked out when somebody asks
-        self.next_mid_ns = 0
+    def __init__(self) -> None:
+        self._seen: deque[tuple[int, float]] = deque()
+        self._median = 0.0  # 0.0: to be worked out when somebody asks
+
+    def add(self, seen_ns: int, mid: float) -> None:
+        self._median = 0.0
+        self._seen.append((seen_ns, mid))
+        while self._seen[0][0] < seen_ns - _MEDIAN_WINDOW_NS:
+            self._seen.popleft()
+
+    def median(self) -> float:
+        """Kept until the next second: thousands ask at once when USDT/KRW moves."""
+        if self._median == 0.0 and self._seen:
+            self._median = median([mid for _, mid in self._seen])
+        return self._median
 
 
 class Market:
@@ -72,7 +83,8 @@ class Market:
     def __init__(self, venues: dict[str, VenueRules], fx_rules: FxRules) -> None:
         self._venues = venues
         self._books: dict[tuple[str, str], Book] = {}
-        self._held: dict[tuple[str, str], _Held] = {}  # the same books
+        self._of: dict[str, PlainBooks] = {}  # the same books, by venue
+        self._mids: dict[tuple[str, str], _Mids] = {}
         self._alive_ns: dict[str, int] = {}  # by venue, or by connection where it names one
         self._line_of: dict[tuple[str, str], str] = {}
         self._lost: dict[tuple[str, str], str] = {}
@@ -122,36 +134,28 @@ class Market:
         """How old the proof of a venue's books may be. Raises KeyError for a venue that is not configured."""
         return self._venues[venue].max_book_age_ms
 
-    def take_snapshot(self, event: BookSnapshot) -> Book:
-        held = self._held.get((event.venue, event.symbol)) or self._hold(event.venue, event.symbol)
-        held.book.replace(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
-        return self._after(event, held)
-
-    def take_delta(self, event: BookDelta) -> Book:
-        held = self._held.get((event.venue, event.symbol)) or self._hold(event.venue, event.symbol)
-        held.book.change(event.bids, event.asks, event.seen_ns, event.venue_ts_ms)
-        return self._after(event, held)
-
-    def _hold(self, venue: str, symbol: str) -> _Held:
-        """A new market; its book stays unusable until a whole one comes."""
-        held = self._held[venue, symbol] = _Held(Book())
-        self._books[venue, symbol] = held.book
-        return held
-
-    def _after(self, event: BookSnapshot | BookDelta, held: _Held) -> Book:
-        book, seen_ns = held.book, event.seen_ns
-        self._alive_ns[event.venue] = seen_ns
+    def take_book(self, event: BookSnapshot | BookDelta) -> Book:
+        """The first word of a market makes its book, which stays unusable until a whole one comes."""
+        venue, seen_ns = event.venue, event.seen_ns
+        books = self._of.get(venue)
+        book = books.take(event) if books is not None else None
+        if books is None or book is None:
+            self._hold(venue, event.symbol)
+            return self.take_book(event)
+        self._alive_ns[venue] = seen_ns
         self.changes += 1
         if book.is_crossed and book.synced:
             book.drop()
-            self._lost[event.venue, event.symbol] = "crossed"
-        # One sample per second is enough for a 60 s median and keeps the update cheap.
-        if seen_ns >= held.next_mid_ns and book.synced and book.is_two_sided:
-            held.next_mid_ns = seen_ns + NS_PER_S
-            held.middle = 0.0
-            held.mids.append((seen_ns, (book.best_bid + book.best_ask) / 2))
-            while held.mids[0][0] < seen_ns - _MEDIAN_WINDOW_NS:
-                held.mids.popleft()
+            self._lost[venue, event.symbol] = "crossed"
+        if seen_ns >= book.due_ns and book.synced and book.is_two_sided:
+            book.due_ns = seen_ns + NS_PER_S
+            self._mids[venue, event.symbol].add(seen_ns, (book.best_bid + book.best_ask) / 2)
+        return book
+
+    def _hold(self, venue: str, symbol: str) -> Book:
+        book = self._books[venue, symbol] = Book()
+        self._of.setdefault(venue, new_books()).by_symbol[symbol] = book
+        self._mids[venue, symbol] = _Mids()
         return book
 
     def take(self, event: BookLost | TradePrint | PerpState | DayTicker | FeedAlive | FeedState | FxRate) -> None:
@@ -159,7 +163,7 @@ class Market:
         self.changes += 1
         match event:
             case BookLost():
-                (self._held.get((event.venue, event.symbol)) or self._hold(event.venue, event.symbol)).book.drop()
+                (self.book(event.venue, event.symbol) or self._hold(event.venue, event.symbol)).drop()
                 self._lost[event.venue, event.symbol] = event.reason
             case TradePrint():
                 self.last_trade[event.venue, event.symbol] = event
@@ -223,12 +227,8 @@ class Market:
 
     def median_mid(self, venue: str, symbol: str) -> float:
         """Median of the last minute's mids, one sample per second; 0.0 where none was seen."""
-        held = self._held.get((venue, symbol))
-        if held is None or not held.mids:
-            return 0.0
-        if held.middle == 0.0:  # thousands ask at once when USDT/KRW moves
-            held.middle = median([mid for _, mid in held.mids])
-        return held.middle
+        mids = self._mids.get((venue, symbol))
+        return mids.median() if mids is not None else 0.0
 
     def fx_view(self, now_ns: int) -> FxView:
         return self.fx.view(now_ns, self.wall_ms)

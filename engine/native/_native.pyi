@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, final
+from typing import Any, Final, final
 
 Pairs = Sequence[tuple[float, float]]
 
@@ -27,6 +27,7 @@ class Book:
     def seen_ns(self) -> int: ...
     @property
     def venue_ts_ms(self) -> int: ...
+    due_ns: int
     @property
     def is_crossed(self) -> bool: ...
     @property
@@ -37,6 +38,14 @@ class Book:
     def bids(self) -> Iterator[tuple[float, float]]: ...
     def asks(self) -> Iterator[tuple[float, float]]: ...
     def depth(self) -> tuple[int, int]: ...
+
+@final
+class Books:
+    by_symbol: Final[dict[str, Book]]
+    @property
+    def last(self) -> Book | None: ...
+    def __new__(cls, delta: tuple[Any, ...], snapshot: tuple[Any, ...], /) -> Books: ...
+    def take(self, event: Any, /) -> Book | None: ...
 
 @final
 class Reader:

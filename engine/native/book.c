@@ -161,10 +161,10 @@ static int change_sides(Book *book, Levels *changed[2])
 }
 
 /* Bids and asks as new references; -1 with an exception. */
-static int read_sides(PyObject *const *args, Py_ssize_t count, Levels *sides[2])
+static int read_sides(PyObject *const args[4], Levels *sides[2])
 {
-    if (count != 4 || !PyLong_Check(args[2]) || !PyLong_Check(args[3])) {
-        PyErr_SetString(PyExc_TypeError, "bids, asks, seen_ns and venue_ts_ms are wanted");
+    if (!PyLong_Check(args[2]) || !PyLong_Check(args[3])) {
+        PyErr_SetString(PyExc_TypeError, "seen_ns and venue_ts_ms are whole numbers");
         return -1;
     }
     if ((sides[BID] = levels_from(args[0])) == NULL)
@@ -176,46 +176,65 @@ static int read_sides(PyObject *const *args, Py_ssize_t count, Levels *sides[2])
     return 0;
 }
 
-static PyObject *updated(Book *book, PyObject *const *args)
+static int updated(Book *book, PyObject *const args[4])
 {
     book->updates++;
     Py_INCREF(args[2]);
     show(book, SEEN_NS, args[2]);
     Py_INCREF(args[3]);
     show(book, VENUE_TS_MS, args[3]);
-    Py_RETURN_NONE;
+    return 0;
 }
 
-static PyObject *book_change(PyObject *self, PyObject *const *args, Py_ssize_t count)
+int book_change(Book *book, PyObject *const args[4])
 {
-    Book *book = (Book *)self;
     Levels *sides[2];
-    if (read_sides(args, count, sides) < 0)
-        return NULL;
+    if (read_sides(args, sides) < 0)
+        return -1;
     int failed = Py_SIZE(sides[BID]) + Py_SIZE(sides[ASK]) > 0 && change_sides(book, sides) < 0;
     Py_DECREF(sides[BID]);
     Py_DECREF(sides[ASK]);
-    return failed ? NULL : updated(book, args);
+    return failed ? -1 : updated(book, args);
 }
 
-static PyObject *book_replace(PyObject *self, PyObject *const *args, Py_ssize_t count)
+int book_replace(Book *book, PyObject *const args[4])
 {
-    Book *book = (Book *)self;
     Levels *sides[2];
-    if (read_sides(args, count, sides) < 0)
-        return NULL;
+    if (read_sides(args, sides) < 0)
+        return -1;
     double bid = Py_SIZE(sides[BID]) ? sides[BID]->rows[0].price : 0.0;
     double ask = Py_SIZE(sides[ASK]) ? sides[ASK]->rows[0].price : 0.0;
     int moved = bid != book->best[BID] || ask != book->best[ASK] || book->shown[IS_SYNCED] != Py_True;
     if (moved && show_top(book, bid, ask) < 0) {
         Py_DECREF(sides[BID]);
         Py_DECREF(sides[ASK]);
-        return NULL;
+        return -1;
     }
     Py_XSETREF(book->whole[BID], sides[BID]);
     Py_XSETREF(book->whole[ASK], sides[ASK]);
     show_whether(book, IS_SYNCED, 1);
     return updated(book, args);
+}
+
+static PyObject *called(int (*take)(Book *, PyObject *const *), PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 4) {
+        PyErr_SetString(PyExc_TypeError, "bids, asks, seen_ns and venue_ts_ms are wanted");
+        return NULL;
+    }
+    if (take((Book *)self, args) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *call_change(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    return called(book_change, self, args, count);
+}
+
+static PyObject *call_replace(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    return called(book_replace, self, args, count);
 }
 
 static PyObject *book_drop(PyObject *self, PyObject *ignored)
@@ -287,8 +306,8 @@ static void book_dealloc(PyObject *self)
 }
 
 static PyMethodDef book_methods[] = {
-    {"change", (PyCFunction)(void (*)(void))book_change, METH_FASTCALL, "Take changed levels; size 0 deletes."},
-    {"replace", (PyCFunction)(void (*)(void))book_replace, METH_FASTCALL, "Take a whole book, sides best first."},
+    {"change", (PyCFunction)(void (*)(void))call_change, METH_FASTCALL, "Take changed levels; size 0 deletes."},
+    {"replace", (PyCFunction)(void (*)(void))call_replace, METH_FASTCALL, "Take a whole book, sides best first."},
     {"drop", book_drop, METH_NOARGS, "Forget everything until the next whole book."},
     {"bids", book_bids, METH_NOARGS, "Levels best first."},
     {"asks", book_asks, METH_NOARGS, "Levels best first."},
@@ -306,6 +325,7 @@ static PyMemberDef book_members[] = {
     SHOWS("seen_ns", SEEN_NS),
     SHOWS("venue_ts_ms", VENUE_TS_MS),
     {"updates", T_LONGLONG, offsetof(Book, updates), READONLY, NULL},
+    {"due_ns", T_LONGLONG, offsetof(Book, due_ns), 0, NULL},
     {NULL},
 };
 

@@ -22,6 +22,7 @@ PyMODINIT_FUNC PyInit__native(void)
         PyTypeObject *type;
     } const types[] = {{"Levels", &Levels_Type},
                        {"Book", &Book_Type},
+                       {"Books", &Books_Type},
                        {"Cursor", &Cursor_Type},
                        {"Reader", &Reader_Type},
                        {"Follower", &Follower_Type}};

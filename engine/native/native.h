@@ -31,16 +31,21 @@ typedef struct {
     double best[2];
     long long updates;
     long long tops;
+    long long due_ns; /* its keeper's */
     PyObject *shown[SHOWN];
 } Book;
 
-extern PyTypeObject Levels_Type, Book_Type, Cursor_Type, Reader_Type, Follower_Type;
+extern PyTypeObject Levels_Type, Book_Type, Books_Type, Cursor_Type, Reader_Type, Follower_Type;
 
 /* A copy. NULL with MemoryError. */
 Levels *levels_new(const Level *rows, Py_ssize_t count);
 
 /* A new reference: `rows` itself where it is Levels, else a copy of its pairs. NULL with TypeError or ValueError. */
 Levels *levels_from(PyObject *rows);
+
+/* Changed levels, a whole book: bids, asks, seen_ns, venue_ts_ms. -1 with an exception. */
+int book_change(Book *book, PyObject *const args[4]);
+int book_replace(Book *book, PyObject *const args[4]);
 
 PyObject *native_walk(PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *native_walk_amount(PyObject *self, PyObject *const *args, Py_ssize_t count);

@@ -50,9 +50,7 @@ def market(**books: tuple[list[tuple[float, float]], list[tuple[float, float]]])
     for venue, (bids, asks) in books.items():
         rules = instrument(venue)
         held.instruments[venue, rules.symbol] = rules
-        held.take_snapshot(
-            BookSnapshot(venue=venue, symbol=rules.symbol, bids=bids, asks=asks, venue_ts_ms=0, seen_ns=1)
-        )
+        held.take_book(BookSnapshot(venue=venue, symbol=rules.symbol, bids=bids, asks=asks, venue_ts_ms=0, seen_ns=1))
     return held
 
 

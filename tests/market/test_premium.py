@@ -73,7 +73,7 @@ def desk(*, korean=95_000_000.0, world=68_000.0, fx="1380", tether=1_395.0, half
 def book(made, key, bids, asks, age_ms=0):
     seen_ns = NOW_NS - age_ms * NS_PER_MS
     bids = [(price * (1 - 1e-12), size) for price, size in bids]  # a book whose sides meet is crossed
-    made.take_snapshot(BookSnapshot(venue=key[0], symbol=key[1], bids=bids, asks=asks, venue_ts_ms=0, seen_ns=seen_ns))
+    made.take_book(BookSnapshot(venue=key[0], symbol=key[1], bids=bids, asks=asks, venue_ts_ms=0, seen_ns=seen_ns))
 
 
 def test_the_worked_numbers_of_both_bases():

@@ -19,7 +19,7 @@ def market():
 
 
 def snapshot(made, bid=100.0, ask=101.0, *, key=KEY, age_ms=0.0, bids=None, asks=None):
-    made.take_snapshot(
+    made.take_book(
         BookSnapshot(
             venue=key[0],
             symbol=key[1],
@@ -32,7 +32,7 @@ def snapshot(made, bid=100.0, ask=101.0, *, key=KEY, age_ms=0.0, bids=None, asks
 
 
 def delta(made, bids, asks, *, key=KEY, age_ms=0):
-    made.take_delta(
+    made.take_book(
         BookDelta(venue=key[0], symbol=key[1], bids=bids, asks=asks, venue_ts_ms=0, seen_ns=NOW_NS - age_ms * NS_PER_MS)
     )
 
@@ -166,7 +166,7 @@ def test_a_books_proof_of_life_is_its_own_connections():
     made = market()
     for symbol in ("KRW-BTC", "KRW-ETH"):
         bids, asks = [(100.0, 1.0)], [(101.0, 1.0)]
-        made.take_snapshot(
+        made.take_book(
             BookSnapshot(
                 venue="upbit", symbol=symbol, bids=bids, asks=asks, venue_ts_ms=0, seen_ns=NOW_NS - 60_000 * NS_PER_MS
             )

@@ -16,8 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.domain.event import BookDelta, BookLost, BookSnapshot
 from engine.domain.market import plain
 from engine.market.book import PlainBook
+from engine.market.books import PlainBooks, new_books
 from engine.native import native as loaded
 
 native: Any = loaded
@@ -67,6 +69,49 @@ def test_both_books_show_the_same_after_anything(steps, compact):
             ours.replace(wrap(bids), wrap(asks), number, -number)
             theirs.replace(bids, asks, number, -number)
         assert seen(ours) == seen(theirs)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ABC"), st.booleans(), rows), max_size=12))
+def test_both_keepers_of_books_show_the_same_after_anything(told):
+    ours, theirs = new_books(), PlainBooks()
+    for symbol in "AB":
+        ours.by_symbol[symbol], theirs.by_symbol[symbol] = native.Book(), PlainBook()
+    for number, (symbol, whole, levels) in enumerate(told):
+        kind = BookSnapshot if whole else BookDelta
+        event = kind(venue="v", symbol=symbol, bids=[], asks=sorted(levels), venue_ts_ms=-number, seen_ns=number)
+        taken, also = ours.take(event), theirs.take(event)
+        assert taken is ours.by_symbol.get(symbol)  # C is in nobody's keeping
+        assert also is theirs.by_symbol.get(symbol)
+        if taken is not None:
+            assert taken is ours.last
+            assert seen(taken) == seen(also)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        BookLost(venue="v", symbol="A", reason="gap", seen_ns=1),
+        BookDelta(venue="v", symbol="A", bids=[(1.0, "x")], asks=[], venue_ts_ms=1, seen_ns=1),  # type: ignore[list-item]
+    ],
+)
+def test_what_is_no_word_of_a_book_is_refused(event):
+    books = new_books()
+    book = books.by_symbol["A"] = native.Book()
+    count = getrefcount(book)
+    with pytest.raises((TypeError, ValueError)):
+        books.take(event)
+    assert (book.updates, books.last, getrefcount(book)) == (0, None, count)
+
+
+def test_a_keeper_of_books_takes_the_compiled_ones_only():
+    books = new_books()
+    books.by_symbol["A"] = PlainBook()
+    with pytest.raises(TypeError, match="no book of ours"):
+        books.take(BookDelta(venue="v", symbol="A", bids=[], asks=[], venue_ts_ms=1, seen_ns=1))
+    for wrong in ((), ((), ()), (("a",) * 5, ("b",) * 5)):
+        with pytest.raises((TypeError, ValueError)):
+            native.Books(*wrong)
 
 
 @given(rows, st.floats(0, 1e15), st.floats(0.01, 1))

@@ -62,7 +62,7 @@ def book(
     age_ms: int = 0,
 ) -> None:
     seen_ns = NOW_NS - age_ms * NS_PER_MS
-    made.take_snapshot(BookSnapshot(venue=venue, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=0, seen_ns=seen_ns))
+    made.take_book(BookSnapshot(venue=venue, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=0, seen_ns=seen_ns))
 
 
 def fx(made: Market, *rates: str, age_ms: int = 0) -> None:

@@ -103,10 +103,8 @@ def test_levels(venue, why, changes, expected):
     ear.hear(*(change(number, sides) for number, sides in enumerate(changes, start=1)))
     market = Market({venue: VenueRules(max_book_age_ms=2_000)}, FxRules())
     for event in ear.events:
-        if isinstance(event, BookSnapshot):
-            market.take_snapshot(event)
-        elif isinstance(event, BookDelta):
-            market.take_delta(event)
+        if isinstance(event, BookSnapshot | BookDelta):
+            market.take_book(event)
     book = market.book(venue, symbol)
     assert book is not None
     if expected is None:
