@@ -19,6 +19,7 @@ from sandbox.venues.opening import DESK, HOUSES, TRADED
 from sandbox.world import WorldConfig
 
 _STEP_S = 0.1  # between two looks at the tape: books are not what is on trial here
+_PERPETUALS = ("binance_usdm",)  # the tenth account of "all": reconciled at each start, positions and funding too
 _SHIM = Path(__file__).with_name("shim.c")
 
 
@@ -42,8 +43,9 @@ def rounds(asked: argparse.Namespace, folder: Path) -> Iterator[Wish]:
     while left > 0:
         run_dir = folder / f"seed-{seed}"
         run_dir.mkdir(parents=True)
-        traded = TRADED if asked.houses == "all" else DESK
-        funds = {name: FUNDS["upbit" if "KRW" in HOUSES[name].money else "binance"] for name in traded}
+        spot = TRADED if asked.houses == "all" else DESK
+        traded = (*spot, *_PERPETUALS) if asked.houses == "all" else spot
+        funds = {name: FUNDS["upbit" if "KRW" in HOUSES[name].money else "binance"] for name in spot}
         world = WorldConfig(seed=seed, funds=funds, step_s=_STEP_S, houses=traded)
         kills = min(left, asked.per_round)
         yield Wish(
@@ -111,7 +113,7 @@ def main() -> int:
     parser.add_argument(
         "--power", action="store_true", help="each kill is a power cut: what was not synced may be gone"
     )
-    parser.add_argument("--houses", choices=("desk", "all"), default="desk", help="all: every venue with an account")
+    parser.add_argument("--houses", choices=("desk", "all"), default="desk", help="all: ten accounts at ten venues")
     parser.add_argument("--keep", type=Path, help="folder of the runs' files (a temporary one otherwise)")
     asked = parser.parse_args()
     began = time.monotonic()

@@ -216,7 +216,8 @@ def _overlay(wish: Wish) -> dict[str, Any]:
         if name not in wish.traded
     }
     korean = _korean(wish.traded)
-    groups = [korean, [name for name in wish.traded if name not in korean]]
+    perpetuals = {name for house in HOUSES.values() for name in house.margined}
+    groups = [korean, [name for name in wish.traded if name not in korean and name not in perpetuals]]
     params: dict[str, dict[str, Any]] = {
         "spatial": {"coins": list(COINS), "groups": groups},
         "kimchi": {"coins": list(COINS), "korean": korean, "global": groups[1]},

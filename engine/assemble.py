@@ -100,6 +100,7 @@ def _venue(venue: VenueConfig) -> VenueSettings:
         symbols=venue.symbols,
         dust=venue.dust,
         late_acceptance_ms=venue.late_acceptance_ms + venue.settle_margin_ms + venue.order_timeout_ms,
+        expiring_ms=venue.order_timeout_ms + venue.settle_margin_ms,
         leverage=venue.leverage,
         trades=venue.trade,
         countdown_s=venue.countdown_s,

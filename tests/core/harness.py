@@ -81,6 +81,7 @@ class Rig(Markets):
         self.movable: tuple[str, ...] = ()  # venues that change an open order's price in place
         self.amends: deque[str] = deque()  # how the next requests to do so go
         self.timed: tuple[str, ...] = ()  # venues with such a timer
+        self.expiring: tuple[str, ...] = ()  # venues whose requests name their expiry
         self.timers_refuse = ""  # why venues do not take one; "" while they do
         self.struck: list[str] = []  # venues whose timer ran out
         self.journal_reason = ""  # why it cannot be written; "" while it can
@@ -122,9 +123,9 @@ class Rig(Markets):
         self.handle(
             ev.Started(instance="premia-1", seed=1, wall_ms=self.wall_ms, utc_offset_ms=SEOUL_MS, seen_ns=now_ns)
         )
-        for name in dict.fromkeys((*self.timed, *self.movable)):
+        for name in dict.fromkeys((*self.timed, *self.movable, *self.expiring)):
             before, timed, moves = self.state.venues[name].abilities, name in self.timed, name in self.movable
-            able = msgspec.structs.replace(before, countdown=timed, moves=moves)
+            able = msgspec.structs.replace(before, countdown=timed, moves=moves, expiry=name in self.expiring)
             self.handle(ev.VenueAble(venue=name, abilities=able, seen_ns=now_ns))
         for (name, version), value in sorted(self.settings.items()):
             self.handle(ev.SettingStored(name=name, version=version, value=value, seen_ns=now_ns))

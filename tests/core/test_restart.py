@@ -118,6 +118,24 @@ def test_what_the_journal_knows_of_an_expiry_stands():
     assert rig.orders(trade_id)[1].status is OrderStatus.NOT_PLACED
 
 
+@pytest.mark.parametrize("expires", [False, True])
+def test_an_order_that_nobody_answered_is_waited_for_as_long_as_its_venue_may_take_it(expires: bool):
+    rig = Rig()
+    rig.expiring = ("binance", "upbit") if expires else ()
+    rig.ready()
+    trade_id = rig.execute(NEVER_CAME, NEVER_CAME).plan.trade_id
+    rig.run_for(5)
+    rig.restart(down_ms=1)
+    for order in rig.orders(trade_id):
+        config = rig.config.venues[order.request.venue]
+        bound_ms = config.order_timeout_ms + config.settle_margin_ms
+        bound_ms += 0 if expires else config.late_acceptance_ms
+        assert order.status is OrderStatus.UNKNOWN
+        assert order.final_after_ns - rig.state.now_ns == pytest.approx(bound_ms * 1_000_000, abs=50_000_000)
+    rig.settle()
+    assert all(order.status is OrderStatus.NOT_PLACED for order in rig.orders(trade_id))
+
+
 def test_the_card_of_an_unfinished_trade_hears_of_its_end():
     rig = Rig().ready()
     trade = rig.execute(FILLS, LOST)
