@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,7 @@ from engine.config import Config
 from engine.core.state import CoreConfig, State
 from engine.desk import NEVER_LATE, Desk, EventLog
 from engine.domain.command import Halt
-from engine.domain.effect import LatchChanged
+from engine.domain.effect import LatchChanged, Submit
 from engine.domain.event import Commanded, JournalState, Recovered, SettingStored, Started, Tick, VenueAble
 from engine.domain.money import NS_PER_MS, NS_PER_S
 from engine.risk.last_step import LimitUse
@@ -63,6 +64,7 @@ class Shell:
         self._zone = ZoneInfo(config.time_zone)
         self._problems: dict[str, str] = {}
         self._unwritten: LatchChanged | None = None  # the newest latch, while the disk refuses it
+        self._stirred = asyncio.Event()  # something is under way: an idle desk need not sleep on
         self.worst_lag_ns = 0
         self._quarter = self._day = 0
         self.desk = Desk(State(core or core_config(config)), clock.mono_ns, meter, events)
@@ -83,7 +85,13 @@ class Shell:
         carrier = Carrier(self.desk, journal, orders, tasks, self._latch_store, self._clock.mono_ns, self.guard)
         self.carrier, self._journal = carrier, journal
         self._orders = orders
-        self.desk.wire({**carrier.effects(), **carry, LatchChanged: self._latch})
+        known = carrier.effects()
+
+        def submit(effect: Submit) -> None:
+            known[Submit](effect)
+            self._stirred.set()
+
+        self.desk.wire({**known, Submit: submit, **carry, LatchChanged: self._latch})
         return carrier
 
     def recover(self, journal: Journal, settings: Iterable[SettingStored]) -> None:
@@ -142,7 +150,7 @@ class Shell:
                     self._latch(self._unwritten)
             steps = self.desk.state.steps
             try:
-                await asyncio.sleep(wait_s)
+                await self._rest(wait_s)
             except asyncio.CancelledError:
                 self.desk.late_ns = NEVER_LATE
                 raise
@@ -172,6 +180,15 @@ class Shell:
         """Writable as far as it knows, and no write that hangs."""
         stuck_ns = self._journal.stuck_ns() if self._journal is not None else 0
         return self.desk.state.journal_writable and stuck_ns < _JOURNAL_STUCK_NS
+
+    async def _rest(self, wait_s: float) -> None:
+        if wait_s == _TICK_S:
+            await asyncio.sleep(wait_s)
+            return
+        self._stirred.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._stirred.wait()
 
     def _is_idle(self) -> bool:
         """No trade, no card, no question is open: nothing falls due within a second."""

@@ -140,20 +140,27 @@ def secrets_in_the_log(seed: int, guarded: bool) -> list[str]:
 # what is left for the way out
 
 
+_SHARE = 5.0  # orders, of seven
+
+
 class _Budgeted(Wrapped):
     """The venues' order budgets as our client keeps them: the last tokens are for what reduces an exposure."""
 
-    reserved = 5.0
+    reserved = _SHARE
 
     def __init__(self, venue: SimVenue) -> None:
         super().__init__(venue)
-        loop = asyncio.get_running_loop()
-        self._orders = TokenBucket(1.0, 7.0, lambda: int(loop.time() * NS_PER_S), reserved=self.reserved)
+        self._now_s = asyncio.get_running_loop().time
+        self._orders = TokenBucket(1.0, 7.0, lambda: int(self._now_s() * NS_PER_S), reserved=self.reserved)
+        self._exits_s: list[float] = []
 
     async def place(self, order: OrderRequest) -> OrderReport:
-        is_exit = order.role is not LegRole.ENTRY
+        is_exit, now_s = order.role is not LegRole.ENTRY, self._now_s()
+        if is_exit:
+            self._exits_s = [at_s for at_s in self._exits_s if now_s - at_s < _SHARE] + [now_s]
         if not self._orders.try_take(urgent=is_exit and self.reserved > 0):
-            self._venue.count("exit.waited" if is_exit else "entry.waited")
+            is_blocked = is_exit and len(self._exits_s) <= _SHARE  # more than that may use up their own share
+            self._venue.count("exit.waited" if is_blocked else "entry.waited")
             raise RateLimited("the order budget is empty, nothing was sent", self._orders.wait_s(urgent=is_exit))
         return await self._venue.place(order)
 

@@ -74,6 +74,8 @@ async def _stopped_by_hand(stage: Stage) -> None:
     shell = stage.world.shell
     if shell is None or shell.desk.level < 2:
         stage.breach("no send while latched", "the desk was not stopped by the file HALT")
+    stage.world.clear_sky()
+    await stage.taps()  # an exposure that the halt has cut open waits for a person's hand
 
 
 async def _forgotten(stage: Stage) -> None:

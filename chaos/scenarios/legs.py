@@ -3,9 +3,8 @@
 import msgspec
 
 from chaos.careless import FeesAside, QuoteForBase, WithoutMinimum
-from chaos.scenarios.stage import Composition, Scenario, Stage, configured, on_the_desk, strategies
+from chaos.scenarios.stage import Composition, Scenario, Stage, configured, on_the_desk, only, strategies
 from chaos.world import Seams, configuration
-from engine.domain.command import CloseHedge, RetryDeadLetter
 
 
 async def _one_leg(stage: Stage) -> None:
@@ -25,16 +24,9 @@ async def _hedged(stage: Stage) -> None:
     await stage.storm.rounds(stage.random.uniform(3, 8))
     for fates in world.fates.values():
         fates.script.clear()
-    if world.shell is None or not stage.guarded:
-        return
-    stage.met("order.hedge")
-    state = world.shell.desk.state
-    for _ in range(30):  # a person's taps: a book may not offer all of it at once
-        if not (state.hedged or state.blocked_keys or state.live_trades):
-            return
-        for trade_id in [*state.hedged, *state.blocked_keys.values()]:
-            stage.ask(CloseHedge(trade_id=trade_id) if trade_id in state.hedged else RetryDeadLetter(trade_id=trade_id))
-        await stage.storm.rounds(1.0)
+    if stage.guarded:
+        stage.met("order.hedge")
+        await stage.taps()
 
 
 async def _fees(stage: Stage) -> None:
@@ -61,7 +53,7 @@ async def _too_small(stage: Stage) -> None:
 
 
 _NO_REPAIR = msgspec.structs.replace(configuration().execution, max_chase=0, max_unwind=0)
-_PERPS = configuration(with_perps=True)
+_PERPS = msgspec.structs.replace(configuration(with_perps=True), strategies=only("spatial", "kimchi"))  # of spot alone
 _NO_HEDGE = msgspec.structs.replace(_PERPS, execution=msgspec.structs.replace(_PERPS.execution, hedge={}))
 _SMALL = strategies(max_notional_krw=15_000)
 

@@ -20,7 +20,9 @@ async def _false_balances(stage: Stage) -> None:
     name = stage.random.choice(tuple(stage.world.banks))
     weather = stage.world.fates[name].weather
     weather.zero_balances = True
-    end_s = stage.world.loop.time() + stage.random.uniform(32, 60)
+    end_s = stage.world.loop.time() + stage.random.uniform(
+        50, 80
+    )  # asked every 30 s, and twice more by idle ticks of 5 s
     while stage.world.loop.time() < end_s:
         await stage.storm.quiet(1.0)
         shell = stage.world.shell
@@ -118,7 +120,7 @@ SCENARIOS = (
     Scenario(
         number=11,
         name="an empty answer",
-        fault="a venue answers without any balance for half a minute to a minute",
+        fault="a venue answers without any balance for about a minute",
         guard="balances are compared with the ledger; a person alone adopts them",
         law="ledger",
         run=on_the_desk(_false_balances, Composition()),

@@ -12,7 +12,7 @@ from chaos.run import live, unsettled
 from chaos.storm import Storm
 from chaos.world import Seams, World, configuration
 from engine.config import Config
-from engine.domain.command import Command, Mode
+from engine.domain.command import CloseHedge, Command, Mode, RetryDeadLetter
 from engine.domain.effect import Notice
 from engine.domain.view import AlertView
 
@@ -94,6 +94,22 @@ class Stage:
 
     def ask(self, command: Command) -> bool:
         return self.storm.ask(command)
+
+    async def taps(self) -> None:
+        """What a person does for a minute after a bad one: resume, close hedges, retry what waits for a hand."""
+        for _ in range(60):  # a book may not offer all of it at once
+            shell = self.world.shell
+            if shell is None:
+                return
+            state = shell.desk.state
+            if state.level:
+                await self.storm.resume()
+            elif not (state.hedged or state.blocked_keys or state.live_trades):
+                return
+            for trade_id in [*state.hedged, *state.blocked_keys.values()]:
+                is_hedged = trade_id in state.hedged
+                self.ask(CloseHedge(trade_id=trade_id) if is_hedged else RetryDeadLetter(trade_id=trade_id))
+            await self.storm.rounds(1.0)
 
     # judgement
 
