@@ -64,6 +64,7 @@ RULES: dict[str, str] = {
     "not_halted": "Nothing is halted",
     "self_check": "Self-check failed",
     "orders_under_way": "Orders are under way",
+    "balance_below_zero": "A balance is below zero",
     "not_unknown": "This order has its answer",
     "not_quarantined": "The market is not in quarantine",
     "unmapped": "Which asset it is stands in the configuration alone",

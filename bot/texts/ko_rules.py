@@ -64,6 +64,7 @@ RULES: dict[str, str] = {
     "not_halted": "정지 상태가 아님",
     "self_check": "자가 점검 실패",
     "orders_under_way": "끝나지 않은 주문이 있음",
+    "balance_below_zero": "잔고가 0보다 작음",
     "not_unknown": "이미 답이 있는 주문",
     "not_quarantined": "격리된 시장이 아님",
     "unmapped": "자산은 설정 파일에서만 정함",

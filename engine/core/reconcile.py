@@ -63,6 +63,9 @@ def on_balances(state: State, event: BalancesReported) -> None:
         if held.settings.leverage and not held.rules_known:
             # Its positions can be entered only where it is known what they are of.
             held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
+        elif below := below_zero(held):
+            held.failing = below
+            held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
         elif not pending:
             adopt(state, held)
         return
@@ -77,6 +80,16 @@ def on_balances(state: State, event: BalancesReported) -> None:
     if held.settings.leverage and not differences:
         margin.align(state, held)
     state.refresh_available(event.venue)
+
+
+def below_zero(held: VenueState) -> str:
+    """What a spot account cannot hold: a debt nobody here has made, or a wrong answer. "" where there is none."""
+    found = [
+        f"{asset} {balance.total:f}"
+        for asset, balance in sorted(held.balances.items())
+        if balance.total < 0 or balance.free < 0
+    ]
+    return f"balances below zero: {', '.join(found)}" if found and not held.settings.leverage else ""
 
 
 def adopt(state: State, held: VenueState) -> None:

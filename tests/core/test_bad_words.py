@@ -1,0 +1,65 @@
+"""What a venue may say and cannot mean: nothing is booked by it, and a person is told in words of money."""
+
+from decimal import Decimal
+
+import pytest
+
+from engine.domain.command import AcceptBalances
+from engine.domain.event import OrderReported
+from engine.domain.order import OrderReport, OrderStatus, Side
+from tests.core.harness import Rig
+
+D = Decimal
+
+
+def test_a_negative_balance_is_nothing_to_begin_from():
+    rig = Rig()
+    rig.venues["upbit"].totals["KRW"] = D(-5)
+    rig.start()
+    rig.run_for(10_000)
+    held = rig.state.venues["upbit"]
+    assert not held.opened and held.failing == "balances below zero: KRW -5"
+    assert rig.state.venues["binance"].ready
+    refused = rig.ask(AcceptBalances(venue="upbit"))
+    assert (refused.ok, refused.rule) == (False, "balance_below_zero")
+    assert "KRW -5" in refused.text
+    rig.venues["upbit"].totals["KRW"] = D(50_000_000)
+    rig.run_for(40_000)
+    assert held.opened and not held.failing
+
+
+def test_a_balance_that_turns_negative_stops_its_venue_and_stays_out_of_the_books():
+    rig = Rig().ready()
+    before = rig.state.ledger.balance("upbit", "KRW")
+    rig.venues["upbit"].totals["KRW"] = D(-7)
+    rig.run_for(40_000)
+    assert ("ledger_mismatch", "crit") in rig.alerts()
+    assert rig.state.venues["upbit"].blocked == f"ledger_mismatch: KRW {-7 - before:+f}"
+    assert rig.state.ledger.balance("upbit", "KRW") == before
+    assert rig.ask(AcceptBalances(venue="upbit")).rule == "balance_below_zero"
+
+
+@pytest.mark.parametrize("moves_money", [False, True])
+def test_a_fill_of_an_order_that_was_never_sent(moves_money: bool):
+    rig = Rig().ready()
+    books = rig.state.ledger.accounts()
+    report = OrderReport(
+        cid="nobody-sent-this",
+        venue="upbit",
+        symbol="KRW-BTC",
+        side=Side.BUY,
+        status=OrderStatus.FILLED,
+        venue_order_id="999",
+        filled_qty=D("0.01"),
+        filled_quote=D(950_000),
+        fees=(),
+        venue_ts_ms=1,
+    )
+    rig.handle(OrderReported(report=report, seen_ns=rig.now_ns))
+    if moves_money:
+        rig.venues["upbit"].totals["KRW"] -= D(950_000)
+        rig.venues["upbit"].totals["BTC"] += D("0.01")
+    rig.run_for(40_000)
+    assert rig.state.ledger.accounts() == books
+    blocked = rig.state.venues["upbit"].blocked
+    assert blocked == ("ledger_mismatch: BTC +0.01, KRW -950000" if moves_money else "")
