@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 
 from crash.run import Result, Wish, play_alone
@@ -55,15 +55,23 @@ def rounds(asked: argparse.Namespace, folder: Path) -> Iterator[Wish]:
 
 
 def results(asked: argparse.Namespace, folder: Path) -> Iterator[Result]:
-    """One round at a time per job; each is told as it ends."""
+    """One round at a time per job, none begun after `--for-s`; each is told as it ends."""
+    until_s, wishes, running = time.monotonic() + asked.for_s, rounds(asked, folder), set[Future[Result]]()
     with ProcessPoolExecutor(asked.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for result in pool.map(play_alone, rounds(asked, folder)):
-            kills = result.counts["kills"]
-            end = "held" if not result.violations else "BROKEN"
-            print(f"seed {result.seed}: {kills} kills in {result.wall_s} s, {end}", file=sys.stderr, flush=True)
-            for violation in result.violations:
-                print(f"  {violation}", file=sys.stderr, flush=True)
-            yield result
+        while True:
+            while len(running) < asked.jobs and time.monotonic() < until_s and (wish := next(wishes, None)):
+                running.add(pool.submit(play_alone, wish))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for each in done:
+                result = each.result()
+                end = "held" if not result.violations else "BROKEN"
+                told = f"{result.counts['kills']} kills in {result.wall_s} s"
+                print(f"seed {result.seed}: {told}, {end}", file=sys.stderr, flush=True)
+                for violation in result.violations:
+                    print(f"  {violation}", file=sys.stderr, flush=True)
+                yield result
 
 
 def summary(made: list[Result], wall_s: float) -> dict[str, object]:
@@ -109,6 +117,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--per-round", type=int, default=30, help="kills of one desk before it is judged")
     parser.add_argument("--seed", type=int, default=1, help="of the first round")
+    parser.add_argument("--for-s", type=float, default=float("inf"), help="begin no round after so long")
     parser.add_argument("--jobs", type=int, default=2, help="desks side by side")
     parser.add_argument(
         "--power", action="store_true", help="each kill is a power cut: what was not synced may be gone"
