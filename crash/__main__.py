@@ -117,7 +117,9 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--per-round", type=int, default=30, help="kills of one desk before it is judged")
     parser.add_argument("--seed", type=int, default=1, help="of the first round")
-    parser.add_argument("--for-s", type=float, default=float("inf"), help="begin no round after so long")
+    parser.add_argument(
+        "--for-s", type=float, default=float("inf"), help="begin no round after so long, whatever KILLS says"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="desks side by side")
     parser.add_argument(
         "--power", action="store_true", help="each kill is a power cut: what was not synced may be gone"
@@ -129,6 +131,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="premia-crash-") as temporary:
         made = list(results(asked, asked.keep or Path(temporary)))
     print(json.dumps(summary(made, time.monotonic() - began)))
+    if not made:
+        return 2  # nothing was played: nothing is proved
     return 1 if any(result.violations for result in made) else 0
 
 

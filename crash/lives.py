@@ -25,7 +25,7 @@ class Forge:
         self._ends: dict[int, asyncio.Future[int]] = {}
         self._process: Process
         self._hearing: asyncio.Task[None]
-        self._begun: asyncio.Queue[int] = asyncio.Queue()
+        self._begun: asyncio.Queue[tuple[int, asyncio.Future[int]]] = asyncio.Queue()
 
     async def __aenter__(self) -> "Forge":
         self._process = await asyncio.create_subprocess_exec(
@@ -44,8 +44,7 @@ class Forge:
         """A new life: its pid, and a future of its exit code."""
         assert self._process.stdin
         self._process.stdin.write(msgspec.json.encode(order) + b"\n")
-        pid = await self._begun.get()
-        return pid, self._ends[pid]
+        return await self._begun.get()  # it may have ended by the time that this is heard
 
     async def _hear(self) -> None:
         assert self._process.stdout
@@ -54,8 +53,8 @@ class Forge:
             if heard.ended:
                 self._ends.pop(heard.pid).set_result(heard.code)
             else:
-                self._ends[heard.pid] = asyncio.get_running_loop().create_future()
-                self._begun.put_nowait(heard.pid)
+                end = self._ends[heard.pid] = asyncio.get_running_loop().create_future()
+                self._begun.put_nowait((heard.pid, end))
 
 
 class Lives(Daemon):

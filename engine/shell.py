@@ -132,6 +132,7 @@ class Shell:
         """
         fed_ns = steps = 0
         while True:
+            self._stirred.clear()  # before the tick, which may itself send something
             now_ns = self._clock.mono_ns()
             wait_s = self._clock.idle_tick_s if self.desk.state.steps == steps and self._is_idle() else _TICK_S
             due_ns = now_ns + int(wait_s * NS_PER_S)
@@ -185,7 +186,6 @@ class Shell:
         if wait_s == _TICK_S:
             await asyncio.sleep(wait_s)
             return
-        self._stirred.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await self._stirred.wait()

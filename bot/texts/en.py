@@ -268,6 +268,7 @@ TEXTS: dict[str, str] = {
     "alert.venue_up": "Venue connected again",
     "alert.venue_ready": "Venue ready",
     "alert.ledger_mismatch": "Ledger and balance differ: trading there is stopped",
+    "alert.balance_below_zero": "A balance is below zero: the books of that venue cannot be opened",
     "alert.ledger_agrees": "Ledger and balance agree again",
     "alert.order_unknown": "Order without an answer: looking it up",
     "alert.unknown_resolved": "Order without an answer settled",

@@ -268,6 +268,7 @@ TEXTS: dict[str, str] = {
     "alert.venue_up": "거래소 연결 회복",
     "alert.venue_ready": "거래소 준비 완료",
     "alert.ledger_mismatch": "장부와 잔고 불일치 — 해당 거래소 거래 중지",
+    "alert.balance_below_zero": "잔고가 0보다 작음 — 해당 거래소 장부를 열 수 없음",
     "alert.ledger_agrees": "장부와 잔고 일치 회복",
     "alert.order_unknown": "주문 응답 없음 — 조회 중",
     "alert.unknown_resolved": "응답 없던 주문 확인됨",

@@ -141,6 +141,7 @@ def secrets_in_the_log(seed: int, guarded: bool) -> list[str]:
 
 
 _SHARE = 5.0  # orders, of seven
+_REFILLED_S = 5.0  # until so many are there again, at one a second
 
 
 class _Budgeted(Wrapped):
@@ -156,12 +157,13 @@ class _Budgeted(Wrapped):
 
     async def place(self, order: OrderRequest) -> OrderReport:
         is_exit, now_s = order.role is not LegRole.ENTRY, self._now_s()
-        if is_exit:
-            self._exits_s = [at_s for at_s in self._exits_s if now_s - at_s < _SHARE] + [now_s]
         if not self._orders.try_take(urgent=is_exit and self.reserved > 0):
-            is_blocked = is_exit and len(self._exits_s) <= _SHARE  # more than that may use up their own share
-            self._venue.count("exit.waited" if is_blocked else "entry.waited")
+            left = [at_s for at_s in self._exits_s if now_s - at_s < _REFILLED_S]
+            by_themselves = len(left) >= int(_SHARE)  # so many exits may use up what is kept for exits
+            self._venue.count("entry.waited" if not is_exit else "exit.own share" if by_themselves else "exit.waited")
             raise RateLimited("the order budget is empty, nothing was sent", self._orders.wait_s(urgent=is_exit))
+        if is_exit:
+            self._exits_s.append(now_s)
         return await self._venue.place(order)
 
 

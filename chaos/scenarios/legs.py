@@ -26,6 +26,8 @@ async def _hedged(stage: Stage) -> None:
         fates.script.clear()
     if stage.guarded:
         stage.met("order.hedge")
+        if world.shell is not None and world.shell.desk.level:
+            stage.breach("the scenario", f"the desk halted: {world.shell.desk.state.level_reason}")
         await stage.taps()
 
 

@@ -309,7 +309,7 @@ def accept_balances(state: State, event: Commanded, command: ask.AcceptBalances)
         return no(
             event, "stale", f"balances of {command.venue} are {(state.now_ns - held.balances_ns) / NS_PER_S:.0f} s old"
         )
-    if below := reconcile.below_zero(held):
+    if below := reconcile.below_zero(state, held):
         return no(event, "balance_below_zero", f"{command.venue} tells {below}: that is nothing to begin from")
     reconcile.adopt(state, held)
     return yes(event, f"{command.venue}: present balances are adopted", {"venue": command.venue})

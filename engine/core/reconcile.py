@@ -63,9 +63,11 @@ def on_balances(state: State, event: BalancesReported) -> None:
         if held.settings.leverage and not held.rules_known:
             # Its positions can be entered only where it is known what they are of.
             held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
-        elif below := below_zero(held):
-            held.failing = below
-            held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
+        elif below := below_zero(state, held):
+            if not held.blocked:
+                text = f"{held.name} tells {below}: its books cannot be opened"
+                state.alert("balance_below_zero", Severity.CRIT, text, venue=held.name)
+            held.blocked = f"balance_below_zero: {below}"
         elif not pending:
             adopt(state, held)
         return
@@ -82,14 +84,14 @@ def on_balances(state: State, event: BalancesReported) -> None:
     state.refresh_available(event.venue)
 
 
-def below_zero(held: VenueState) -> str:
+def below_zero(state: State, held: VenueState) -> str:
     """What a spot account cannot hold: a debt nobody here has made, or a wrong answer. "" where there is none."""
     found = [
         f"{asset} {balance.total:f}"
         for asset, balance in sorted(held.balances.items())
-        if balance.total < 0 or balance.free < 0
+        if balance.total < -dust(state, held, asset)
     ]
-    return f"balances below zero: {', '.join(found)}" if found and not held.settings.leverage else ""
+    return ", ".join(found) if found and not held.settings.leverage else ""
 
 
 def adopt(state: State, held: VenueState) -> None:

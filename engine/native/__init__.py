@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 IS_REFUSED = os.environ.get("PREMIA_PURE", "") not in ("", "0")
+_NAMES = ("Levels", "Book", "Books", "Reader", "Follower", "walk", "walk_amount", "best_size")
 
 
 def _load() -> ModuleType | None:
@@ -16,6 +17,8 @@ def _load() -> ModuleType | None:
     try:
         from engine.native import _native
     except ImportError:
+        return None
+    if not all(hasattr(_native, name) for name in _NAMES):  # built from other sources: the next `make` builds it anew
         return None
     Sequence.register(_native.Levels)
     return _native

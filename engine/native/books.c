@@ -14,7 +14,7 @@ typedef struct {
     Slot snapshot[FIELDS];
 } Books;
 
-/* The values in `slots` of an event; -1 with an exception. */
+/* New references to the values in `slots` of an event; -1 with an exception, and none. */
 static int read_event(const Slot slots[FIELDS], PyObject *event, PyObject *values[FIELDS])
 {
     for (int i = 0; i < FIELDS; i++) {
@@ -25,31 +25,40 @@ static int read_event(const Slot slots[FIELDS], PyObject *event, PyObject *value
         }
         values[i] = *place;
     }
+    for (int i = 0; i < FIELDS; i++)
+        Py_INCREF(values[i]);
     return 0;
+}
+
+/* A new reference to the book; NULL with an exception, or without one where it is not there. */
+static PyObject *book_of(Books *books, PyObject *symbol)
+{
+    PyObject *book = PyDict_GetItemWithError(books->by_symbol, symbol);
+    if (book != NULL && !Py_IS_TYPE(book, &Book_Type)) {
+        PyErr_SetString(PyExc_TypeError, "no book of ours");
+        return NULL;
+    }
+    Py_XINCREF(book);
+    return book;
 }
 
 static PyObject *books_take(PyObject *self, PyObject *event)
 {
     Books *books = (Books *)self;
     int is_delta = Py_IS_TYPE(event, books->delta[0].type);
-    PyObject *values[FIELDS];
+    PyObject *values[FIELDS]; /* kept: to make levels of lists may run Python code */
     if (read_event(is_delta ? books->delta : books->snapshot, event, values) < 0)
         return NULL;
-    PyObject *book = PyDict_GetItemWithError(books->by_symbol, values[OF_SYMBOL]);
+    PyObject *book = book_of(books, values[OF_SYMBOL]);
+    int (*take)(Book *, PyObject *const *) = is_delta ? book_change : book_replace;
+    if (book != NULL && take((Book *)book, &values[OF_BIDS]) < 0)
+        Py_CLEAR(book);
+    for (int i = 0; i < FIELDS; i++)
+        Py_DECREF(values[i]);
     if (book == NULL) {
         if (PyErr_Occurred())
             return NULL;
         Py_RETURN_NONE;
-    }
-    if (!Py_IS_TYPE(book, &Book_Type)) {
-        PyErr_SetString(PyExc_TypeError, "no book of ours");
-        return NULL;
-    }
-    Py_INCREF(book);
-    int (*take)(Book *, PyObject *const *) = is_delta ? book_change : book_replace;
-    if (take((Book *)book, &values[OF_BIDS]) < 0) {
-        Py_DECREF(book);
-        return NULL;
     }
     if (book != books->last) {
         Py_INCREF(book);

@@ -6,11 +6,11 @@ and is what a trade realises, so it alone triggers. Selling in Korea hits Korean
 """
 
 from collections.abc import Iterator
-from heapq import nlargest
 from typing import NamedTuple
 
 from msgspec import Struct, field
 
+from engine.domain.money import NS_PER_MS
 from engine.domain.order import Intent, LegWish, Policy, Side
 from engine.market.book import Book
 from engine.market.view import Seat
@@ -18,7 +18,8 @@ from engine.market.walk import walk
 from engine.strategies.edge import Sized, deviation, freshness, funded_qty, is_usable, size, skewed, top_net
 from engine.strategies.sight import CALM, Memo, Sight, Strategy
 
-_MOST_AT_ONCE = 64  # premiums worked out in one step
+_MOST_AT_ONCE, _BEST = 64, 32  # premiums worked out in one step
+_TURN_NS = 100 * NS_PER_MS
 
 
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -126,12 +127,25 @@ def evaluate(sight: Sight, params: Params, changed: tuple[str, str]) -> list[Int
 
 
 def _nearest(sight: Sight, near: list[_Near]) -> list[_Near]:
-    """Where USDT/KRW lifts every coin at once, the best of those that could be traded; the others are worked out when
-    a book of theirs speaks. A thousand sizes in one step would keep all frames waiting for a twentieth of a second."""
+    """Where USDT/KRW lifts every coin at once: of each coin the best pair that could be traded; of many coins half of
+    the room for the best of them, half for the others in turn, for the best may be refused later on.
+
+    A thousand sizes in one step would keep all frames waiting for a twentieth of a second. What is left out is worked
+    out when a book of its own speaks, or at one of the next steps.
+    """
     if len(near) <= _MOST_AT_ONCE:
         return near
-    able = [at for at in near if _is_funded(sight, at) and is_usable(sight, *at.table)]
-    return nlargest(_MOST_AT_ONCE, able, key=lambda at: at.above)
+    able: dict[tuple[str, bool], _Near] = {}
+    for at in near:
+        key = (at.table.korean.instrument.base, at.sells_korea)
+        if (key not in able or at.above > able[key].above) and _is_funded(sight, at) and is_usable(sight, *at.table):
+            able[key] = at
+    ranked = sorted(able.values(), key=lambda at: -at.above)
+    best, others = ranked[:_BEST], ranked[_BEST:]
+    if len(others) <= _MOST_AT_ONCE - _BEST:
+        return ranked
+    turn = sight.now_ns // _TURN_NS * (_MOST_AT_ONCE - _BEST) % len(others)
+    return best + (others + others)[turn : turn + _MOST_AT_ONCE - _BEST]
 
 
 def _is_funded(sight: Sight, at: _Near) -> bool:

@@ -18,14 +18,22 @@ def test_a_negative_balance_is_nothing_to_begin_from():
     rig.start()
     rig.run_for(10_000)
     held = rig.state.venues["upbit"]
-    assert not held.opened and held.failing == "balances below zero: KRW -5"
+    assert not held.opened and held.blocked == "balance_below_zero: KRW -5"
+    assert [alert for alert in rig.alerts() if alert[0] == "balance_below_zero"] == [("balance_below_zero", "crit")]
     assert rig.state.venues["binance"].ready
     refused = rig.ask(AcceptBalances(venue="upbit"))
     assert (refused.ok, refused.rule) == (False, "balance_below_zero")
     assert "KRW -5" in refused.text
     rig.venues["upbit"].totals["KRW"] = D(50_000_000)
     rig.run_for(40_000)
-    assert held.opened and not held.failing
+    assert held.opened and held.ready and not held.blocked
+
+
+def test_a_debt_of_dust_is_rounding():
+    rig = Rig()
+    rig.venues["upbit"].totals["BTC"] = D("-0.000000001")
+    rig.ready()
+    assert rig.state.venues["upbit"].opened
 
 
 def test_a_balance_that_turns_negative_stops_its_venue_and_stays_out_of_the_books():

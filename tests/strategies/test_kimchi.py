@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.domain.money import NS_PER_MS
 from engine.domain.order import Policy, Side
 from engine.strategies import kimchi
 from tests.strategies.scene import PLENTY, book, fx, instrument, market, sight
@@ -178,14 +179,36 @@ def many_coins(count, *, stale=(), poor=()):
     return made, available, msgspec.structs.replace(PARAMS, coins=tuple(f"C{number}" for number in range(count)))
 
 
+def coins_of(intents):
+    return {int(intent.legs[1].symbol.removeprefix("KRW-C")) for intent in intents}
+
+
 def test_where_the_tether_lifts_every_coin_the_best_that_can_be_traded_are_worked_out():
     made, available, params = many_coins(100, stale=(99, 98), poor=(97,))
-    intents = found(made, params, available, ("upbit", "KRW-USDT"))
-    assert {intent.key for intent in intents} == {f"kimchi:C{number}:binance>upbit" for number in range(33, 97)}
-    best = max(intents, key=lambda intent: intent.net_est)
-    assert best.key == "kimchi:C96:binance>upbit"
-    [own] = found(made, params, available, ("upbit", "KRW-C0"))  # the others come by their own books
+    at_once = found(made, params, available, ("upbit", "KRW-USDT"))
+    assert len(at_once) == 64
+    assert coins_of(at_once) >= set(range(65, 97)), "the best of those that can be traded"
+    [own] = found(made, params, available, ("upbit", "KRW-C0"))
     assert own.key == "kimchi:C0:binance>upbit"
+
+
+def test_the_others_have_their_turn_while_the_tether_goes_on_lifting_them():
+    made, available, params = many_coins(100)
+    seen = set()
+    for turn in range(4):  # 68 coins, 32 at each
+        at = sight(made, available)
+        at.now_ns += turn * 100 * NS_PER_MS
+        seen |= coins_of(kimchi.evaluate(at, params, ("upbit", "KRW-USDT")))
+    assert seen == set(range(100))
+
+
+def test_a_coin_takes_one_place_however_many_pairs_of_it_pay():
+    made, available, params = many_coins(40)
+    for number in range(40):
+        made.instruments["okx", f"C{number}-USDT"] = instrument("okx", f"C{number}-USDT", f"C{number}", "USDT")
+        book(made, "okx", f"C{number}-USDT", [(99.0, 50.0)], [(99.5, 50.0)])
+    intents = found(made, params, available, ("upbit", "KRW-USDT"))
+    assert {intent.key for intent in intents} == {f"kimchi:C{number}:okx>upbit" for number in range(40)}
 
 
 def test_a_few_coins_are_all_worked_out():
