@@ -3,6 +3,9 @@
 Every library gets the bytes or text that its socket would hand it, parses them by its own means, updates its own book
 and reads its best bid and ask. They take turns over whole recordings; each frame's time is its median over the rounds.
 All of them must end every frame at the same top, else there is no result.
+
+What lies between a decoder and the books is left out of every one of them: our decoder feeds the books directly, as the
+peers' adapters do here. `by_python` is ours with a Python function between, as the engine's streams have one.
 """
 
 import argparse
@@ -25,7 +28,7 @@ from bench.feed_peers import Handle
 from engine.market.book import Book
 from engine.market.books import new_books
 from engine.venues.feeds import build_decoder
-from engine.venues.protocol import Sink
+from engine.venues.protocol import FeedEvent, Sink
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("PREMIA_SHARED", REPOSITORY.parent / "shared")) / "venues"
@@ -77,10 +80,15 @@ def load_case(venue: str, limit: int) -> Case | None:
     return case
 
 
-def our_handle(case: Case) -> Handle:
+def our_handle(case: Case, by_python: bool = False) -> Handle:
     books = new_books()
     books.by_symbol.update({code: Book() for code in case.codes})
-    decoder = build_decoder(case.venue, cast(Sink, books.take), lambda symbol, reason: None)
+    take = cast(Sink, books.take)
+
+    def sink(event: FeedEvent) -> None:
+        take(event)
+
+    decoder = build_decoder(case.venue, sink if by_python else take, lambda symbol, reason: None)
     if case.base is not None:
         decoder.on_rest_book(case.codes[0], json.dumps(case.base).encode(), 1)
     on_frame = decoder.on_frame
@@ -123,6 +131,7 @@ def competitors(case: Case) -> dict[str, tuple[Callable[[], Handle], list[Any]]]
         frames = list(zip(symbols, (respell(text, _LONG) for text in case.frames), strict=True))
     found = {
         "ours": (lambda: our_handle(case), [text.encode() for text in case.frames]),
+        "by_python": (lambda: our_handle(case, by_python=True), [text.encode() for text in case.frames]),
         "ccxt.pro": (fresh_ccxt, frames),
     }
     if feed_peers.have_cryptofeed() and case.venue in feed_peers.CRYPTOFEED:
@@ -167,15 +176,20 @@ def measure(case: Case, rounds: int) -> dict[str, Any]:
                 raise RuntimeError(f"{case.venue}: {name} ends at other tops than ours")
             reference = reference or seen
     spread = {name: percentiles([median(each) for each in zip(*rows, strict=True)]) for name, rows in samples.items()}
-    ours = spread.pop("ours")
+    ours, by_python = spread.pop("ours"), spread.pop("by_python")
     return {
         "case": f"{case.venue} {case.source}",
         "unit": "us",
         "frames": len(case.frames),
         "ours": ours,
         "peers": spread,
-        "ratio": {name: round(peer["p50"] / ours["p50"], 2) for name, peer in spread.items()},
+        "ratio": _ratios(ours, spread),
+        "by_python": by_python | {"ratio": _ratios(by_python, spread)},
     }
+
+
+def _ratios(ours: dict[str, float], peers: dict[str, dict[str, float]]) -> dict[str, float]:
+    return {name: round(peer["p50"] / ours["p50"], 2) for name, peer in peers.items()}
 
 
 def percentiles(nanoseconds: list[float]) -> dict[str, float]:

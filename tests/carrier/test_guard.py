@@ -45,9 +45,8 @@ class Counter:
         raise VenueRefused("counted", "it only counts")
 
 
-async def execute(path: Path, rig: Rig, guard: LastStep | None) -> tuple[Counter, Desk]:
+async def execute(path: Path, rig: Rig, guard: LastStep | None, client: Counter) -> Carrier:
     """A tap on a premium, carried by the real carrier."""
-    client = Counter()
     async with asyncio.TaskGroup() as tasks:
         desk = Desk(rig.state, lambda: rig.now_ns, dict)
         venues: Any = dict.fromkeys(rig.venues, client)
@@ -60,7 +59,7 @@ async def execute(path: Path, rig: Rig, guard: LastStep | None) -> tuple[Counter
         assert rig.tap(token).ok
         for _ in range(20):
             await asyncio.sleep(0)
-    return client, desk
+    return carrier
 
 
 def strict(rig: Rig, **changes: object) -> LastStep:
@@ -80,7 +79,9 @@ GUARDS = [  # why, what the guard allows, rule, level
 @pytest.mark.parametrize("why, changes, rule, level", GUARDS, ids=[case[0] for case in GUARDS])
 async def test_nothing_reaches_the_client(tmp_path, why, changes, rule, level):
     rig = Rig().ready()
-    client, desk = await execute(tmp_path, rig, strict(rig, **changes))
+    client = Counter()
+    await execute(tmp_path, rig, strict(rig, **changes), client)
+    desk = rig.desk
     assert client.placed == []
     assert desk.level == desk.state.level == level
     trade = list(rig.state.trades.values())[-1]
@@ -90,12 +91,15 @@ async def test_nothing_reaches_the_client(tmp_path, why, changes, rule, level):
 
 async def test_the_configured_guard_lets_a_proper_trade_pass(tmp_path):
     rig = Rig().ready()
-    client, desk = await execute(tmp_path, rig, last_step(rig.config))
+    client = Counter()
+    await execute(tmp_path, rig, last_step(rig.config), client)
+    desk = rig.desk
     assert {order.venue for order in client.placed} >= {"binance", "upbit"}
     assert desk.level == 0
 
 
 async def test_without_the_guard_the_order_goes_out(tmp_path):
     rig = Rig().ready()
-    client, _ = await execute(tmp_path, rig, None)
+    client = Counter()
+    await execute(tmp_path, rig, None, client)
     assert client.placed != []
