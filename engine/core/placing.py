@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from engine.core.state import State
+from engine.core.state import State, VenueState
 from engine.domain.account_event import Amended
 from engine.domain.effect import Amend, Cancel, LookUp, Submit
 from engine.domain.errors import InvariantBroken
@@ -100,7 +100,14 @@ def make_order(
         kind=OrderKind.LIMIT if stop_price is None else OrderKind.STOP_LOSS,
         stop_price=stop_price,
         reduce_only=reduce_only or at.reduce_only,
+        late_ms=late_ms(state.venues[at.venue]),
     )
+
+
+def late_ms(held: VenueState) -> int:
+    """How long the venue may still accept what left before a start: at the latest it left at the end before that."""
+    bounds = held.settings
+    return min(bounds.late_acceptance_ms, bounds.expiring_ms) if held.abilities.expiry else bounds.late_acceptance_ms
 
 
 def able_tif(state: State, venue: str, wanted: TimeInForce) -> TimeInForce:

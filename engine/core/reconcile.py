@@ -198,12 +198,6 @@ def on_failed(state: State, event: VenueFailed) -> None:
     held.next_check_ns = min(held.next_check_ns, state.now_ns + 2_000 * NS_PER_MS)
 
 
-def _late_ms(held: VenueState) -> int:
-    """How long the venue may still accept what left before this start: at the latest it left at the end before it."""
-    bounds = held.settings
-    return min(bounds.late_acceptance_ms, bounds.expiring_ms) if held.abilities.expiry else bounds.late_acceptance_ms
-
-
 def on_recovered(state: State) -> None:
     """The journal is read: unfinished orders are UNKNOWN until the venues speak; then only trade."""
     state.recovering = False
@@ -214,7 +208,8 @@ def on_recovered(state: State) -> None:
                     move(order, OrderStatus.UNKNOWN)
                     state.counts["unknowns"] += 1
                 # What the journal knows stands: a new wait at each start would make misses of before worthless.
-                late_ms = _late_ms(state.venues[order.request.venue])
+                # Rules may have been changed in between: what left under the older ones is bound by them.
+                late_ms = max(order.request.late_ms, placing.late_ms(state.venues[order.request.venue]))
                 order.final_after_ns = order.final_after_ns or state.now_ns + late_ms * NS_PER_MS
                 order.next_look_ns = state.now_ns
         trade.naked_since_ns = 0

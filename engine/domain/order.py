@@ -68,6 +68,7 @@ class OrderRequest(Struct, frozen=True, kw_only=True):
     kind: OrderKind = OrderKind.LIMIT
     stop_price: Decimal | None = None  # quote per base, on the tick; of a STOP_LOSS alone
     reduce_only: bool = False  # may only make a perpetual's position smaller
+    late_ms: int = 0  # so long its venue may accept it after its sender is gone, by the rules that it was made under
 
 
 class Abilities(Struct, frozen=True, kw_only=True):

@@ -136,6 +136,22 @@ def test_an_order_that_nobody_answered_is_waited_for_as_long_as_its_venue_may_ta
     assert all(order.status is OrderStatus.NOT_PLACED for order in rig.orders(trade_id))
 
 
+def test_an_order_is_bound_by_the_rules_that_it_was_made_under():
+    rig = Rig()
+    rig.expiring = ("binance", "upbit")
+    rig.ready()
+    trade_id = rig.execute(NEVER_CAME, NEVER_CAME).plan.trade_id
+    rig.run_for(5)
+    shorter = {name: msgspec.structs.replace(at, order_timeout_ms=500) for name, at in rig.config.venues.items()}
+    before = rig.config
+    rig.config = msgspec.structs.replace(rig.config, venues=shorter)
+    rig.restart(down_ms=1)
+    for order in rig.orders(trade_id):
+        at = before.venues[order.request.venue]
+        left_ms = (order.final_after_ns - rig.state.now_ns) / 1_000_000
+        assert left_ms == pytest.approx(at.order_timeout_ms + at.settle_margin_ms, abs=50)
+
+
 def test_the_card_of_an_unfinished_trade_hears_of_its_end():
     rig = Rig().ready()
     trade = rig.execute(FILLS, LOST)
