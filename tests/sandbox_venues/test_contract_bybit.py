@@ -201,8 +201,9 @@ async def test_a_clock_that_is_off_shows_in_server_time_date_and_frames(world):
     assert all(90_000 <= of_topic(frames, topic)[-1]["ts"] - right_ms < 120_000 for topic in topics)
 
 
-async def test_too_many_visits_are_403_with_10006(world):
-    world.floors["bybit"].faults.arm(Fault(kind="rate_limit", scope="query"))
-    status, _, answer = await get(world, "time")
-    assert (status, answer["retCode"]) == (403, 10_006)
+@pytest.mark.parametrize("kind, status", [("rate_limit", 200), ("ban", 403)])
+async def test_too_many_visits_of_an_account_are_a_word_and_those_of_an_address_a_ban(world, kind, status):
+    world.floors["bybit"].faults.arm(Fault(kind=kind, scope="query"))
+    found, _, answer = await get(world, "time")
+    assert (found, answer["retCode"]) == (status, 10_006)
     assert (await get(world, "time"))[0] == 200

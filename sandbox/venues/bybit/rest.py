@@ -79,7 +79,10 @@ class Bybit(Public):
         return request.path == "/v5/order/create"
 
     def admit(self, request: web.Request) -> dict[str, str]:
-        left = self.take(request)
+        try:
+            left = self.take(request)
+        except Limited as error:  # of an address: it is shut out
+            raise Limited(banned=True, retry_after_ms=error.retry_after_ms) from None
         return {"X-Bapi-Limit": str(_PER_WINDOW), "X-Bapi-Limit-Status": str(left)}
 
     def refused(self, error: Refused) -> web.Response:
@@ -92,7 +95,8 @@ class Bybit(Public):
         return self._no(_UNKNOWN, f"params error: {error.parameter} invalid {error.detail}".strip())
 
     def limited(self, error: Limited) -> web.Response:
-        return self._no(10_006, "Too many visits!", 403 if not error.banned else 418)
+        """An account's window is a word in an answer like any other; only an address is shut out."""
+        return self._no(10_006, "Too many visits!", 403 if error.banned else 200)
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         product = self._products.get(request.match_info["category"])
