@@ -307,6 +307,7 @@ class OrderRequest(Message):
     kind: str = "limit"
     stop_price: Decimal | None = None
     reduce_only: bool = False
+    late_ms: int = 0  # so long its venue may accept it after its sender is gone
 
 
 class OrderReport(Message):
