@@ -107,7 +107,7 @@ def make_order(
 def late_ms(held: VenueState) -> int:
     """How long the venue may still accept what left before a start: at the latest it left at the end before that."""
     bounds = held.settings
-    return min(bounds.late_acceptance_ms, bounds.expiring_ms) if held.abilities.expiry else bounds.late_acceptance_ms
+    return bounds.expiring_ms if held.abilities.expiry else bounds.late_acceptance_ms
 
 
 def able_tif(state: State, venue: str, wanted: TimeInForce) -> TimeInForce:

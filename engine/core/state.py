@@ -47,7 +47,7 @@ class VenueSettings(Struct, frozen=True, kw_only=True):
     symbols: tuple[str, ...]
     dust: dict[str, Decimal]
     late_acceptance_ms: int  # after a restart: how long an order of before may still be accepted …
-    expiring_ms: int = 2**62  # … where a request names the time after which it is refused (Abilities.expiry)
+    expiring_ms: int  # … where a request names the time after which it is refused (Abilities.expiry)
     countdown_s: int = 0  # of its own dead-man timer; 0: not used
     leverage: int = 0  # of an account of perpetuals; 0: it is none
     trades: bool = True  # False: watched only; it has no account, and nothing waits for it

@@ -183,10 +183,10 @@ class Market:
                 self.fx.take(event)
 
     def _drop_venue(self, venue: str) -> None:
-        for key, book in self._books.items():
-            if key[0] == venue:
-                book.drop()
-                self._lost[key] = "reconnect"
+        books = self._of.get(venue)
+        for symbol, book in books.by_symbol.items() if books is not None else ():
+            book.drop()
+            self._lost[venue, symbol] = "reconnect"
 
     def book(self, venue: str, symbol: str) -> Book | None:
         return self._books.get((venue, symbol))

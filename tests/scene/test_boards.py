@@ -68,7 +68,11 @@ class Engine:
         config = core_config(load(ROOT / "configs"))
         venues = {
             name: VenueSettings(
-                rules=VenueRules(max_book_age_ms=2_000), symbols=symbols, dust={}, late_acceptance_ms=1_000
+                rules=VenueRules(max_book_age_ms=2_000),
+                symbols=symbols,
+                dust={},
+                late_acceptance_ms=1_000,
+                expiring_ms=1_000,
             )
             for name, symbols in SYMBOLS.items()
         }
