@@ -4,6 +4,7 @@ One JSON line on stdin per life (`Order`), one on stdout when it has begun and o
 """
 
 import gc
+import importlib
 import os
 import selectors
 import signal
@@ -14,6 +15,7 @@ import msgspec
 import engine.daemon as loaded
 from crash.errand import Heard, Order
 from engine.__main__ import main as premia
+from sandbox.venues.opening import TRADED
 
 
 def _live(order: Order) -> None:
@@ -56,6 +58,8 @@ def _bury() -> None:
 
 def main() -> None:
     assert loaded
+    for venue in (*TRADED, "binance_usdm"):
+        importlib.import_module(f"engine.venues.{venue}.orders")
     gc.freeze()  # what is loaded is shared by all lives: no collection writes to it
     wake_in, wake_out = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)

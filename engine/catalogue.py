@@ -21,6 +21,7 @@ from engine.config import VenueConfig
 from engine.domain.errors import ConfigError
 from engine.domain.market import Gate, Instrument, Loan, Wallet
 from engine.domain.money import TickBand
+from engine.net.tls import trusted
 from engine.venues.ccxt_client import Bridged, Fallback, addressed, instruments, narrow
 
 log = logging.getLogger(__name__)
@@ -170,6 +171,7 @@ async def _ask(asked: Asked) -> Told:
 def _client(asked: Asked) -> Any:
     kinds: Any = importlib.import_module("ccxt.async_support")
     client = getattr(kinds, asked.ccxt_id)({"enableRateLimit": True})
+    client.ssl_context = trusted()
     if asked.kind != "any":
         narrow(client, asked.kind)
     if asked.rest_base:

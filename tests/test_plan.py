@@ -66,7 +66,7 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     "engine.wires": ("engine.domain", "engine.venues"),
     "engine.checkpoint": ("engine.assemble", "engine.config", "engine.core", "engine.domain", "engine.storage"),
     "engine.identity": ("engine.domain",),
-    "engine.catalogue": ("engine.config", "engine.domain", "engine.venues"),
+    "engine.catalogue": ("engine.config", "engine.domain", "engine.net", "engine.venues"),
     "engine.markets": (
         *("engine.catalogue", "engine.config", "engine.desk", "engine.domain", "engine.feed_processes"),
         *("engine.identity", "engine.traded", "engine.venues", "engine.wires"),

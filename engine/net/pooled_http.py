@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from engine.net.backoff import Backoff
 from engine.net.outcome import NotSent, NoVerdict
+from engine.net.tls import trusted
 
 _MOST_BYTES = 1024 * 1024  # an answer to a placement has hundreds
 _CONNECT_S = 3.0
@@ -104,14 +105,14 @@ class HttpPool:
         timeout_s: float,
         clock_ns: Callable[[], int],
         rng: Random,
-        tls: ssl.SSLContext | None = None,
+        tls: ssl.SSLContext | None = None,  # None: as the whole process trusts
         keep: int = 2,
         most: int = 32,
         idle_s: float = 30.0,  # every venue's front holds an idle one longer
     ) -> None:
         where = urlsplit(base)
         self.host = where.hostname or ""
-        self._tls = tls if where.scheme == "https" else None
+        self._tls = (tls or trusted()) if where.scheme == "https" else None
         self._port = where.port or (443 if self._tls else 80)
         self.address = where.netloc
         self._timeout_s = timeout_s

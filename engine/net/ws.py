@@ -14,6 +14,7 @@ from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSProto
 from engine.domain.errors import PremiaError
 from engine.net.backoff import Backoff
 from engine.net.ratelimit import TokenBucket
+from engine.net.tls import tls_for
 from engine.net.ws_frames import text_frames
 
 _NS_PER_MS = 1_000_000
@@ -115,7 +116,7 @@ class Socket:
         clock_ns: Callable[[], int],
         rng: Random,
         connects: TokenBucket,
-        tls: ssl.SSLContext | None = None,
+        tls: ssl.SSLContext | None = None,  # None: as the whole process trusts
         connect_timeout_s: float = 5.0,
         sends: TokenBucket | None = None,  # what the venue allows us to say on one connection
         headers: Callable[[], Mapping[str, str]] | None = None,  # of the handshake, asked anew for every connection
@@ -201,10 +202,11 @@ class Socket:
         """One connection from its handshake to its end; returns why it ended."""
         listener = _Listener(self)
         async with asyncio.timeout(self._connect_timeout_s):
+            url = self._url if isinstance(self._url, str) else await self._url()
             transport, _ = await ws_connect(
                 lambda: listener,
-                self._url if isinstance(self._url, str) else await self._url(),
-                ssl_context=self._tls,
+                url,
+                ssl_context=self._tls or tls_for(url),
                 max_frame_size=_MAX_MESSAGE,
                 max_redirects=0,
                 extra_headers=self._headers() or None,

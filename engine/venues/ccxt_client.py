@@ -14,6 +14,7 @@ from msgspec import Struct
 from engine.domain.errors import ConfigError
 from engine.domain.market import FeeSide, Instrument, Levels, Product
 from engine.domain.money import TickBand
+from engine.net.tls import trusted
 
 _DECIMAL_PLACES, _TICK_SIZE = 2, 4  # ccxt's precisionMode; the third, significant digits, has no tick
 _BPS = Decimal(10_000)
@@ -51,6 +52,7 @@ def make_client(bridged: Bridged) -> Any:
     if bridged.ccxt_id not in pro.exchanges:
         raise ConfigError(f"{where}: ccxt streams no venue `{bridged.ccxt_id}`")
     client = getattr(pro, bridged.ccxt_id)({"enableRateLimit": True, "newUpdates": True})
+    client.ssl_context = trusted()  # a client of its own each time the session begins anew
     if not client.has.get("watchOrderBook"):
         raise ConfigError(f"{where}: ccxt's `{bridged.ccxt_id}` has no stream of order books")
     client.urls["api"] = addressed(client.urls["api"], bridged.rest_base, bridged.ws_base)

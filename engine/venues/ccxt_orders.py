@@ -7,24 +7,23 @@ second request. A placement here is one POST with the texts that the caller gave
 import asyncio
 import logging
 import socket
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import Enum
-from functools import cache, partial
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
 import ccxt.async_support as ccxt  # type: ignore[import-untyped]
-import certifi
 import msgspec
 
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, PremiaError, RateLimited, VenueRefused, VenueUnavailable
 from engine.domain.order import LegRole, OrderRequest
 from engine.net.outcome import NotSent, NoVerdict
+from engine.net.tls import trusted
 from engine.venues.departure import left
 from engine.venues.line import Line
 from engine.venues.verdict import Answer, Budget, Budgets, Dialect, exact_json
@@ -188,12 +187,13 @@ class CcxtClient:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=_trusted(), keepalive_timeout=_KEEP_ALIVE_S)
+            connector = aiohttp.TCPConnector(ssl=trusted(), keepalive_timeout=_KEEP_ALIVE_S)
             tracing = aiohttp.TraceConfig()
             tracing.on_request_headers_sent.append(_left)
             self._session = aiohttp.ClientSession(connector=connector, trace_configs=[tracing])
             self.exchange.own_session = False
             self.exchange.session = _unfollowing(self._session)
+            self.exchange.ssl_context = trusted()  # or it makes one of its own
         return self._session
 
     def _pay_now(self, budget: Budget, *, urgent: bool) -> None:
@@ -311,12 +311,6 @@ def point_at(base: str, urls: Any) -> Any:
     if isinstance(urls, Mapping):
         return {key: point_at(base, value) for key, value in urls.items()}
     return base + urlsplit(urls).path
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """One for every venue: to read the list of authorities takes 40 ms."""
-    return ssl.create_default_context(cafile=certifi.where())
 
 
 def _short(text: str) -> str:

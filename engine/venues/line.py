@@ -1,13 +1,10 @@
 """A way of our own for placements, beside the library's: what the order clients ask of it, and the one over HTTP."""
 
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, Protocol
 from urllib.parse import urlsplit
-
-import certifi
 
 from engine.net.pooled_http import HttpPool
 from engine.venues.departure import left
@@ -85,13 +82,7 @@ def pool_for(config: OrderSettings) -> HttpPool:
         timeout_s=config.order_timeout_ms / _MS_PER_S,
         clock_ns=time.monotonic_ns,
         rng=Random(),
-        tls=tls_for(config.rest_base),
     )
-
-
-def tls_for(base: str) -> ssl.SSLContext | None:
-    """None for addresses without TLS."""
-    return ssl.create_default_context(cafile=certifi.where()) if urlsplit(base).scheme in ("https", "wss") else None
 
 
 def head_of(base: str, path: str) -> bytes:

@@ -14,7 +14,6 @@ from engine.domain.money import NS_PER_MS, ZERO
 from engine.domain.stream_event import OrderStreamState
 from engine.net.ratelimit import TokenBucket
 from engine.net.ws import Heartbeat, Socket
-from engine.venues.line import tls_for
 from engine.venues.protocol import OrderTold, StreamHealth, StreamSink
 
 log = logging.getLogger(__name__)
@@ -93,16 +92,14 @@ class StreamLine:
         self._opened_ns = self._up_since_ms = self._told_ns = self._alive_ns = 0
         self._told = self._errors = 0
         self._early: list[bytes] | None = []  # what answers frames that come with the handshake; None: it is over
-        url = dialect.url()
         self._socket = Socket(
-            url,
+            dialect.url(),
             self,
             dialect.heartbeat,
             _DEAD_MS,
             clock_ns,
             rng or Random(),
             TokenBucket(_CONNECTS_PER_SECOND, 1, clock_ns),
-            tls_for(url) if isinstance(url, str) else None,
             headers=dialect.headers,
         )
 

@@ -18,7 +18,7 @@ from engine.net.outcome import NotSent, NoVerdict
 from engine.net.ratelimit import TokenBucket
 from engine.net.ws import Heartbeat, Socket
 from engine.venues.departure import left
-from engine.venues.line import Params, tls_for
+from engine.venues.line import Params
 from engine.venues.verdict import Answer
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,6 @@ class SocketLine:
             clock_ns,
             rng or Random(),
             TokenBucket(_CONNECTS_PER_SECOND, 1, clock_ns),
-            tls_for(dialect.url()),
         )
 
     # the order client asks
