@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 
+from crash.points import POINTS
 from crash.run import Result, Wish, play_alone
 from sandbox.soak.__main__ import FUNDS
 from sandbox.venues.opening import DESK, HOUSES, TRADED
@@ -20,6 +21,7 @@ from sandbox.world import WorldConfig
 
 _STEP_S = 0.1  # between two looks at the tape: books are not what is on trial here
 _PERPETUALS = ("binance_usdm",)  # the tenth account of "all": reconciled at each start, positions and funding too
+_WITHOUT_SHIM = ("", *(point.name for point in POINTS if point.trigger != "call"))
 _SHIM = Path(__file__).with_name("shim.c")
 
 
@@ -37,8 +39,8 @@ def rounds(asked: argparse.Namespace, folder: Path) -> Iterator[Wish]:
     """KILLS dealt out over rounds of `--per-round`, each a desk and a world of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     shim = build_shim(folder)
-    if shim is None and asked.power:
-        raise SystemExit("crash: a power cut needs a C compiler and Linux")
+    if shim is None and (asked.power or asked.at not in _WITHOUT_SHIM):
+        raise SystemExit("crash: a power cut, and an end at a system call, need a C compiler and Linux")
     left, seed = asked.kills, asked.seed
     while left > 0:
         run_dir = folder / f"seed-{seed}"
@@ -49,7 +51,14 @@ def rounds(asked: argparse.Namespace, folder: Path) -> Iterator[Wish]:
         world = WorldConfig(seed=seed, funds=funds, step_s=_STEP_S, houses=traded)
         kills = min(left, asked.per_round)
         yield Wish(
-            seed=seed, kills=kills, run_dir=run_dir, world=world, shim=shim, traded=traded, cuts_power=asked.power
+            seed=seed,
+            kills=kills,
+            run_dir=run_dir,
+            world=world,
+            shim=shim,
+            traded=traded,
+            cuts_power=asked.power,
+            at=asked.at,
         )
         left, seed = left - kills, seed + 1
 
@@ -76,6 +85,7 @@ def results(asked: argparse.Namespace, folder: Path) -> Iterator[Result]:
 
 def summary(made: list[Result], wall_s: float) -> dict[str, object]:
     """Every round together."""
+    begun = [each for result in made for each in result.begun]
     reached, missed, found, counts = (
         sum((getattr(result, name) for result in made), Counter[str]())
         for name in ("reached", "missed", "found", "counts")
@@ -96,8 +106,9 @@ def summary(made: list[Result], wall_s: float) -> dict[str, object]:
         "open_at_venues": counts["open_at_venues"],
         "ledger_differences": counts["ledger_differences"],
         "restart_s": {
-            "forked": spread([s for result in made for s in result.forked_s]),
-            "cold": spread([s for result in made for s in result.cold_s]),
+            "all": spread([each.seconds for each in begun]),
+            "cold": spread([each.seconds for each in begun if each.is_cold]),
+            "not_limited": spread([each.seconds for each in begun if not each.was_limited]),
         },
         "violations": sum(len(result.violations) for result in made),
     }
@@ -123,6 +134,9 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="desks side by side")
     parser.add_argument(
         "--power", action="store_true", help="each kill is a power cut: what was not synced may be gone"
+    )
+    parser.add_argument(
+        "--at", default="", choices=[point.name for point in POINTS], help="kill there only (all points otherwise)"
     )
     parser.add_argument("--houses", choices=("desk", "all"), default="desk", help="all: ten accounts at ten venues")
     parser.add_argument("--keep", type=Path, help="folder of the runs' files (a temporary one otherwise)")

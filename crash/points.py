@@ -53,9 +53,9 @@ POINTS = (
 )
 
 
-def draw(random: Random, has_shim: bool) -> Plan:
-    """The next end; without the shim only those that need no system call."""
-    points = [point for point in POINTS if has_shim or point.trigger != "call"]
+def draw(random: Random, has_shim: bool, at: str = "") -> Plan:
+    """The next end, at the point named `at` if any; without the shim only those that need no system call."""
+    points = [point for point in POINTS if (has_shim or point.trigger != "call") and at in ("", point.name)]
     point = random.choices(points, [point.weight for point in points])[0]
     delay_s = 0.0
     match point.name:

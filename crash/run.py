@@ -46,6 +46,15 @@ class Wish(Struct, frozen=True, kw_only=True):
     traded: tuple[str, ...]  # of the venues that stand
     cuts_power: bool = False
     cold_every: int = 8  # one start in so many is not forked
+    at: str = ""  # only ends at this point; "": at any
+
+
+class Begun(Struct, frozen=True):
+    """One start that came to its end: every venue reconciled."""
+
+    seconds: float
+    is_cold: bool
+    was_limited: bool  # meanwhile a venue said `too many requests`, and for how long it wants to hear nothing
 
 
 class Result(Struct, kw_only=True):
@@ -57,8 +66,7 @@ class Result(Struct, kw_only=True):
     reached: Counter[str] = field(default_factory=Counter)  # point -> ends there
     missed: Counter[str] = field(default_factory=Counter)  # point -> ends elsewhere because it never came
     found: Counter[str] = field(default_factory=Counter)  # how far the desk had come at its end
-    forked_s: list[float] = field(default_factory=list)  # start -> every venue reconciled
-    cold_s: list[float] = field(default_factory=list)
+    begun: list[Begun] = field(default_factory=list)
     wall_s: float = 0.0
 
 
@@ -83,7 +91,7 @@ class Crash(Soak):
         try:
             for number in range(self._wish.kills):
                 self._lives.is_cold = number % self._wish.cold_every == self._wish.cold_every - 1
-                await self._live(draw(self._chance, self._wish.shim is not None))
+                await self._live(draw(self._chance, self._wish.shim is not None, self._wish.at))
         finally:
             weather.cancel()
             await asyncio.wait([weather])
@@ -139,14 +147,18 @@ class Crash(Soak):
 
     async def _until_ready(self, began: float) -> None:
         """Every venue reconciled; how long it took is kept."""
+        limits = self._limits()
         while time.monotonic() - began < _READY_S:
             with suppress(aiohttp.ClientError, TimeoutError, SceneFailed):
                 if (await self.door.get("/status"))["ready"]:
-                    took = self.result.cold_s if self._lives.is_cold else self.result.forked_s
-                    took.append(round(time.monotonic() - began, 3))
+                    took_s = round(time.monotonic() - began, 3)
+                    self.result.begun.append(Begun(took_s, self._lives.is_cold, self._limits() > limits))
                     return
             await asyncio.sleep(0.04)
         self.result.violations.append(f"not reconciled {_READY_S} s after a start")
+
+    def _limits(self) -> int:
+        return sum(floor.faults.shown["rate_limit"] for floor in self._stage.world.floors.values())
 
     def _on_placed(self, _: Order) -> None:
         """In the venue's own handler, before its answer."""

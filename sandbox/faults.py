@@ -89,16 +89,16 @@ class VenueFaults:
         self._clock = clock
         self._armed: list[_Armed] = []
         self._asked: Counter[str] = Counter()
-        self._shown: Counter[str] = Counter()
+        self.shown: Counter[str] = Counter()  # by kind
         self.on_sockets: Callable[[Literal["ws_half_open", "ws_disconnect"]], int] = lambda _: 0
         self.on_order_sockets: list[Callable[[], int]] = []  # each cuts the private streams of one floor
 
     def arm(self, fault: Fault) -> None:
         self._asked[fault.kind] += 1
         if fault.kind == "ws_half_open" or fault.kind == "ws_disconnect":
-            self._shown[fault.kind] += self.on_sockets(fault.kind)
+            self.shown[fault.kind] += self.on_sockets(fault.kind)
         elif fault.kind == "orders_cut":
-            self._shown[fault.kind] += sum(cut() for cut in self.on_order_sockets)
+            self.shown[fault.kind] += sum(cut() for cut in self.on_order_sockets)
         else:
             self._armed.append(_Armed(fault, self._clock()))
             if fault.kind == "maintenance":
@@ -135,7 +135,7 @@ class VenueFaults:
         for armed in self._armed:
             if armed.fault.kind == kind and armed.fault.symbol in ("", symbol):
                 if count:
-                    self._shown[kind] += 1
+                    self.shown[kind] += 1
                 return armed.fault
         return None
 
@@ -149,12 +149,12 @@ class VenueFaults:
         return fault.ms if fault else 0
 
     def count(self, kind: Kind) -> None:
-        self._shown[kind] += 1
+        self.shown[kind] += 1
 
     def report(self) -> dict[str, object]:
         return {
             "asked": dict(self._asked),
-            "shown": dict(self._shown),
+            "shown": dict(self.shown),
             "armed": [to_builtins(armed.fault, str_keys=True) | {"left": armed.left} for armed in self._armed],
         }
 
@@ -165,7 +165,7 @@ class VenueFaults:
                 armed.left -= 1
                 if armed.left <= 0:
                     self._armed.remove(armed)
-                self._shown[fault.kind] += 1
+                self.shown[fault.kind] += 1
                 return fault
         return None
 

@@ -29,3 +29,4 @@ def test_every_point_is_drawn():
     random = Random(1)
     assert {draw(random, has_shim=True).point.name for _ in range(500)} == {point.name for point in POINTS}
     assert {draw(random, has_shim=False).point.trigger for _ in range(100)} == {"order", "moment"}
+    assert {draw(random, True, "before the send").point.name for _ in range(20)} == {"before the send"}

@@ -28,6 +28,9 @@ class Owner:
     def on_open(self):
         return []
 
+    def on_alive(self, seen_ns):
+        raise AssertionError("nobody speaks")
+
     def on_lost(self, reason):
         raise Lost(reason)
 
