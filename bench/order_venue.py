@@ -11,6 +11,7 @@ import struct
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha1
 from multiprocessing.connection import Connection
 
@@ -176,16 +177,25 @@ def serve(pipe: Connection) -> None:
             waits_ns.append(arrived_ns - int(cid[2:18], 16))
 
         def tell() -> None:
-            pipe.recv()
+            try:
+                pipe.recv()
+            except EOFError:  # whoever asked is gone, and this process with it
+                accepting.cancel()
+                return
             pipe.send(waits_ns)
             waits_ns.clear()
 
-        with socket.create_server(("127.0.0.1", 0)) as door:
-            door.setblocking(False)
-            pipe.send(door.getsockname()[1])
-            loop.add_reader(pipe.fileno(), tell)
+        async def accept(door: socket.socket) -> None:
             while True:
                 sock, _ = await loop.sock_accept(door)
                 loop.add_reader(sock, Caller(sock, came).read)
+
+        with socket.create_server(("127.0.0.1", 0)) as door:
+            door.setblocking(False)
+            accepting = loop.create_task(accept(door))
+            pipe.send(door.getsockname()[1])
+            loop.add_reader(pipe.fileno(), tell)
+            with suppress(asyncio.CancelledError):
+                await accepting
 
     asyncio.run(run())
