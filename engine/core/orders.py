@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from engine.core import gate, hearing, latency, placing, trades
 from engine.core.state import State, VenueState
-from engine.domain.effect import Cancel, FetchBalances, FetchOpenOrders, Remember, Severity
+from engine.domain.effect import Cancel, Remember, Severity
 from engine.domain.event import (
     CancelRefused,
     OpenOrdersReported,
@@ -234,8 +234,10 @@ def on_missing(state: State, event: OrderMissing) -> None:
     if order.final_after_ns and event.asked_ns > order.final_after_ns:
         order.clean_misses += 1
     if order.clean_misses >= placing.CLEAN_MISSES and not state.recovering:
-        state.emit(FetchOpenOrders(venue=order.request.venue))
-        state.emit(FetchBalances(venue=order.request.venue))
+        held = state.venues[order.request.venue]
+        held.next_check_ns = state.now_ns  # at the next tick, for all that were missed meanwhile
+        if order.request.tif not in _ENDS_AT_ONCE:
+            held.next_sweep_ns = state.now_ns
 
 
 def conclude_missing(state: State, held: VenueState, asked_ns: int, changed: frozenset[str]) -> None:

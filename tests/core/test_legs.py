@@ -5,8 +5,8 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain.command import CloseDeadLetter, ResolveUnknown
-from engine.domain.effect import LookUp, Notice, Submit
-from engine.domain.event import OrderReported
+from engine.domain.effect import FetchBalances, FetchOpenOrders, LookUp, Notice, Submit
+from engine.domain.event import OrderMissing, OrderReported
 from engine.domain.money import NS_PER_MS
 from engine.domain.order import LegRole, OrderStatus, TradeState
 from engine.domain.view import TradeView
@@ -201,6 +201,23 @@ def test_not_found_before_the_expiry_is_no_evidence():
     assert status(lost) == "filled"
     assert trade.outcome == "balanced"
     assert len(rig.sent) == 2
+
+
+def test_many_misses_ask_for_the_balances_once():
+    """After a crash with twenty orders under way each miss had its own question, and they used the read budget up."""
+    rig = Rig().ready()
+    trade = rig.execute(FILLS, NEVER_CAME)
+    lost = trade.orders[1]
+    rig.run_until(lambda: lost.clean_misses == 1)
+    rig.run_for(1)
+    asked, swept = len(rig.of(FetchBalances)), len(rig.of(FetchOpenOrders))
+    for _ in range(5):
+        rig.handle(OrderMissing(cid=lost.request.cid, asked_ns=rig.now_ns, seen_ns=rig.now_ns))
+    assert len(rig.of(FetchBalances)) == asked
+    rig.run_for(110)
+    assert [effect.venue for effect in rig.of(FetchBalances)[asked:]] == ["upbit"]
+    assert len(rig.of(FetchOpenOrders)) == swept, "an IOC cannot rest: the dearer list proves nothing more"
+    assert status(lost) == "not_placed"
 
 
 def test_changed_balances_contradict_not_found():
