@@ -193,7 +193,8 @@ def on_failed(state: State, event: VenueFailed) -> None:
     """A private read failed: what we knew stays, with its age; ask again soon."""
     held = state.venues[event.venue]
     held.failing = f"{event.call}: {event.reason}"
-    held.next_sweep_ns = 0
+    if event.call == "open_orders":
+        held.next_sweep_ns = 0
     state.counts["venue_failures"] += 1
     held.next_check_ns = min(held.next_check_ns, state.now_ns + 2_000 * NS_PER_MS)
 

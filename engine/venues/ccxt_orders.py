@@ -203,9 +203,13 @@ class CcxtClient:
             raise RateLimited(f"{self.venue}: order budget is empty for {wait_s:.2f} s, nothing was sent", wait_s)
 
     async def _pay(self, purpose: Purpose) -> None:
-        budget = self._budgets.orders if purpose is Purpose.CANCEL else self._budgets.reads
-        urgent = purpose is not Purpose.READ
         deadline = time.monotonic() + self._timeout_s
+        if purpose is Purpose.LOOK_UP and self._budgets.looks is not None:
+            await self._take(self._budgets.looks, purpose, deadline)
+        await self._take(self._budgets.orders if purpose is Purpose.CANCEL else self._budgets.reads, purpose, deadline)
+
+    async def _take(self, budget: Budget, purpose: Purpose, deadline: float) -> None:
+        urgent = purpose is not Purpose.READ
         while not budget.try_take(urgent=urgent):
             wait_s = budget.wait_s(urgent=urgent)
             if time.monotonic() + wait_s > deadline:

@@ -42,6 +42,7 @@ _MODULES = {
 }
 
 _URGENT_SHARE = 0.3  # of every budget: what is left for cancels and look-ups when new orders have used the rest
+_LOOKS_SHARE = Decimal("0.5")  # of the reads at most: balances and rules need theirs to end what look-ups began
 _SLACK = 1.1
 
 
@@ -53,7 +54,12 @@ def build_orders(
         raise ConfigError(f"venues.{name}: no such venue, expected one of {', '.join(sorted(_ORDERS))}")
     if name in MARGINED and not config.leverage:
         raise ConfigError(f"venues.{name}: `leverage` must say how its positions are margined: 1 to 20")
-    budgets = Budgets(_budget(config.orders_per_second, clock_ns), _budget(config.reads_per_second, clock_ns))
+    reads = config.reads_per_second
+    budgets = Budgets(
+        orders=_budget(config.orders_per_second, clock_ns),
+        reads=_budget(reads, clock_ns),
+        looks=_budget(reads * _LOOKS_SHARE, clock_ns),
+    )
     module = importlib.import_module(f"engine.venues.{_MODULES.get(name, f'{name}.orders')}")
     make: Callable[[OrderSettings, Key, Budgets], Orders] = getattr(module, _ORDERS[name])
     return make(config, credential, budgets)

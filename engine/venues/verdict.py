@@ -22,6 +22,7 @@ class Budget(Protocol):
 class Budgets(Struct, frozen=True):
     orders: Budget  # placements; cancels are urgent
     reads: Budget  # everything else; look-ups are urgent
+    looks: Budget | None = None  # the part of `reads` that look-ups may use: they alone prove no order absent
 
 
 class Answer(Struct, frozen=True):

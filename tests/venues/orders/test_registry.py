@@ -1,12 +1,14 @@
 """Which venue gets which code, what its budgets reserve, and the clock read from whole seconds."""
 
+import asyncio
+from contextlib import suppress
 from decimal import Decimal as D
 from email.utils import formatdate
 
 import pytest
 
 from engine.config import Credential
-from engine.domain.errors import ConfigError, RateLimited
+from engine.domain.errors import ConfigError, OrderNotFound, RateLimited
 from engine.domain.order import LegRole
 from engine.venues.date_clock import DateClock
 from engine.venues.protocol import Margined, Orders
@@ -49,6 +51,33 @@ async def test_new_orders_leave_a_share_for_cancels_and_unwinds():
         with pytest.raises(RateLimited):
             await orders.place(order("upbit", "KRW-BTC"))
         assert [heard.method for heard in play.heard] == ["POST"] * 8 + ["DELETE"] * 2
+        await orders.close()
+
+
+async def test_look_ups_leave_a_share_for_what_proves_them():
+    """Fourteen orders without an answer used all reads of a venue up: neither rules nor balances were told for two
+    minutes, and without balances no order is proved absent."""
+    async with stage() as play:
+        play.says("GET /v1/accounts", Say([]))
+        play.says("GET /v1/order", Say({"error": {"name": "order_not_found", "message": "none"}}, 404))
+        settings = config(play.base, reads_per_second=D(10), order_timeout_ms=3_000)
+        orders = build_orders("upbit", settings, CREDENTIAL)
+
+        async def look_up() -> None:
+            while True:
+                with suppress(RateLimited, OrderNotFound):
+                    await orders.look_up("KRW-BTC", "cid")
+
+        async with asyncio.timeout(20):
+            looking = [asyncio.create_task(look_up()) for _ in range(14)]
+            await asyncio.sleep(1.5)
+            for _ in range(3):
+                await orders.balances()
+        for task in looking:
+            task.cancel()
+        await asyncio.wait(looking)
+        looks = sum(heard.path == "/v1/order" for heard in play.heard)
+        assert looks >= 8, "and what is left is theirs"
         await orders.close()
 
 
