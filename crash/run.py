@@ -246,6 +246,9 @@ def _korean(traded: Sequence[str]) -> list[str]:
 
 
 def play_alone(wish: Wish) -> Result:
-    """`play` as all that a process does."""
+    """`play` as all that a process does. A round that cannot be judged is no proof: that counts as a violation."""
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # a dead engine's sockets are no news here
-    return asyncio.run(play(wish))
+    try:
+        return asyncio.run(play(wish))
+    except (aiohttp.ClientError, OSError, SceneFailed) as error:  # nobody answers at the desk's own door
+        return Result(seed=wish.seed, violations=[f"the round has no verdict: {type(error).__name__}: {error}"])

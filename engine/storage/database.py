@@ -33,8 +33,10 @@ def create(url: str) -> AsyncEngine:
 
 
 async def migrate(engine: AsyncEngine) -> None:
-    """Apply every migration that is not yet there. Before trading: it may take as long as it takes."""
+    """Apply every migration that is not yet there, all or none. Before trading: it may take as long as it takes."""
     async with engine.begin() as connection:
+        if connection.dialect.name == "sqlite":  # its driver begins no transaction for a CREATE or ALTER by itself
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
         await connection.run_sync(_upgrade)
 
 

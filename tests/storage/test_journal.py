@@ -145,7 +145,7 @@ async def test_times_of_a_former_process_end_now_and_keep_their_order(tmp_path):
     path = tmp_path / "journal.db"
     lost = OrderLost(cid="a", reason="timeout", final_after_ns=5_000, seen_ns=1_000)
     missing = OrderMissing(cid="a", asked_ns=6_000, seen_ns=6_500)
-    clock = iter([1_000, 6_500])
+    clock = iter([500, 1_000, 6_500])  # the first: when the lease is its own
     await write(path, lost, missing, mono_ns=lambda: next(clock))
     lost_again, missing_again = read(path, now_ns=100)
     assert missing_again.seen_ns == 100
