@@ -123,7 +123,7 @@ class Shell:
         if latch.level > self.desk.state.level:
             reason = f"{latch.reason} (latch of {latch.actor})"
             self.desk.ask(f"latch-{now_ns}", "latch", "owner", Halt(level=latch.level, reason=reason))
-        self.desk.handle(Recovered(seen_ns=self._clock.mono_ns()))
+        self.desk.handle(Recovered(seen_ns=self._clock.mono_ns(), alone_ns=journal.leased_ns))
 
     async def run_ticks(self, alive: Callable[[], None], beat: Callable[[int], None] = lambda _: None) -> None:
         """Time passes every 100 ms. `alive` is called once a second, while the core steps and the loop answers.

@@ -72,9 +72,10 @@ def on_balances(state: State, event: BalancesReported) -> None:
             adopt(state, held)
         return
     differences = compare(state, held)
+    touched_ns = held.touched_ns  # before the next line: what was never placed has changed no balance
     orders.conclude_missing(state, held, event.asked_ns, frozenset(differences))
     pending = unresolved_at(state, event.venue)
-    if pending or held.touched_ns > event.asked_ns or not held.rules_known:
+    if pending or touched_ns > event.asked_ns or not held.rules_known:
         # A fill between asking and answer makes a comparison void; without its rules nobody knows what dust is.
         held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
         return
@@ -199,7 +200,7 @@ def on_failed(state: State, event: VenueFailed) -> None:
     held.next_check_ns = min(held.next_check_ns, state.now_ns + 2_000 * NS_PER_MS)
 
 
-def on_recovered(state: State) -> None:
+def on_recovered(state: State, alone_ns: int) -> None:
     """The journal is read: unfinished orders are UNKNOWN until the venues speak; then only trade."""
     state.recovering = False
     for trade in list(state.live_trades.values()):
@@ -211,7 +212,7 @@ def on_recovered(state: State) -> None:
                 # What the journal knows stands: a new wait at each start would make misses of before worthless.
                 # Rules may have been changed in between: what left under the older ones is bound by them.
                 late_ms = max(order.request.late_ms, placing.late_ms(state.venues[order.request.venue]))
-                order.final_after_ns = order.final_after_ns or state.now_ns + late_ms * NS_PER_MS
+                order.final_after_ns = order.final_after_ns or alone_ns + late_ms * NS_PER_MS
                 order.next_look_ns = state.now_ns
         trade.naked_since_ns = 0
         if not trade.plan.parent_id and trade.plan.strategy != closing.STRATEGY:

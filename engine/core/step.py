@@ -174,7 +174,7 @@ def _on_able(state: State, event: ev.VenueAble) -> None:
 
 def _on_recovered(state: State, event: ev.Recovered) -> None:
     parents.on_recovered(state)
-    reconcile.on_recovered(state)
+    reconcile.on_recovered(state, event.alone_ns or event.seen_ns)
     watching.on_recovered(state)
     state.counts["restarts"] += 1
     state.market.wall_ms = state.wall_ms

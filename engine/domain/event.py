@@ -345,6 +345,7 @@ class Recovered(Struct, frozen=True, kw_only=True, tag=True):
     """The journal has been read to its end: ask the venues, reconcile, only then trade."""
 
     seen_ns: int
+    alone_ns: int = 0  # since then nobody else can have sent anything: the lease is ours; 0: since `seen_ns`
 
 
 class Commanded(Struct, frozen=True, kw_only=True, tag=True):

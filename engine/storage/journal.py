@@ -117,6 +117,7 @@ class Journal:
         began_ns = time.perf_counter_ns()
         self._path = path
         self._disk = disk or SqliteDisk(path)
+        self.leased_ns = mono_ns()  # whoever wrote here before is dead by now, and its sockets are closed
         self._checkpoint = checkpoint
         self.folded = 0  # up to this entry a checkpoint stood for what was read
         self.runs: dict[int, int] = {}  # those that were read -> their last monotonic time

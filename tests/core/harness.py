@@ -76,6 +76,7 @@ class Rig(Markets):
         self.log = EventLog(events) if events else None
         self.journal = MemoryJournal()
         self.loses_tail = True  # of the journal, at a crash
+        self.reads_ms = 0  # a start takes so long from the journal's lease to its last entry
         self.loses_sweeps = False  # lists of open orders never come
         self.timers: dict[str, int] = {}  # per venue how often its dead-man timer was set
         self.movable: tuple[str, ...] = ()  # venues that change an open order's price in place
@@ -133,7 +134,7 @@ class Rig(Markets):
             self.handle(entry)
         if self.latch.level > self.state.level:
             self.ask(Halt(level=self.latch.level, reason=self.latch.reason), actor="latch")
-        self.handle(ev.Recovered(seen_ns=now_ns))
+        self.handle(ev.Recovered(seen_ns=now_ns, alone_ns=now_ns - self.reads_ms * NS_PER_MS))
         self.later(NS_PER_MS, self._fx)
         for name in self.venues:
             self.later(10 * NS_PER_MS, lambda name=name: self._connect(name))  # type: ignore[misc]

@@ -136,6 +136,31 @@ def test_an_order_that_nobody_answered_is_waited_for_as_long_as_its_venue_may_ta
     assert all(order.status is OrderStatus.NOT_PLACED for order in rig.orders(trade_id))
 
 
+def test_what_may_still_arrive_is_counted_from_the_lease_on():
+    """Whoever held the journal before is dead when it is ours: reading it is time that has passed."""
+    rig = Rig().ready()
+    trade_id = rig.execute(NEVER_CAME, NEVER_CAME).plan.trade_id
+    rig.run_for(5)
+    rig.reads_ms = 2_000
+    rig.restart(down_ms=1)
+    order = rig.orders(trade_id)[0]
+    late_ms = (order.final_after_ns - rig.state.now_ns) / 1_000_000
+    assert late_ms == pytest.approx(order.request.late_ms - 2_000, abs=50)
+
+
+def test_the_proof_of_an_absence_is_the_comparison_as_well():
+    """Balances that prove an order absent agree with the ledger: no second question is needed to say so."""
+    rig = Rig().ready()
+    trade_id = rig.execute(NEVER_CAME, NEVER_CAME).plan.trade_id
+    rig.run_for(5)
+    rig.restart(down_ms=1)
+    orders = rig.orders(trade_id)
+    rig.run_until(lambda: all(order.is_terminal for order in orders))
+    assert {order.request.venue for order in orders if rig.state.venues[order.request.venue].ready} == {
+        order.request.venue for order in orders
+    }
+
+
 def test_an_order_is_bound_by_the_rules_that_it_was_made_under():
     rig = Rig()
     rig.expiring = ("binance", "upbit")
