@@ -44,6 +44,8 @@ POINTS = (
     Point("at the venue, before its answer", "order", "", 4, 5),
     # The same, a moment later: answers are on their way, one leg may be known and the other not.
     Point("between legs and answers", "order", "", 4, 5),
+    # Its schema is being brought to its newest form (a first start), or a settled trade written to it.
+    Point("writing the store", "call", "write premia.db-wal before {n}", 30, 2),
     Point("reading the journal", "call", "read journal.db before {n}", 4, 2),
     # The first requests of a life: rules, clocks, balances, open orders, look-ups.
     Point("reconciling, before a question", "call", "send GET before {n}", 8, 3),
