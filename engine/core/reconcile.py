@@ -14,6 +14,7 @@ from engine.risk.margin import ASSET
 _RECHECK_MS = 700
 _DOUBTED_NS = 3_600 * NS_PER_S  # so long, and so many of the newest, a belief that nothing was placed is asked again
 _DOUBTED = 10
+_DOUBT_REST_NS = 2 * NS_PER_S
 _SWEEP_REST_MS = 20_000  # Binance: a quarter of a minute's weight, and its books come out of the same purse
 _IN_FLIGHT = (OrderStatus.PLANNED, OrderStatus.SENT, OrderStatus.OPEN)
 
@@ -77,6 +78,8 @@ def on_balances(state: State, event: BalancesReported) -> None:
     pending = unresolved_at(state, event.venue)
     if pending or touched_ns > event.asked_ns or not held.rules_known:
         # A fill between asking and answer makes a comparison void; without its rules nobody knows what dust is.
+        if differences and any(order.clean_misses >= placing.CLEAN_MISSES for order in pending):
+            look_for_late(state, held)  # what keeps this order from being proved absent may be another one's late fill
         held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
         return
     judge(state, held, differences)
@@ -174,6 +177,9 @@ def judge(state: State, held: VenueState, differences: dict[str, Decimal]) -> No
 
 def look_for_late(state: State, held: VenueState) -> None:
     """Balances that no order explains: one that was believed never placed may have executed after all."""
+    if state.now_ns < held.next_doubt_ns:
+        return
+    held.next_doubt_ns = state.now_ns + _DOUBT_REST_NS
     believed = [
         order.request
         for _, order in state.orders.values()

@@ -149,6 +149,7 @@ class VenueState(Struct, kw_only=True):
     balances_asked_ns: int = 0
     touched_ns: int = 0  # newest order event: a comparison older than it is void
     next_check_ns: int = 0
+    next_doubt_ns: int = 0  # before then no order believed absent is asked for again
     next_sweep_ns: int = 0  # of its open orders: dearer than balances (Binance: 80 of 1,200 a minute), and seldom news
     rests_until_ns: int = 0  # an order of ours could not leave for it: no new trade until then
     account: Account = field(default_factory=Account)  # of perpetuals: what is told beside balances

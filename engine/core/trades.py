@@ -316,9 +316,13 @@ def settle(state: State, trade: Trade, end: End) -> None:
 
 
 def unblock(state: State, trade: Trade) -> None:
-    """Open the pair again where this trade had closed it."""
-    if state.blocked_keys.get(trade.plan.key) == trade.plan.trade_id:
-        del state.blocked_keys[trade.plan.key]
+    """Open the pair again where this trade had closed it. An older remainder of the same pair keeps it closed."""
+    key = trade.plan.key
+    if state.blocked_keys.get(key) == trade.plan.trade_id:
+        del state.blocked_keys[key]
+        for other in state.trades.values():
+            if other.plan.key == key and other.state is TradeState.DEAD_LETTER and other is not trade:
+                state.blocked_keys[key] = other.plan.trade_id  # the newest of them
 
 
 def check_soon(state: State, venue: str) -> None:
