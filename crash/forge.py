@@ -1,4 +1,4 @@
-"""`python -m crash.forge`: loads the engine once and forks a fresh life of it per request: a start costs no imports.
+"""`python -m crash.forge VENUE…`: loads the engine with these order sides, and forks a fresh life of it per request.
 
 One JSON line on stdin per life (`Order`), one on stdout when it has begun and one when it has ended (`Heard`).
 """
@@ -15,7 +15,6 @@ import msgspec
 import engine.daemon as loaded
 from crash.errand import Heard, Order
 from engine.__main__ import main as premia
-from sandbox.venues.opening import TRADED
 
 
 def _live(order: Order) -> None:
@@ -58,7 +57,7 @@ def _bury() -> None:
 
 def main() -> None:
     assert loaded
-    for venue in (*TRADED, "binance_usdm"):
+    for venue in sys.argv[1:]:
         importlib.import_module(f"engine.venues.{venue}.orders")
     gc.freeze()  # what is loaded is shared by all lives: no collection writes to it
     wake_in, wake_out = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +21,8 @@ _decode = msgspec.json.Decoder(Heard).decode
 class Forge:
     """A client of crash.forge; `async with`."""
 
-    def __init__(self, shim: Path | None) -> None:
+    def __init__(self, shim: Path | None, venues: Sequence[str]) -> None:
+        self._venues = venues  # whose order sides are loaded beforehand
         self._shim = {"LD_PRELOAD": str(shim)} if shim else {}
         self._ends: dict[int, asyncio.Future[int]] = {}
         self._process: Process
@@ -29,7 +31,10 @@ class Forge:
 
     async def __aenter__(self) -> "Forge":
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "crash.forge"), stdin=PIPE, stdout=PIPE, env={**os.environ, **self._shim}
+            *(sys.executable, "-m", "crash.forge", *self._venues),
+            stdin=PIPE,
+            stdout=PIPE,
+            env={**os.environ, **self._shim},
         )
         self._hearing = asyncio.create_task(self._hear())
         return self

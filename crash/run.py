@@ -54,7 +54,7 @@ class Begun(Struct, frozen=True):
 
     seconds: float
     is_cold: bool
-    was_limited: bool  # meanwhile a venue said `too many requests`, and for how long it wants to hear nothing
+    was_limited: bool  # meanwhile the storm let a venue say `too many requests`: for so long it is left alone
 
 
 class Result(Struct, kw_only=True):
@@ -197,7 +197,7 @@ async def play(wish: Wish) -> Result:
     """One round from an empty folder to its verdict."""
     began = time.monotonic()
     config = StageConfig(world=wish.world, run_dir=wish.run_dir, overlay=_overlay(wish), traded=wish.traded)
-    async with Forge(wish.shim) as forge, Stage(config) as stage, aiohttp.ClientSession() as session:
+    async with Forge(wish.shim, wish.traded) as forge, Stage(config) as stage, aiohttp.ClientSession() as session:
         lives = Lives(stage.engine, forge, wish.shim)
         stage.engine = lives
         try:
