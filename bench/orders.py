@@ -47,6 +47,7 @@ _PEER_AT_ONCE = 32
 _WARM_UP = 30
 _IN_A_ROW = 20
 _EVERY_S = 0.01
+_COMMIT_BYTES = 3 * (4_096 + 24)  # the WAL's frames: the entry, the head, and a page between
 
 Place = Callable[[int, int], Awaitable[object]]
 
@@ -183,6 +184,22 @@ async def one_by_one_durable(venue: Venue, name: str, rounds: int, folder: Path)
         return await venue.waits_ns()
 
 
+def disk_alone(folder: Path, rounds: int) -> dict[str, float]:
+    """What this disk takes to keep the pages of one intent, one every 10 ms: no journal's commit goes below it."""
+    took_ns = []
+    descriptor = os.open(folder / "bare", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        for _ in range(rounds):
+            began = time.perf_counter_ns()
+            os.write(descriptor, bytes(_COMMIT_BYTES))
+            os.fdatasync(descriptor)
+            took_ns.append(time.perf_counter_ns() - began)
+            time.sleep(_EVERY_S)
+    finally:
+        os.close(descriptor)
+    return _row(took_ns)
+
+
 async def under_load(venue: Venue, name: str, at_once: int, seconds: float, folder: Path) -> dict[str, Any]:
     """Orders per second through carrier and journal."""
     async with _desk_at(venue, name, folder) as (submit, desk):
@@ -250,9 +267,10 @@ async def measure(venue: Venue, rounds: int, seconds: float, folder: Path) -> li
             cases.append(_waits_case(f"{name}: decision -> wire, {what}", found))
     for name in _LOADED:
         (folder / "paced").mkdir(exist_ok=True)
+        bare = disk_alone(folder / "paced", rounds)
         waits_ns = await one_by_one_durable(venue, name, rounds, folder / "paced")
         case = f"{name}: intent -> durable -> wire, one every 10 ms"
-        cases.append({"case": case, "unit": "us", "ours": _row(waits_ns), "peers": {}, "ratio": {}})
+        cases.append({"case": case, "unit": "us", "ours": _row(waits_ns), "peers": {"the disk": bare}, "ratio": {}})
     for name, at_once in _LOADED.items():
         ours = await under_load(venue, name, at_once, seconds, folder)
         peer = await peer_under_load(venue, name, min(seconds, 10.0))

@@ -11,7 +11,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from math import ceil
 from pathlib import Path
+
+import msgspec
 
 from crash.points import POINTS
 from crash.run import Result, Wish, play_alone
@@ -19,6 +22,7 @@ from sandbox.soak.__main__ import FUNDS
 from sandbox.venues.opening import DESK, HOUSES, TRADED
 from sandbox.world import WorldConfig
 
+_TOLD = 8  # of the slowest starts
 _STEP_S = 0.1  # between two looks at the tape: books are not what is on trial here
 _PERPETUALS = ("binance_usdm",)  # the tenth account of "all": reconciled at each start, positions and funding too
 _WITHOUT_SHIM = ("", *(point.name for point in POINTS if point.trigger != "call"))
@@ -110,6 +114,7 @@ def summary(made: list[Result], wall_s: float) -> dict[str, object]:
             "cold": spread([each.seconds for each in begun if each.is_cold]),
             "not_limited": spread([each.seconds for each in begun if not each.was_limited]),
         },
+        "slowest_starts": [msgspec.to_builtins(each) for each in sorted(begun, key=lambda each: -each.seconds)[:_TOLD]],
         "violations": sum(len(result.violations) for result in made),
     }
 
@@ -119,7 +124,7 @@ def spread(seconds: list[float]) -> dict[str, float]:
     ordered = sorted(seconds)
     if not ordered:
         return {"count": 0}
-    p50, p99 = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.50, 0.99))
+    p50, p99 = (ordered[ceil(len(ordered) * share) - 1] for share in (0.50, 0.99))  # the nearest rank
     return {"p50": p50, "p99": p99, "max": ordered[-1], "count": len(ordered)}
 
 

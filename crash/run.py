@@ -55,6 +55,8 @@ class Begun(Struct, frozen=True):
     seconds: float
     is_cold: bool
     was_limited: bool  # meanwhile the storm let a venue say `too many requests`: for so long it is left alone
+    last: dict[str, str]  # venue -> why it was not ready, at the last look before all were
+    seed: int
 
 
 class Result(Struct, kw_only=True):
@@ -147,13 +149,15 @@ class Crash(Soak):
 
     async def _until_ready(self, began: float) -> None:
         """Every venue reconciled; how long it took is kept."""
-        limits = self._limits()
+        limits, last = self._limits(), dict[str, str]()
         while time.monotonic() - began < _READY_S:
             with suppress(aiohttp.ClientError, TimeoutError, SceneFailed):
-                if (await self.door.get("/status"))["ready"]:
-                    took_s = round(time.monotonic() - began, 3)
-                    self.result.begun.append(Begun(took_s, self._lives.is_cold, self._limits() > limits))
+                status = await self.door.get("/status")
+                if status["ready"]:
+                    took_s, was_limited = round(time.monotonic() - began, 3), self._limits() > limits
+                    self.result.begun.append(Begun(took_s, self._lives.is_cold, was_limited, last, self._wish.seed))
                     return
+                last = {each["venue"]: each["blocked"] for each in status["venues"] if each["blocked"]}
             await asyncio.sleep(0.04)
         self.result.violations.append(f"not reconciled {_READY_S} s after a start")
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -257,6 +258,27 @@ def test_a_full_disk_halts_and_space_is_noticed(tmp_path):
     assert told["refused_at_once"]
     cids = [event.cid for event in read(path)]
     assert (cids[0], cids[-1], "while full" in cids) == ("before", "after", False)
+
+
+async def test_short_lives_do_not_leave_an_ever_longer_wal(tmp_path):
+    """Each ends by a kill, long before it has written as many rows as a checkpoint waits for."""
+    for life in range(24):
+        if life:  # what the kill of the one before left
+            shutil.copytree(tmp_path / str(life - 1), tmp_path / str(life), ignore=shutil.ignore_patterns("*.lock"))
+        path = tmp_path / str(life) / "journal.db"
+        path.parent.mkdir(exist_ok=True)
+        journal = Journal(path, on_state=lambda state: None)
+        list(journal.read_all(0))
+        journal.start(asyncio.get_running_loop())
+        for number in range(100):
+            await journal.append(intent(f"{life}-{number}"))
+        shutil.copytree(path.parent, tmp_path / f"{life}-killed")
+        journal.close()
+        shutil.rmtree(path.parent)
+        (tmp_path / f"{life}-killed").rename(path.parent)
+    left = path.with_name("journal.db-wal").stat().st_size
+    assert len(read(path)) == 2_400
+    assert left < 2 * 2_000 * 4_096
 
 
 def test_every_acknowledged_append_outlives_kill_9(tmp_path):
