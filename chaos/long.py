@@ -52,7 +52,9 @@ def main() -> int:
     asked.sums.parent.mkdir(parents=True, exist_ok=True)
     sums = msgspec.json.decode(asked.sums.read_bytes(), type=Sums) if asked.sums.exists() else Sums()
     until_s = time.monotonic() + asked.for_s
-    with ProcessPoolExecutor(asked.jobs, initializer=_leave_interrupts_to_the_parent) as pool:
+    for sign in (signal.SIGINT, signal.SIGTERM):  # a shell starts its background jobs deaf to the first
+        signal.signal(sign, signal.default_int_handler)
+    with ProcessPoolExecutor(asked.jobs, initializer=_leave_signals_to_the_parent) as pool:
         try:
             _play(asked, sums, pool, until_s)
         except KeyboardInterrupt:
@@ -62,8 +64,9 @@ def main() -> int:
     return 1 if sums.violations else 0
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _leave_signals_to_the_parent() -> None:
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, signal.SIG_IGN)
 
 
 def _play(asked: argparse.Namespace, sums: Sums, pool: ProcessPoolExecutor, until_s: float) -> None:
