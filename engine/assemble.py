@@ -9,7 +9,8 @@ import msgspec
 
 from engine import plugins
 from engine.config import Config, VenueConfig
-from engine.core.state import CoreConfig, VenueSettings
+from engine.core.state import CoreConfig
+from engine.core.venue_state import VenueSettings
 from engine.domain.command import Mode
 from engine.domain.errors import ConfigError
 from engine.execution.plan import PlanRules

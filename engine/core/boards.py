@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from engine.core import countdowns, latency
-from engine.core.state import State, VenueState
+from engine.core.state import State
+from engine.core.venue_state import VenueState
 from engine.core.watching import readings
 from engine.domain.alerting import AlertSettings, AlertsPreview, AlertsView
 from engine.domain.board import (

@@ -1,6 +1,7 @@
 """Venues' dead-man timers, looked at with every tick: a core that does not step, or cannot write, lets them run out."""
 
-from engine.core.state import State, VenueState
+from engine.core.state import State
+from engine.core.venue_state import VenueState
 from engine.domain.account_event import CountdownSet
 from engine.domain.board import CountdownView
 from engine.domain.effect import Arm, Severity

@@ -3,7 +3,8 @@
 from decimal import Decimal
 
 from engine.core import margin, placing, rates
-from engine.core.state import Opportunity, State, VenueState
+from engine.core.state import Opportunity, State
+from engine.core.venue_state import VenueState
 from engine.domain.effect import Severity
 from engine.domain.money import NS_PER_MS, NS_PER_S, ZERO, exact
 from engine.domain.order import Intent, LegRole, OrderStatus, PlannedLeg, TradeState

@@ -3,7 +3,8 @@
 from decimal import Decimal
 
 from engine.core import collateral
-from engine.core.state import State, VenueState
+from engine.core.state import State
+from engine.core.venue_state import VenueState
 from engine.domain.effect import Remember, Severity
 from engine.domain.margin_event import FundingBooked, FundingReported, MarginAligned, PositionsReported
 from engine.domain.market import Balance, Product

@@ -3,7 +3,8 @@
 from decimal import Decimal
 
 from engine.core import gate, hearing, latency, placing, trades
-from engine.core.state import State, VenueState
+from engine.core.state import State
+from engine.core.venue_state import VenueState
 from engine.domain.effect import Cancel, Remember, Severity
 from engine.domain.event import (
     CancelRefused,

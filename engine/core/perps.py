@@ -3,7 +3,8 @@
 from decimal import Decimal
 
 from engine.core import collateral
-from engine.core.state import State, VenueState
+from engine.core.state import State
+from engine.core.venue_state import VenueState
 from engine.domain.money import NS_PER_MS, ZERO
 from engine.domain.view import PerpView
 from engine.execution import trade as life

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from engine.core.state import State, VenueState
+from engine.core.state import State
+from engine.core.venue_state import VenueState
 from engine.domain.account_event import Amended
 from engine.domain.effect import Amend, Cancel, LookUp, Submit
 from engine.domain.errors import InvariantBroken

@@ -3,7 +3,8 @@
 from decimal import Decimal
 
 from engine.core import closing, identity, margin, opportunities, orders, placing, standing, trades
-from engine.core.state import State, VenueState
+from engine.core.state import State
+from engine.core.venue_state import VenueState
 from engine.domain.effect import FetchBalances, FetchOpenOrders, LookUp, OpenLedger, Severity
 from engine.domain.event import BalancesReported, InstrumentsLoaded, LedgerOpened, VenueFailed
 from engine.domain.money import NS_PER_MS, NS_PER_S, ZERO

@@ -11,46 +11,32 @@ from msgspec import Struct, field
 from engine.core import collateral
 from engine.core.audience import Audience
 from engine.core.rounds import Watch
+from engine.core.venue_state import VenueSettings, VenueState
 from engine.core.wanted import Wanted
 from engine.domain.alerting import KIND_OF
 from engine.domain.command import Mode
 from engine.domain.effect import Effect, Notice, Record, Reply, Severity
-from engine.domain.market import Balance, plain
+from engine.domain.market import plain
 from engine.domain.money import NS_PER_MS
-from engine.domain.order import Abilities, Intent, PlannedLeg, Side
+from engine.domain.order import Intent, PlannedLeg, Side
 from engine.domain.parent import ParentPlan
 from engine.domain.view import AlertView, RefusalView
-from engine.execution.hearing import Hearing
 from engine.execution.order_state import OrderState
 from engine.execution.parent import Parent
 from engine.execution.plan import PlanRules
 from engine.execution.trade import Trade
 from engine.market.fx import FxRules
 from engine.market.pairs import Tables, tables
-from engine.market.view import Market, VenueRules
+from engine.market.view import Market
 from engine.portfolio.ledger import Ledger
 from engine.risk.breakers import Breakers
-from engine.risk.countdown import Countdown
 from engine.risk.limits import Limits
-from engine.risk.margin import ASSET, Account
+from engine.risk.margin import ASSET
 from engine.risk.reservations import Reservations
 from engine.strategies.registry import REGISTRY
 from engine.strategies.sight import LastAction, Sight, Strategy
 
 encode = msgspec.json.Encoder(decimal_format="string", enc_hook=plain).encode
-
-
-class VenueSettings(Struct, frozen=True, kw_only=True):
-    """What the core needs to know of a venue beforehand."""
-
-    rules: VenueRules
-    symbols: tuple[str, ...]
-    dust: dict[str, Decimal]
-    late_acceptance_ms: int  # after a restart: how long an order of before may still be accepted …
-    expiring_ms: int  # … where a request names the time after which it is refused (Abilities.expiry)
-    countdown_s: int = 0  # of its own dead-man timer; 0: not used
-    leverage: int = 0  # of an account of perpetuals; 0: it is none
-    trades: bool = True  # False: watched only; it has no account, and nothing waits for it
 
 
 class CoreConfig(Struct, frozen=True, kw_only=True):
@@ -131,38 +117,6 @@ class Parents(Struct, kw_only=True):
     live: dict[str, Parent] = field(default_factory=dict)
     due: dict[str, None] = field(default_factory=dict)  # a child has ended: looked at before the step ends
     drafts: dict[str, ParentDraft] = field(default_factory=dict)  # by token
-
-
-class VenueState(Struct, kw_only=True):
-    name: str
-    settings: VenueSettings
-    rules_known: bool = False
-    abilities: Abilities = Abilities()
-    opened: bool = False  # its ledger has opening balances
-    swept: bool = False  # open orders were read since start
-    swept_ns: int = 0  # when the newest answered list of open orders was asked for
-    agreed: bool = False  # balances agreed with the ledger since start
-    blocked: str = ""
-    mismatches: int = 0
-    balances: dict[str, Balance] = field(default_factory=dict)
-    balances_ns: int = 0
-    balances_asked_ns: int = 0
-    touched_ns: int = 0  # newest order event: a comparison older than it is void
-    next_check_ns: int = 0
-    next_doubt_ns: int = 0  # before then no order believed absent is asked for again
-    next_sweep_ns: int = 0  # of its open orders: dearer than balances (Binance: 80 of 1,200 a minute), and seldom news
-    rests_until_ns: int = 0  # an order of ours could not leave for it: no new trade until then
-    account: Account = field(default_factory=Account)  # of perpetuals: what is told beside balances
-    foreign: list[str] = field(default_factory=list)  # venue ids of open orders that are not ours
-    failing: str = ""  # newest private call failure, "" after a success
-    hearing: Hearing = field(default_factory=Hearing)
-    countdown: Countdown = field(default_factory=Countdown)
-
-    @property
-    def ready(self) -> bool:
-        if not self.settings.trades:
-            return self.rules_known
-        return self.rules_known and self.opened and self.swept and self.agreed and not self.blocked
 
 
 class Release(Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """The present for people's eyes: computed from State on request, never stored in it."""
 
 from engine.core import cards, commands, receipts
-from engine.core.state import State, VenueState
+from engine.core.state import State
+from engine.core.venue_state import VenueState
 from engine.domain.command import Mode
 from engine.domain.effect import OrderView
 from engine.domain.money import NS_PER_MS, ZERO

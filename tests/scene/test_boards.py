@@ -15,7 +15,8 @@ import pytest
 
 from engine.assemble import core_config
 from engine.config import load
-from engine.core.state import State, VenueSettings
+from engine.core.state import State
+from engine.core.venue_state import VenueSettings
 from engine.desk import Desk
 from engine.domain import effect
 from engine.domain import event as ev
