@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from math import ceil
 
 from msgspec.structs import replace
 
@@ -20,7 +21,14 @@ from engine.domain.effect import (
     Remember,
     Submit,
 )
-from engine.domain.errors import JournalFailed, OrderNotFound, OutcomeUnknown, VenueRefused, VenueUnavailable
+from engine.domain.errors import (
+    JournalFailed,
+    OrderNotFound,
+    OutcomeUnknown,
+    RateLimited,
+    VenueRefused,
+    VenueUnavailable,
+)
 from engine.domain.event import (
     BalancesReported,
     CancelRefused,
@@ -344,7 +352,9 @@ class Carrier:
 
     def _failed(self, venue: str, call: str, error: Exception) -> None:
         log.warning("venue_call_failed venue=%s call=%s error=%s", venue, call, error)
-        self._desk.handle(VenueFailed(venue=venue, call=call, reason=str(error), seen_ns=self._mono_ns()))
+        retry_ms = ceil(error.retry_after_s * 1_000) if isinstance(error, RateLimited) else 0
+        failed = VenueFailed(venue=venue, call=call, reason=str(error), retry_ms=retry_ms, seen_ns=self._mono_ns())
+        self._desk.handle(failed)
 
 
 async def _outcome(

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from engine.desk import Desk
 from engine.domain.account_event import LatencySampled
-from engine.domain.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
+from engine.domain.errors import OutcomeUnknown, RateLimited, VenueRefused, VenueUnavailable
 from engine.domain.event import LoansReported, VenueFailed, WalletsReported, WarningsReported
 from engine.domain.market import Instrument
 from engine.domain.money import NS_PER_MS, NS_PER_S
@@ -29,6 +29,8 @@ _FAILURES = (VenueUnavailable, VenueRefused, OutcomeUnknown)
 class Pace(Struct, frozen=True, kw_only=True):
     """How often each thing is asked, in seconds."""
 
+    retry: float = 0.25  # of the first rules: without them nothing is traded; then twice as long each time
+    retry_longest: float = 30.0
     warm: float = 20.0  # an idle connection is closed after 30 s, and the next order would pay for a new one
     rules: float = 3_600.0
     rules_short: float = 300.0  # while a market of ours is missing
@@ -67,7 +69,7 @@ class TradedVenue:
 
     async def run(self) -> None:
         """Nothing is traded before the rules are known: they are asked for until they come; the rest follows."""
-        wait_s = 1.0
+        wait_s = self._pace.retry
         while True:
             try:
                 await self._venue.warm()
@@ -75,8 +77,11 @@ class TradedVenue:
                 break
             except _FAILURES as error:
                 log.warning("rules_failed venue=%s error=%s", self._venue.venue, error)
-                await asyncio.sleep(wait_s)
-                wait_s = min(60.0, wait_s * 2)
+                if isinstance(error, RateLimited):
+                    await asyncio.sleep(error.retry_after_s)  # to the end of what we were told
+                else:
+                    await asyncio.sleep(wait_s)
+                    wait_s = min(self._pace.retry_longest, wait_s * 2)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_warm())
             tasks.create_task(self._keep_rules(time.monotonic_ns()))

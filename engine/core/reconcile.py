@@ -17,6 +17,9 @@ _DOUBTED_NS = 3_600 * NS_PER_S  # so long, and so many of the newest, a belief t
 _DOUBTED = 10
 _DOUBT_REST_NS = 2 * NS_PER_S
 _SWEEP_REST_MS = 20_000  # Binance: a quarter of a minute's weight, and its books come out of the same purse
+_COMPARED = ("balances", "open_orders")  # what a start waits for
+_RETRY_MS, _LONGEST_RETRY_MS = 200, 2_000  # twice as long after each failure
+_RETRIES = 4
 _IN_FLIGHT = (OrderStatus.PLANNED, OrderStatus.SENT, OrderStatus.OPEN)
 
 
@@ -56,7 +59,7 @@ def on_balances(state: State, event: BalancesReported) -> None:
     held = state.venues[event.venue]
     held.balances = {balance.asset: balance for balance in event.balances}
     held.balances_ns, held.balances_asked_ns = state.now_ns, event.asked_ns
-    held.failing = ""
+    held.failing, held.failures = "", 0
     pending = unresolved_at(state, event.venue)
     if held.settings.leverage and held.account.asked_ns != event.asked_ns:
         held.failing = "balances came without its positions"
@@ -198,13 +201,17 @@ def announce_ready(state: State, held: VenueState) -> None:
 
 
 def on_failed(state: State, event: VenueFailed) -> None:
-    """A private read failed: what we knew stays, with its age; ask again soon."""
+    """A private read failed: what we knew stays, with its age; asked soon, then more slowly, or when we were told."""
     held = state.venues[event.venue]
     held.failing = f"{event.call}: {event.reason}"
     if event.call == "open_orders":
         held.next_sweep_ns = 0
     state.counts["venue_failures"] += 1
-    held.next_check_ns = min(held.next_check_ns, state.now_ns + 2_000 * NS_PER_MS)
+    wait_ms = _LONGEST_RETRY_MS
+    if event.call in _COMPARED:
+        wait_ms = event.retry_ms or min(wait_ms, _RETRY_MS << held.failures)
+        held.failures = min(held.failures + 1, _RETRIES)
+    held.next_check_ns = min(held.next_check_ns, state.now_ns + wait_ms * NS_PER_MS)
 
 
 def on_recovered(state: State, alone_ns: int) -> None:

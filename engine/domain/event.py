@@ -234,6 +234,7 @@ class VenueFailed(Struct, frozen=True, kw_only=True, tag=True):
     venue: str
     call: str
     reason: str
+    retry_ms: int = 0  # before then the venue, or our budget there, hears nothing; 0: nobody said
     seen_ns: int
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from engine.domain.command import AcceptBalances, Mode, SetMode
 from engine.domain.effect import Cancel, FetchBalances, FetchOpenOrders, OpenLedger
 from engine.domain.event import BalancesReported, VenueFailed
+from engine.domain.money import NS_PER_MS, NS_PER_S
 from engine.domain.order import OrderReport, OrderStatus, Side
 from tests.core.harness import Rig
 from tests.core.venue_model import Outcome
@@ -171,6 +172,29 @@ def test_a_failed_read_is_tried_again_soon():
     assert rig.state.venues["upbit"].failing == "balances: 503"
     rig.run_for(2_500)
     assert rig.state.venues["upbit"].failing == ""
+
+
+def test_the_first_failures_cost_a_start_little_and_many_do_not_hammer():
+    rig = Rig().ready()
+    held, waits_ms = rig.state.venues["upbit"], []
+    for _ in range(6):
+        held.next_check_ns = rig.now_ns + 60 * NS_PER_S
+        rig.handle(VenueFailed(venue="upbit", call="balances", reason="503", seen_ns=rig.now_ns))
+        waits_ms.append((held.next_check_ns - rig.now_ns) // NS_PER_MS)
+    assert waits_ms == [200, 400, 800, 1_600, 2_000, 2_000]
+    rig.run_for(2_500)
+    assert held.failures == 0
+
+
+def test_a_venue_that_says_for_how_long_is_asked_right_after():
+    rig = Rig().ready()
+    held = rig.state.venues["upbit"]
+    held.next_check_ns = rig.now_ns + 60 * NS_PER_S
+    rig.handle(VenueFailed(venue="upbit", call="balances", reason="429", retry_ms=7_300, seen_ns=rig.now_ns))
+    rig.run_for(7_200)
+    assert held.failing == "balances: 429"
+    rig.run_for(400)
+    assert held.failing == ""
 
 
 def test_without_a_list_of_open_orders_a_resting_order_is_not_believed_absent(tether_rig):

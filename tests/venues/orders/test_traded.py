@@ -15,6 +15,7 @@ from engine.core import boards
 from engine.core.state import State
 from engine.desk import Desk
 from engine.domain.effect import Notice
+from engine.domain.errors import RateLimited, VenueUnavailable
 from engine.domain.event import InstrumentsLoaded
 from engine.domain.market import Gate
 from engine.traded import Pace, TradedVenue
@@ -191,3 +192,25 @@ async def test_a_venue_that_is_away_loses_no_word_of_before(caplog):
         assert at.rules is not None and at.state.market.wallets.gate("upbit", "BTC", "withdraw").gate is Gate.CLOSED
         await at.say("faults", clear=True)
         await until(lambda: at.state.market.wallets.gate("upbit", "BTC", "withdraw").seen_ns > seen, 20)
+
+
+async def test_rules_are_asked_for_right_after_the_rest_that_was_told(monkeypatch):
+    """Doubling over it, a start waited for 15 s after a rest of ten."""
+    told = [RateLimited("429", 7.5), VenueUnavailable("502"), VenueUnavailable("502"), RateLimited("429", 9.0)]
+    waits = []
+
+    class Away:
+        venue = "okx"
+
+        async def warm(self):
+            raise told.pop(0) if told else asyncio.CancelledError
+
+    async def sleep(seconds):
+        waits.append(seconds)
+
+    desk = Desk(State(core_config(configured(()))), time.monotonic_ns, dict)
+    traded = TradedVenue(Away(), ("BTC-USDT",), desk, lambda name, asked, answered: answered, Pace())
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await traded.run()
+    assert waits == [7.5, 0.25, 0.5, 9.0]
