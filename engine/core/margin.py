@@ -125,10 +125,10 @@ def compare(state: State, held: VenueState) -> dict[str, Decimal]:
         if told != known:
             out[symbol] = told - known
     apart = _wallet(held) - state.ledger.balance(held.name, ASSET)
-    room = state.venues[held.name].settings.dust.get(ASSET, _DUST)
+    room = _dust(held)
     if not out:
+        apart -= sum(_costs(state, held).values())
         for symbol, at in theirs.items():
-            apart -= at.qty * at.entry - ours[symbol].cost
             rules = state.market.instruments.get((held.name, symbol))
             # The average entry that a venue shows may be cut to its tick.
             room += abs(at.qty) * tick_at(rules.ticks, at.entry) if rules is not None else ZERO
@@ -141,13 +141,25 @@ def _wallet(held: VenueState) -> Decimal:
     return held.balances.get(ASSET, Balance(ASSET, ZERO, ZERO)).total
 
 
-def align(state: State, held: VenueState) -> None:
-    """After a comparison that agreed: take the venue's own split over; its roundings get their name."""
-    wallet = _wallet(held) - state.ledger.balance(held.name, ASSET)
-    if not wallet:
-        return
+def _dust(held: VenueState) -> Decimal:
+    return held.settings.dust.get(ASSET, _DUST)
+
+
+def _costs(state: State, held: VenueState) -> dict[str, Decimal]:
+    """Of positions that agree: what the venue says they cost, minus ours."""
     ours = state.ledger.positions(held.name)
-    costs = {symbol: at.qty * at.entry - ours[symbol].cost for symbol, at in held.account.positions.items()}
+    return {symbol: at.qty * at.entry - ours[symbol].cost for symbol, at in held.account.positions.items()}
+
+
+def align(state: State, held: VenueState) -> None:
+    """After a comparison that agreed: take the venue's own split over; its roundings get their name.
+
+    What is more than dust, and is let pass because an entry may be cut, has another name that is not known yet: funding
+    that is in the wallet and not in its list would be booked twice.
+    """
+    wallet, costs = _wallet(held) - state.ledger.balance(held.name, ASSET), _costs(state, held)
+    if not wallet or abs(wallet - sum(costs.values())) > _dust(held):
+        return
     event = MarginAligned(venue=held.name, asset=ASSET, wallet=wallet, costs=costs, seen_ns=state.now_ns)
     state.emit(Remember(event=event))
     on_aligned(state, event)

@@ -30,6 +30,7 @@ class PerpModel(VenueModel):
         super().__init__(VENUE, [rules], {"USDT": WALLET})
         self.qty = self.entry = ZERO
         self.payments: list[FundingPaid] = []
+        self.lists_funding = True  # what is settled is in the wallet at once
         self.refuses = False  # every order
         self.liquidation: Decimal | None = None
 
@@ -130,7 +131,7 @@ class PerpRig(Rig):
         since_ms = effect.funding_since_ms
         self._there_and_back(
             lambda: (
-                [each for each in self.perp.payments if each.at_ms >= since_ms],
+                [each for each in self.perp.payments if each.at_ms >= since_ms and self.perp.lists_funding],
                 self.perp.positions(),
                 self.perp.balances(),
             ),

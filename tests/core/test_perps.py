@@ -100,6 +100,25 @@ def test_funding_is_booked_once_and_is_part_of_the_result():
     assert rig.state.pnl_total_krw - pnl < -3_000
 
 
+@pytest.mark.parametrize("amount", ["-0.00015", "0.00003"])
+def test_funding_that_its_list_tells_late_is_no_rounding(amount):
+    """Found by chaos, seed 1002823: a payment so small that an entry cut to its tick would explain it, and told only
+    when the position was gone."""
+    rig = PerpRig().ready()
+    trade_id = hedged(rig)
+    assert abs(position(rig)) * D("0.01") + D("0.0001") > D("0.00015"), "what such a cut may hide"
+    rig.perp.lists_funding = False
+    rig.perp.pay(amount, rig.wall_ms)
+    rig.run_for(70_000)
+    rig.set_book("binance", "BTCUSDT", 100_000)
+    assert rig.ask(CloseHedge(trade_id=trade_id)).ok
+    rig.run_until(lambda: position(rig) == 0)
+    rig.perp.lists_funding = True
+    rig.run_for(70_000)
+    assert rig.state.counts["funding_payments"] == 1
+    assert rig.books_agree() and rig.state.venues[VENUE].ready
+
+
 def test_a_position_that_no_order_explains_stops_that_venue_until_a_person_adopts_it():
     rig = PerpRig().ready()
     rig.perp.hold("0.05", "100000")
