@@ -5,6 +5,7 @@ import time
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
@@ -209,7 +210,8 @@ async def test_rules_are_asked_for_right_after_the_rest_that_was_told(monkeypatc
         waits.append(seconds)
 
     desk = Desk(State(core_config(configured(()))), time.monotonic_ns, dict)
-    traded = TradedVenue(Away(), ("BTC-USDT",), desk, lambda name, asked, answered: answered, Pace())
+    away: Any = Away()
+    traded = TradedVenue(away, ("BTC-USDT",), desk, lambda name, asked, answered: answered, Pace())
     monkeypatch.setattr(asyncio, "sleep", sleep)
     with pytest.raises(asyncio.CancelledError):
         await traded.run()
