@@ -53,10 +53,13 @@ class Bank:
             self.ledger.deposit(ACCOUNT, asset, amount)
         self.funds = dict(funds)
         self._history: list[tuple[int, tuple[Balance, ...]]] = []
+        self.on_order: Callable[[OrderReport], None] | None = None  # a stream of the desk's newest life
+        self._resting: dict[int, tuple[venue.State, Decimal]] = {}  # order -> as it was told last
 
     def show(self, symbol: str, bids: Levels, asks: Levels) -> None:
         self.exchange.show_book(symbol, bids, asks, self.clock_ms())
         self.exchange.prints.clear()
+        self._tell_changes()
 
     def place(self, request: OrderRequest, ratio: Decimal) -> OrderReport:
         """Raises VenueRefused."""
@@ -80,6 +83,7 @@ class Bank:
         except venue.Refused as error:
             raise VenueRefused(error.reason.value, error.detail) from error
         self.exchange.prints.clear()
+        self._resting[order.id] = (venue.State.OPEN, Decimal(-1))
         self._remember()
         return self.report(order)
 
@@ -139,7 +143,20 @@ class Bank:
         older = [balances for when, balances in self._history if when <= at_ms]
         return older[-1] if older else self.balances()
 
+    def _tell_changes(self) -> None:
+        """What became of orders of ours since the last look."""
+        for number, was in list(self._resting.items()):
+            order = self.exchange.orders[number]
+            if (order.state, order.filled) == was:
+                continue
+            self._resting[number] = (order.state, order.filled)
+            if order.state is not venue.State.OPEN:
+                del self._resting[number]
+            if self.on_order is not None:
+                self.on_order(self.report(order))
+
     def _remember(self) -> None:
+        self._tell_changes()
         self._history = [*self._history[-50:], (self.clock_ms(), self.balances())]
 
     def report(self, order: venue.Order) -> OrderReport:

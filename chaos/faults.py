@@ -26,6 +26,13 @@ _QUERIES: tuple[tuple[int, str], ...] = (
     (2, "error"),
     (1, "rate_limited"),
 )
+_FRAMES: tuple[tuple[int, str], ...] = (
+    (4, "lost"),
+    (3, "late"),
+    (2, "twice"),
+    (2, "half"),  # fills or fees are missing from it
+    (2, "cut"),
+)
 
 
 class Weather(Struct):
@@ -36,6 +43,7 @@ class Weather(Struct):
     away: bool = False  # maintenance: every call fails before it does anything
     zero_balances: bool = False  # answers without any balance
     stale_balances: bool = False  # answers of some seconds ago
+    deaf: bool = False  # its private stream stands and tells nothing
 
 
 class Fates:
@@ -57,6 +65,10 @@ class Fates:
 
     def query(self) -> str:
         return self._draw(_QUERIES, "query")
+
+    def frame(self) -> str:
+        """Of the private stream."""
+        return self._draw(_FRAMES, "frame")
 
     def _draw(self, menu: tuple[tuple[int, str], ...], what: str) -> str:
         if self.weather.away:

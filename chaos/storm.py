@@ -114,6 +114,8 @@ class Storm:
             (2, "disk full", self._disk_full),
             (2, "clock jump", self._clock_jump),
             (2, "budget", self._budget),
+            (3, "stream cut", self._stream_cut),
+            (2, "stream deaf", self._stream_deaf),
             (4, "kill at a point", self._kill_at_point),
             (3, "kill", self._kill),
             (1, "halt by hand", self._halt_by_hand),
@@ -186,6 +188,15 @@ class Storm:
         client = self._world.clients.get(self._venue())
         if client is not None:
             client.spend(random.choice(("calm", "calm", "block")))
+
+    def _stream_cut(self, _: Random) -> None:
+        client = self._world.clients.get(self._venue())
+        if client is not None and client.stream is not None:
+            client.stream.cut()
+
+    def _stream_deaf(self, _: Random) -> None:
+        weather = self._world.fates[self._venue()].weather
+        self._spell(lambda: setattr(weather, "deaf", True), lambda: setattr(weather, "deaf", False), 1, 60)
 
     def _kill_at_point(self, random: Random) -> None:
         self._world.kill_in = random.randint(0, 12)

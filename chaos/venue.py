@@ -9,10 +9,13 @@ from typing import TypeVar
 from chaos.bank import Bank
 from chaos.disk import Life
 from chaos.faults import Fates
+from chaos.streams import SimStream
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, RateLimited, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Gate, Instrument, MarketWarning, Wallet
 from engine.domain.order import Abilities, LegRole, OrderKind, OrderReport, OrderRequest, OrderStatus
 from engine.net.ratelimit import TokenBucket
+from engine.venues.purse import Purpose, Purse, budgets
+from engine.venues.verdict import Budgets
 
 T = TypeVar("T")
 TIMEOUT_S = 1.5  # of every call
@@ -21,6 +24,7 @@ SETTLE_MARGIN_MS = 1_000
 _BAN_S = 20.0
 _WINDOW_MS = 1_000  # a venue with request expiry refuses a request that is dated so far from its own clock
 _ORDERS_PER_S, _ORDER_BURST = 8.0, 16.0
+_READS_PER_S = Decimal(5)
 
 
 class SimVenue:
@@ -51,6 +55,9 @@ class SimVenue:
         self._skew_ms = skew_ms
         self._expires = expires
         self._orders = TokenBucket(_ORDERS_PER_S, _ORDER_BURST, clock_ns, reserved=_ORDER_BURST / 2)
+        found = budgets(Decimal(8), _READS_PER_S, clock_ns)
+        self._purse = Purse(self.venue, Budgets(orders=self._orders, reads=found.reads, looks=found.looks), TIMEOUT_S)
+        self.stream: SimStream | None = None
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)
@@ -58,9 +65,11 @@ class SimVenue:
         if fate == "no_connection":
             await asyncio.sleep(0.001)
             raise VenueUnavailable("connection refused")
-        if not self._orders.try_take(urgent=order.role is not LegRole.ENTRY):
+        try:
+            self._purse.pay_now(urgent=order.role is not LegRole.ENTRY)
+        except RateLimited:
             self._fates.counts["place.no budget"] += 1
-            raise RateLimited("the order budget is empty, nothing was sent", self._orders.wait_s())
+            raise
         self._life.point("before the send")
         self._on_send(order)
         answer: asyncio.Future[OrderReport] = asyncio.get_running_loop().create_future()
@@ -117,6 +126,8 @@ class SimVenue:
     ) -> None:
         if self._life.dead or answer.done():
             return
+        if isinstance(error, RateLimited):
+            self._purse.rest(error.retry_after_s)
         if error is not None:
             answer.set_exception(error)
         elif report is not None:
@@ -134,7 +145,7 @@ class SimVenue:
             self._orders.calm(seconds)
 
     async def cancel(self, symbol: str, cid: str, venue_order_id: str) -> None:
-        await self._ask(lambda: self._cancel(cid))
+        await self._ask(lambda: self._cancel(cid), Purpose.CANCEL)
 
     def _cancel(self, cid: str) -> None:
         if self._fates.fills_first > 0 and self._bank.cross(cid):
@@ -151,7 +162,7 @@ class SimVenue:
         self._bank.cancel_everything()
 
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
-        found = await self._ask(lambda: self._bank.find(cid, self._fates.weather.lag_ms))
+        found = await self._ask(lambda: self._bank.find(cid, self._fates.weather.lag_ms), Purpose.LOOK_UP)
         if found is None:
             raise OrderNotFound(cid)
         return found
@@ -193,8 +204,13 @@ class SimVenue:
     async def close(self) -> None:
         """Nothing is open."""
 
-    async def _ask(self, work: Callable[[], T]) -> T:
+    async def _ask(self, work: Callable[[], T], purpose: Purpose = Purpose.READ) -> T:
         """One query there and back. Raises VenueUnavailable, VenueRefused."""
+        try:
+            await self._purse.pay(purpose)
+        except RateLimited:
+            self._fates.counts[f"query.no budget to {purpose.value}"] += 1
+            raise
         fate = self._fates.query()
         if fate == "no_connection":
             await asyncio.sleep(0.001)
@@ -204,6 +220,7 @@ class SimVenue:
             await asyncio.sleep(TIMEOUT_S)
             raise VenueUnavailable(f"no answer within {TIMEOUT_S} s")
         if fate == "rate_limited":
+            self._purse.rest(1.0)
             raise RateLimited("too many requests", 1.0)
         if fate == "error":
             raise VenueUnavailable("HTTP 503: <html>")

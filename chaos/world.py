@@ -21,6 +21,7 @@ from chaos.faults import Fates
 from chaos.loop import SimLoop
 from chaos.market import Market
 from chaos.perps import PerpBank, SimPerps
+from chaos.streams import SimStream
 from chaos.venue import SimVenue
 from engine.assemble import core_config
 from engine.config import Config, load
@@ -33,6 +34,7 @@ from engine.domain.order import OrderRequest
 from engine.shell import Clock, Shell
 from engine.storage.disk import Disk
 from engine.storage.journal import Journal
+from engine.streams import Streams
 from engine.venues.protocol import Margined, Orders
 from sandbox.venues import rules
 
@@ -40,6 +42,7 @@ _ROOT = Path(__file__).parent.parent
 _BOOT_WALL_MS = 1_795_500_000_000  # a Tuesday in November 2026, 15:00 in Seoul
 _IDLE_TICK_S = 5.0  # quiet hours are cheap: what happens in them is nothing
 _MOST_DEATHS = 10
+_WITHOUT_STREAM = ("bithumb",)  # what becomes of an order there is only learnt by asking
 _EXPIRING = ("binance", "okx")
 _MOST_NAKED_KRW = Decimal(3_000_000)  # one trade's largest leg and what a late one may add
 _FUNDS = {
@@ -95,8 +98,10 @@ class Seams(Struct, frozen=True, kw_only=True):
 class World:
     """Everything of it runs on `loop`; `seed` decides all. `trace` is the hash of what happened."""
 
-    def __init__(self, seed: int, seams: Seams = Seams(), config: Config | None = None) -> None:
+    def __init__(self, seed: int, seams: Seams = Seams(), config: Config | None = None, *, hears: bool = True) -> None:
+        """`hears`: most venues have a private stream of orders."""
         self.seed = seed
+        self._hears = hears
         self.config = config or configuration(with_perps=bool(seed % 2))  # both kinds of desk
         self._core = _core_of(self.config)
         self._seams = seams
@@ -145,7 +150,8 @@ class World:
             fates.script.clear()
             fates.fills_first = 0
             fates.weather.badness, fates.weather.lag_ms = 0.0, 0
-            fates.weather.away = fates.weather.zero_balances = fates.weather.stale_balances = False
+            weather = fates.weather
+            weather.away = weather.zero_balances = weather.stale_balances = weather.deaf = False
 
     def jump_wall(self, ms: int) -> None:
         """The wall clock is set. A venue with request expiry refuses what is dated too far from its own."""
@@ -248,12 +254,16 @@ class World:
         )
         async with asyncio.TaskGroup() as tasks:
             venues = {name: self._venue(name, life, shell) for name in self.banks}
-            shell.wire(journal, venues, tasks, {Record: lambda effect: None, StoreSetting: latch.store})
+            heard = [client.stream for client in self.clients.values() if client.stream is not None]
+            streams = Streams(shell.desk, journal, heard, self.mono_ns)
+            kept: dict[type, Callable[[Any], None]] = {Record: lambda effect: None, StoreSetting: latch.store}
+            shell.wire(journal, venues, tasks, streams.effects() | kept)
             settings = [
                 ev.SettingStored(name=name, version=version, value=value, seen_ns=self.mono_ns())
                 for (name, version), value in sorted(self.platter.settings.items())
             ]
             shell.recover(journal, settings)
+            streams.start(tasks)
             self.shell = shell
             shell.desk.subscribe(self._hear)
             for name, venue in venues.items():
@@ -269,11 +279,15 @@ class World:
         bank, fates = self.banks[name], self.fates[name]
         rest = (fates, life, self._network, self.later, on_send, self.mono_ns, lambda: self._skew_ms)
         if isinstance(bank, PerpBank):
-            # Careless clients are of coins: a wrapper would hide that this one has positions.
-            self.clients[name] = SimPerps(bank, *rest, expires=expires)
-            return self.clients[name]
-        self.clients[name] = made = SimVenue(bank, *rest, expires=expires)
-        return self._seams.orders(made)
+            made: SimVenue = SimPerps(bank, *rest, expires=expires)
+        else:
+            made = SimVenue(bank, *rest, expires=expires)
+        self.clients[name] = made
+        if self._hears and name not in _WITHOUT_STREAM:
+            made.stream = SimStream(name, fates, life, self._network, self.later, self.mono_ns)
+            bank.on_order = made.stream.on_order
+        # Careless clients are of coins: a wrapper would hide that this one has positions.
+        return made if isinstance(bank, PerpBank) else self._seams.orders(made)
 
     async def _attend(self, name: str, venue: Orders, shell: Shell) -> None:
         """What the daemon does for a venue: its rules until it answers; here also its feed's first word."""

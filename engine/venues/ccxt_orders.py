@@ -4,13 +4,11 @@ Of ccxt only the raw endpoints are used: its unified methods fetch metadata, pas
 second request. A placement here is one POST with the texts that the caller gave.
 """
 
-import asyncio
 import logging
 import socket
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from enum import Enum
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, NoReturn, TypeVar
@@ -26,21 +24,13 @@ from engine.net.outcome import NotSent, NoVerdict
 from engine.net.tls import trusted
 from engine.venues.departure import left
 from engine.venues.line import Line
-from engine.venues.verdict import Answer, Budget, Budgets, Dialect, exact_json
+from engine.venues.purse import Purpose, Purse
+from engine.venues.verdict import Answer, Budgets, Dialect, exact_json
 
 T = TypeVar("T")
 
 _KEEP_ALIVE_S = 30  # a warm connection between two reconciliations; every venue's front holds an idle one longer
 _LONGEST_BAN_S = 3 * 86_400.0  # Binance's longest; a larger figure in an answer is nonsense
-
-
-class Purpose(Enum):
-    """Why a request is made: which budget pays, whether it may use the reserved share, whether it waits for it."""
-
-    PLACE = "place"
-    CANCEL = "cancel"
-    LOOK_UP = "look_up"
-    READ = "read"
 
 
 def wall_ms() -> int:
@@ -114,6 +104,7 @@ class CcxtClient:
         self._budgets = budgets
         self._base = rest_base.rstrip("/")
         self._timeout_s = exchange.timeout / 1000
+        self._purse = Purse(venue, budgets, self._timeout_s)
         self._session: aiohttp.ClientSession | None = None
         exchange.judge = self._judge
         exchange.urls = {**exchange.urls, "api": point_at(self._base, exchange.urls["api"])}
@@ -126,7 +117,7 @@ class CcxtClient:
 
         What reduces exposure may use the reserved share of the budget.
         """
-        self._pay_now(self._budgets.orders, urgent=order.role is not LegRole.ENTRY)
+        self._purse.pay_now(urgent=order.role is not LegRole.ENTRY)
         try:
             answer = await self._carry(path, params)
             return msgspec.convert(answer, shape, strict=False)
@@ -147,7 +138,7 @@ class CcxtClient:
         access: str = "private",
     ) -> T:
         """Anything but a placement. Raises VenueUnavailable, RateLimited, VenueRefused; OrderNotFound for LOOK_UP."""
-        await self._pay(purpose)
+        await self._purse.pay(purpose)
         try:
             answer = await self._request(method, path, params, access)
             return msgspec.convert(answer, shape, strict=False)
@@ -162,7 +153,7 @@ class CcxtClient:
 
     async def date_header(self, path: str) -> tuple[int, int, str]:
         """(sent, received, Date) of one public GET; both times are our wall clock in ms. Raises VenueUnavailable."""
-        await self._pay(Purpose.READ)
+        await self._purse.pay(Purpose.READ)
         sent_ms = wall_ms()
         try:
             async with self._open().get(
@@ -195,26 +186,6 @@ class CcxtClient:
             self.exchange.session = _unfollowing(self._session)
             self.exchange.ssl_context = trusted()  # or it makes one of its own
         return self._session
-
-    def _pay_now(self, budget: Budget, *, urgent: bool) -> None:
-        """A placement does not wait: its price is old by then."""
-        if not budget.try_take(urgent=urgent):
-            wait_s = budget.wait_s(urgent=urgent)
-            raise RateLimited(f"{self.venue}: order budget is empty for {wait_s:.2f} s, nothing was sent", wait_s)
-
-    async def _pay(self, purpose: Purpose) -> None:
-        deadline = time.monotonic() + self._timeout_s
-        if purpose is Purpose.LOOK_UP and self._budgets.looks is not None:
-            await self._take(self._budgets.looks, purpose, deadline)
-        await self._take(self._budgets.orders if purpose is Purpose.CANCEL else self._budgets.reads, purpose, deadline)
-
-    async def _take(self, budget: Budget, purpose: Purpose, deadline: float) -> None:
-        urgent = purpose is not Purpose.READ
-        while not budget.try_take(urgent=urgent):
-            wait_s = budget.wait_s(urgent=urgent)
-            if time.monotonic() + wait_s > deadline:
-                raise RateLimited(f"{self.venue}: {purpose.value} budget is empty for {wait_s:.2f} s", wait_s)
-            await asyncio.sleep(wait_s)
 
     async def _carry(self, path: str, params: dict[str, Any]) -> Any:
         """By the line of our own where it can, else the library's way.
@@ -285,10 +256,9 @@ class CcxtClient:
         raise VenueRefused(code, text, about_rules=is_about_rules)
 
     def _limited(self, answer: Answer) -> NoReturn:
-        """Nothing was accepted, and asking on makes the ban longer: both budgets rest, urgent calls too."""
+        """Nothing was accepted."""
         wait_s = min(self._dialect.wait_s(answer), _LONGEST_BAN_S)
-        self._budgets.orders.block(wait_s)
-        self._budgets.reads.block(wait_s)
+        self._purse.rest(wait_s)
         raise RateLimited(f"{self.venue}: HTTP {answer.status} {_short(answer.text)}", wait_s)
 
 

@@ -3,12 +3,11 @@
 import importlib
 import time
 from collections.abc import Callable, Iterable
-from decimal import Decimal
 
 from engine.domain.errors import ConfigError
-from engine.net.ratelimit import SlidingWindow
 from engine.venues.line import Line
 from engine.venues.protocol import Orders, OrderStream
+from engine.venues.purse import budgets
 from engine.venues.settings import MARGINED, NEEDS_PASSPHRASE, Key, OrderSettings
 from engine.venues.verdict import Budgets
 
@@ -41,10 +40,6 @@ _MODULES = {
     "okx_swap": "okx.swap_orders",
 }
 
-_URGENT_SHARE = 0.3  # of every budget: what is left for cancels and look-ups when new orders have used the rest
-_LOOKS_SHARE = Decimal("0.5")  # of the reads at most: balances and rules need theirs to end what look-ups began
-_SLACK = 1.1
-
 
 def build_orders(
     name: str, config: OrderSettings, credential: Key, clock_ns: Callable[[], int] = time.monotonic_ns
@@ -54,15 +49,9 @@ def build_orders(
         raise ConfigError(f"venues.{name}: no such venue, expected one of {', '.join(sorted(_ORDERS))}")
     if name in MARGINED and not config.leverage:
         raise ConfigError(f"venues.{name}: `leverage` must say how its positions are margined: 1 to 20")
-    reads = config.reads_per_second
-    budgets = Budgets(
-        orders=_budget(config.orders_per_second, clock_ns),
-        reads=_budget(reads, clock_ns),
-        looks=_budget(reads * _LOOKS_SHARE, clock_ns),
-    )
     module = importlib.import_module(f"engine.venues.{_MODULES.get(name, f'{name}.orders')}")
     make: Callable[[OrderSettings, Key, Budgets], Orders] = getattr(module, _ORDERS[name])
-    return make(config, credential, budgets)
+    return make(config, credential, budgets(config.orders_per_second, config.reads_per_second, clock_ns))
 
 
 def lines_of(orders: Iterable[Orders]) -> list[Line]:
@@ -75,10 +64,3 @@ def streams_of(orders: Iterable[Orders]) -> list[OrderStream]:
     """The private streams of these accounts, where there is code for them: each wants its `run`."""
     streams = [getattr(each, "stream", None) for each in orders]
     return [stream for stream in streams if stream is not None]
-
-
-def _budget(per_second: Decimal, clock_ns: Callable[[], int]) -> SlidingWindow:
-    """A venue counts when a call arrives, we when it leaves: a tenth more of time than its window has."""
-    most = max(float(per_second), 2.0)
-    period_s = most / float(per_second) * _SLACK
-    return SlidingWindow(most, period_s, clock_ns, reserved=min(most * _URGENT_SHARE, most - 1))

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from chaos import streams
 from chaos.careless import Mute
+from chaos.faults import Fates
 from chaos.run import run
 from chaos.world import Seams
+from engine.venues.protocol import OrderTold
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -41,6 +44,23 @@ def test_without_cancels_the_storm_breaks_a_law():
     for seed in range(201, 221):
         broken += run(seed, 0.5, Seams(orders=Mute)).violations
         if any(line.startswith("liveness") for line in broken):
+            return
+    raise AssertionError(f"no seed broke it: {broken}")
+
+
+def test_a_stream_whose_half_word_is_believed_breaks_a_law(monkeypatch):
+    """A fee that a frame does not carry is not zero."""
+
+    def whole(report, is_whole):
+        return OrderTold(report=report, is_whole=True)
+
+    monkeypatch.setattr(Fates, "frame", lambda fates: "half")
+    assert [run(seed, 0.5).violations for seed in range(301, 305)] == [[]] * 4
+    monkeypatch.setattr(streams, "OrderTold", whole)
+    broken: list[str] = []
+    for seed in range(301, 331):
+        broken += run(seed, 0.5).violations
+        if any("ledger" in line for line in broken):
             return
     raise AssertionError(f"no seed broke it: {broken}")
 

@@ -15,8 +15,9 @@ from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderReq
 from engine.venues.binance import standing
 from engine.venues.binance.order_socket import BinanceOrderDialect
 from engine.venues.binance.order_stream import BinanceStreamDialect
-from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
+from engine.venues.ccxt_orders import CcxtClient, Hooked, options, plain, wall_ms
 from engine.venues.order_stream import StreamLine
+from engine.venues.purse import Purpose
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.socket_line import SocketLine
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s

@@ -17,10 +17,11 @@ from engine.domain.money import ZERO
 from engine.domain.order import OrderReport, OrderStatus, Side
 from engine.net.ws import Heartbeat
 from engine.venues.binance_usdm.private import ENDED, State
-from engine.venues.ccxt_orders import CcxtClient, Purpose
+from engine.venues.ccxt_orders import CcxtClient
 from engine.venues.fill_sums import FillSums
 from engine.venues.order_stream import Refused, Said, StreamLine
 from engine.venues.protocol import OrderTold, StreamSink
+from engine.venues.purse import Purpose
 from engine.venues.reports import Finite
 
 log = logging.getLogger(__name__)

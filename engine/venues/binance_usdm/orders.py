@@ -16,7 +16,8 @@ from engine.venues.binance.order_socket import USDM, BinanceOrderDialect
 from engine.venues.binance_usdm import private
 from engine.venues.binance_usdm.order_stream import BinanceUsdmStream
 from engine.venues.binance_usdm.private import DIALECT, ENDED, V3, Exchange
-from engine.venues.ccxt_orders import CcxtClient, Purpose, options, plain, wall_ms
+from engine.venues.ccxt_orders import CcxtClient, options, plain, wall_ms
+from engine.venues.purse import Purpose
 from engine.venues.reports import acknowledged, fees_of, settled
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.socket_line import SocketLine

@@ -11,7 +11,8 @@ from msgspec import Struct
 from engine.domain.market import Balance, Wallet
 from engine.domain.order import TimeInForce
 from engine.venues.bitget import standing
-from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, wall_ms
+from engine.venues.ccxt_orders import CcxtClient, Hooked, options, wall_ms
+from engine.venues.purse import Purpose
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 

@@ -17,8 +17,9 @@ from engine.venues.bitget import futures_wire as wire
 from engine.venues.bitget import standing
 from engine.venues.bitget.account import BPS_PER_ONE, FORCES, PAGE, BitgetAccount, Data, Placed, Rate
 from engine.venues.bitget.order_stream import BitgetStreamDialect
-from engine.venues.ccxt_orders import Purpose, plain, wall_ms
+from engine.venues.ccxt_orders import plain, wall_ms
 from engine.venues.order_stream import StreamLine
+from engine.venues.purse import Purpose
 from engine.venues.reports import acknowledged, fees_of, number, positive, settled
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets

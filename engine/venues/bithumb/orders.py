@@ -17,9 +17,10 @@ from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderReq
 from engine.venues.bithumb import standing
 from engine.venues.bithumb.line import BithumbLine
 from engine.venues.bithumb.order_stream import BithumbStreamDialect
-from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
+from engine.venues.ccxt_orders import CcxtClient, Hooked, options, plain, wall_ms
 from engine.venues.date_clock import DateClock
 from engine.venues.order_stream import StreamLine
+from engine.venues.purse import Purpose
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 

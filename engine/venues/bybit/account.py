@@ -16,7 +16,8 @@ from engine.domain.order import Abilities, OrderReport, OrderRequest, OrderStatu
 from engine.venues.bybit import standing
 from engine.venues.bybit.order_socket import BybitOrderDialect
 from engine.venues.bybit.private import DIALECT, ENDED, Account, Coin, Fill, Order, Page, Placed, Rate, Result, Time
-from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
+from engine.venues.ccxt_orders import CcxtClient, Hooked, options, plain, wall_ms
+from engine.venues.purse import Purpose
 from engine.venues.reports import acknowledged, fees_of, number, settled
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.socket_line import SocketLine

@@ -19,8 +19,9 @@ from engine.venues.bybit import standing
 from engine.venues.bybit.account import BybitAccount, bps
 from engine.venues.bybit.order_stream import BybitStreamDialect
 from engine.venues.bybit.private import Coin, Page, Prices, Rate, Result
-from engine.venues.ccxt_orders import Purpose, plain, wall_ms
+from engine.venues.ccxt_orders import plain, wall_ms
 from engine.venues.order_stream import StreamLine
+from engine.venues.purse import Purpose
 from engine.venues.reports import number
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets

@@ -16,13 +16,14 @@ from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, FeeSide, Instrument, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand, floor_to
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
-from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
+from engine.venues.ccxt_orders import CcxtClient, Hooked, options, plain, wall_ms
 from engine.venues.coinone import standing
 from engine.venues.coinone.line import CoinoneLine
 from engine.venues.coinone.order_stream import CoinoneStreamDialect
 from engine.venues.coinone.signing import payload, signature
 from engine.venues.coinone.standing import pair_of
 from engine.venues.order_stream import StreamLine
+from engine.venues.purse import Purpose
 from engine.venues.reports import acknowledged, fees_of, number
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s

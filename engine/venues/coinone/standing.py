@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from engine.domain.errors import VenueRefused
 from engine.domain.market import Gate, MarketWarning, Wallet
-from engine.venues.ccxt_orders import CcxtClient, Purpose
+from engine.venues.ccxt_orders import CcxtClient
+from engine.venues.purse import Purpose
 from engine.venues.reports import number
 
 _UNKNOWN = frozenset({"107", "108"})

@@ -13,7 +13,7 @@ from engine.domain.market import Balance, Instrument, MarketWarning, Product, Wa
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side
 from engine.domain.position import FundingPaid, Position
-from engine.venues.ccxt_orders import CcxtClient, Purpose, options, plain, wall_ms
+from engine.venues.ccxt_orders import CcxtClient, options, plain, wall_ms
 from engine.venues.contracts import Contracts
 from engine.venues.gate import futures_wire as wire
 from engine.venues.gate import standing
@@ -28,6 +28,7 @@ from engine.venues.gate.private import (
     server_time_ms,
 )
 from engine.venues.order_stream import StreamLine
+from engine.venues.purse import Purpose
 from engine.venues.reports import acknowledged, fees_of, number, settled
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets

@@ -11,7 +11,7 @@ from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand, floor_to
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side
-from engine.venues.ccxt_orders import CcxtClient, Purpose, options, plain, wall_ms
+from engine.venues.ccxt_orders import CcxtClient, options, plain, wall_ms
 from engine.venues.gate import standing
 from engine.venues.gate.order_stream import GateStreamDialect
 from engine.venues.gate.private import (
@@ -24,6 +24,7 @@ from engine.venues.gate.private import (
     server_time_ms,
 )
 from engine.venues.order_stream import StreamLine
+from engine.venues.purse import Purpose
 from engine.venues.reports import fees_of, number
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets

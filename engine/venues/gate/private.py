@@ -6,7 +6,8 @@ from ccxt.async_support.gate import gate  # type: ignore[import-untyped]
 from msgspec import Struct
 
 from engine.domain.order import TimeInForce
-from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, wall_ms
+from engine.venues.ccxt_orders import CcxtClient, Hooked, wall_ms
+from engine.venues.purse import Purpose
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 
 PREFIX = "t-"  # every client id must begin so

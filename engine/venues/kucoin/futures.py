@@ -16,13 +16,14 @@ from engine.domain.market import Balance, Instrument, MarketWarning, Product, Wa
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.domain.position import FundingPaid, Position
-from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
+from engine.venues.ccxt_orders import CcxtClient, Hooked, options, plain, wall_ms
 from engine.venues.contracts import Contracts
 from engine.venues.kucoin import futures_wire as wire
 from engine.venues.kucoin.order_stream import FUTURES, KucoinStreamDialect, address
 from engine.venues.kucoin.private import BPS_PER_ONE, DIALECT, Data, Placed, Rate
 from engine.venues.kucoin.standing import UNKNOWN
 from engine.venues.order_stream import StreamLine
+from engine.venues.purse import Purpose
 from engine.venues.reports import acknowledged, fees_of, settled
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets

@@ -14,9 +14,10 @@ from engine.domain.errors import BadFrame, VenueUnavailable
 from engine.domain.money import ZERO
 from engine.domain.order import OrderReport, OrderStatus, Side
 from engine.net.ws import Heartbeat
-from engine.venues.ccxt_orders import CcxtClient, Purpose
+from engine.venues.ccxt_orders import CcxtClient
 from engine.venues.order_stream import Answer, Ready, Refused, Said
 from engine.venues.protocol import OrderTold
+from engine.venues.purse import Purpose
 
 SPOT, FUTURES = "/spotMarket/tradeOrdersV2", "/contractMarket/tradeOrders"
 _NS_PER_MS = 1_000_000

@@ -12,11 +12,12 @@ from engine.domain.errors import OrderNotFound, VenueRefused
 from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
-from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
+from engine.venues.ccxt_orders import CcxtClient, Hooked, options, plain, wall_ms
 from engine.venues.kucoin import standing
 from engine.venues.kucoin.order_stream import KucoinStreamDialect, address
 from engine.venues.kucoin.private import BPS_PER_ONE, DIALECT, Data, Placed, Rate
 from engine.venues.order_stream import StreamLine
+from engine.venues.purse import Purpose
 from engine.venues.reports import acknowledged, fees_of, number
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets

@@ -12,10 +12,10 @@ from msgspec import Struct
 from engine.domain.errors import VenueRefused, VenueUnavailable
 from engine.domain.order import Abilities, OrderKind
 from engine.domain.position import FundingPaid, Position
-from engine.venues.ccxt_orders import Purpose
 from engine.venues.okx.order_stream import OkxStreamDialect
 from engine.venues.okx.trading import OkxTrading, Traded
 from engine.venues.order_stream import StreamLine
+from engine.venues.purse import Purpose
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets
 

@@ -14,10 +14,11 @@ from engine.domain.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Instrument, MarketWarning, Product, Wallet
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
-from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
+from engine.venues.ccxt_orders import CcxtClient, Hooked, options, plain, wall_ms
 from engine.venues.okx import order_wire as wire
 from engine.venues.okx import standing
 from engine.venues.okx.order_socket import OkxOrderDialect
+from engine.venues.purse import Purpose
 from engine.venues.reports import fees_of, number, positive, settled
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.socket_line import SocketLine

@@ -15,9 +15,10 @@ from engine.domain.errors import VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand, floor_to, tick_at
 from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
-from engine.venues.ccxt_orders import CcxtClient, Hooked, Purpose, options, plain, wall_ms
+from engine.venues.ccxt_orders import CcxtClient, Hooked, options, plain, wall_ms
 from engine.venues.date_clock import DateClock
 from engine.venues.order_stream import StreamLine
+from engine.venues.purse import Purpose
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.upbit import standing
 from engine.venues.upbit.line import UpbitLine

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from engine.domain.market import Gate, MarketWarning, Wallet
-from engine.venues.ccxt_orders import CcxtClient, Purpose
+from engine.venues.ccxt_orders import CcxtClient
+from engine.venues.purse import Purpose
 
 _DEPOSIT = {"working": Gate.OPEN, "deposit_only": Gate.OPEN, "withdraw_only": Gate.CLOSED}
 _WITHDRAW = {"working": Gate.OPEN, "withdraw_only": Gate.OPEN, "deposit_only": Gate.CLOSED}
