@@ -19,11 +19,15 @@ def run(config: Directory = Path("configs"), overlay: Overlays = None) -> None:
     """Run the engine until SIGTERM."""
     from engine.assemble import core_config
     from engine.config import load
+    from engine.storage.lease import Lease
 
-    core_config(load(config, tuple(overlay or ())))  # a mistake is told before anything heavy is loaded
+    found = load(config, tuple(overlay or ()))
+    core_config(found)  # a mistake is told before anything heavy is loaded
+    # From here on nothing of a former life leaves any more: how late an order of it may come counts from now.
+    lease = Lease.of(Path(found.data_dir) / "journal.db")
     from engine.daemon import main as daemon
 
-    raise typer.Exit(daemon(config, tuple(overlay or ())))
+    raise typer.Exit(daemon(config, tuple(overlay or ()), lease))
 
 
 @app.command()

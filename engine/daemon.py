@@ -31,6 +31,7 @@ from engine.storage import checkpoint, database, models
 from engine.storage.beat import BEAT_FILE, Heart
 from engine.storage.journal import Journal
 from engine.storage.latch import FileLatch
+from engine.storage.lease import Lease
 from engine.storage.queries import Queries
 from engine.storage.rollup import roll_up, snapshot
 from engine.storage.rows import exchange_row
@@ -61,12 +62,14 @@ class Shutdown(Exception):
 class Daemon:
     """One engine. `run` returns its exit code."""
 
-    def __init__(self, config: Config, identity: Identity, directory: Path, overlays: tuple[Path, ...]) -> None:
+    def __init__(
+        self, config: Config, identity: Identity, directory: Path, overlays: tuple[Path, ...], lease: Lease
+    ) -> None:
         self._config = config
+        self._lease = lease
         self._directory, self._overlays = directory, overlays  # for processes that read them anew
         self._zone = ZoneInfo(config.time_zone)
         self._data = Path(config.data_dir)
-        self._data.mkdir(parents=True, exist_ok=True)
         self._credentials = {
             name: venue_credential(name, name in NEEDS_PASSPHRASE)
             for name, venue in config.venues.items()
@@ -86,7 +89,7 @@ class Daemon:
         async with AsyncExitStack() as stack:
             path = self._data / "journal.db"
             known = checkpoint.read(checkpoint.beside(path))
-            journal = Journal(path, on_state=self._shell.on_journal, checkpoint=known)
+            journal = Journal(path, on_state=self._shell.on_journal, checkpoint=known, lease=self._lease)
             stack.callback(journal.close)
             engine = database.create(database.sqlite_url(self._data / "premia.db"))
             stack.push_async_callback(engine.dispose)
@@ -230,11 +233,12 @@ def _wall_ms() -> int:
     return time.time_ns() // NS_PER_MS
 
 
-def main(directory: Path, overlays: tuple[Path, ...]) -> int:
-    """`premia run`. Exit codes: 0 after a signal, 1 after a failure, 2 for a configuration error."""
+def main(directory: Path, overlays: tuple[Path, ...], lease: Lease) -> int:
+    """`premia run`, with the lease of its journal. Exit codes: 0 after a signal, 1 after a failure, 2 for a
+    configuration error."""
     config = load(directory, overlays)
     logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    daemon = Daemon(config, load_identity(directory), directory, overlays)
+    daemon = Daemon(config, load_identity(directory), directory, overlays, lease)
     try:
         uvloop.run(daemon.run())
     except ConfigError:

@@ -92,9 +92,10 @@ class Disk(Protocol):
 class SqliteDisk:
     """Raises ConfigError when another engine holds `path`, InvariantBroken when it cannot be opened."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lease: Lease | None = None) -> None:
+        """`lease`: where it was taken before."""
         self._path = path
-        self._lease = Lease.take(path.with_name(path.name + ".lock"))
+        self._lease = lease or Lease.of(path)
         self._jobs: queue.SimpleQueue[tuple[Callable[[], None], Done] | None] = queue.SimpleQueue()
         self._finished: deque[tuple[Done, str]] = deque()
         self._idle = threading.Event()

@@ -33,6 +33,7 @@ from engine.domain.event import (
 from engine.domain.margin_event import FundingBooked, MarginAligned
 from engine.storage.checkpoint import Carried, Checkpoint
 from engine.storage.disk import GENESIS, Disk, DiskDamaged, Head, Row, SqliteDisk
+from engine.storage.lease import Lease
 
 log = logging.getLogger(__name__)
 
@@ -113,11 +114,13 @@ class Journal:
         probe_every_ms: int = 500,
         disk: Disk | None = None,
         checkpoint: Checkpoint | None = None,
+        lease: Lease | None = None,
     ) -> None:
         began_ns = time.perf_counter_ns()
         self._path = path
-        self._disk = disk or SqliteDisk(path)
-        self.leased_ns = mono_ns()  # whoever wrote here before is dead by now, and its sockets are closed
+        self._disk = disk or SqliteDisk(path, lease)
+        # Whoever wrote here before is dead by then, and its sockets are closed.
+        self.leased_ns = lease.taken_ns if lease is not None else mono_ns()
         self._checkpoint = checkpoint
         self.folded = 0  # up to this entry a checkpoint stood for what was read
         self.runs: dict[int, int] = {}  # those that were read -> their last monotonic time

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +15,7 @@ class Lease:
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path = path
         self._descriptor = descriptor
+        self.taken_ns = time.monotonic_ns()
 
     @classmethod
     def take(cls, path: Path) -> Self:
@@ -28,6 +30,12 @@ class Lease:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
         return cls(path, descriptor)
+
+    @classmethod
+    def of(cls, journal: Path) -> Self:
+        """Of the folder that this journal lies in, which is made where it is missing."""
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        return cls.take(journal.with_name(journal.name + ".lock"))
 
     def release(self) -> None:
         os.close(self._descriptor)
