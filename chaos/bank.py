@@ -96,6 +96,16 @@ class Bank:
             raise VenueRefused(error.reason.value, error.detail) from error
         self._remember()
 
+    def amend(self, cid: str, qty: Decimal, price: Decimal) -> None:
+        """Raises VenueRefused."""
+        try:
+            order = self.exchange.find(ACCOUNT, client_id=cid)
+            self.exchange.amend(order, qty / self._contract(order.symbol), price, self.clock_ms())
+        except venue.Refused as error:
+            raise VenueRefused(error.reason.value, error.detail) from error
+        self.exchange.prints.clear()
+        self._remember()
+
     def cancel_everything(self) -> None:
         for order in self.exchange.open_orders(ACCOUNT):
             self.exchange.cancel(order, self.clock_ms())

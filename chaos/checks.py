@@ -15,6 +15,7 @@ from engine.domain.effect import Submit
 from engine.domain.order import LegRole, OrderRequest, Side, TradeState
 from engine.execution import trade as life
 from engine.execution.order_state import OrderState
+from engine.execution.parent import filled_base
 from engine.portfolio.ledger import funding_account
 from engine.storage.disk import Row
 
@@ -36,6 +37,7 @@ class Checks:
         self._cap = most_naked_krw
         self._naked_since: dict[str, int] = {}
         self._by_trade: dict[str, list[Arrival]] = defaultdict(list)
+        self._asked: dict[str, str] = {}  # trade -> the person's order that it is a child of
         self._fresh: set[str] = set()  # trades that an order has arrived of since the last look
 
     @property
@@ -49,7 +51,10 @@ class Checks:
 
     def on_durable(self, row: Row) -> None:
         if row.kind == "intent":
-            self.durable |= {order.cid: order for order in _intent.decode(row.payload).orders}
+            intent = _intent.decode(row.payload)
+            self.durable |= {order.cid: order for order in intent.orders}
+            if intent.plan is not None and intent.plan.parent_id:
+                self._asked[intent.plan.trade_id] = intent.plan.parent_id
 
     def on_send(self, order: OrderRequest, state: State, latch_level: int) -> None:
         """The last moment at which the desk could have stopped it."""
@@ -81,6 +86,8 @@ class Checks:
         due = set(self._naked_since) | self._fresh | (set(state.live_trades) if state is not None else set())
         self._fresh.clear()
         for trade_id in sorted(due):
+            if trade_id in self._asked:
+                continue  # a person wants the coin
             if all(each.request.reduce_only for each in self._by_trade[trade_id]):
                 continue  # it closes a position that other trades have opened
             self._weigh(trade_id, state, banks, now_ms, marks["BTC"])
@@ -163,10 +170,24 @@ class Checks:
                     self.breach("ledger", f"{name} {asset}: {balance.total} there, {ledger.get(asset, ZERO)} here")
                 if state.reservations.total(name, asset):
                     self.breach("reservations", f"{name} {asset}: {state.reservations.total(name, asset)} is held")
+        self._persons(state, banks)
         for trade in state.trades.values():
-            naked = life.exposure(trade)
+            naked = ZERO if trade.plan.parent_id else life.exposure(trade)
             if trade.state is TradeState.CLOSED and not is_dust(state, trade, naked):
                 self.breach("flat", f"trade {trade.plan.trade_id} is closed with {naked} open")
+
+    def _persons(self, state: State, banks: Mapping[str, Bank]) -> None:
+        """Never more than was asked for, and as much as was told, by the venues' own records."""
+        filled: dict[str, Decimal] = defaultdict(Decimal)
+        for arrival in self.arrived.values():
+            report = banks[arrival.venue].find(arrival.request.cid, 0)
+            if report is not None and arrival.request.trade_id in self._asked:
+                filled[self._asked[arrival.request.trade_id]] += report.filled_qty
+        for parent_id, parent in state.parents.all.items():
+            told = sum((filled_base(trades) for trades in parent.children.values()), ZERO)
+            if not told == filled[parent_id] <= parent.plan.ask.qty:
+                asked = parent.plan.ask.qty
+                self.breach("a person's order", f"{parent_id}: {filled[parent_id]} of {asked} filled, {told} told")
 
 
 def wallet_apart(state: State, bank: Bank) -> str:
@@ -194,6 +215,7 @@ def fingerprint(state: State, durable: Container[str]) -> dict[str, Any]:
         "hedged": {key: str(life.standing(trade)) for key, trade in sorted(state.hedged.items())},
         "trades": {key: (str(t.state), t.outcome, str(life.exposure(t))) for key, t in sorted(trades.items())},
         "orders": {key: _end(order) for key, order in orders.items()},
+        "persons": {key: (str(at.state), at.reason) for key, at in sorted(state.parents.all.items())},
         "blocked": dict(sorted(state.blocked_keys.items())),
         "level": state.level,
     }

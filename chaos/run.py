@@ -126,14 +126,16 @@ def unsettled(world: World) -> str:
     live = [t.plan.trade_id for t in state.live_trades.values() if t.state is not TradeState.DEAD_LETTER]
     apart = [f"{name}: {text}" for name, bank in world.banks.items() if (text := wallet_apart(state, bank))]
     open_ = [f"{qty} {symbol} stands open at {venue}" for (venue, symbol), qty in closing.loose(state).items()]
-    return "; ".join([*waiting, *live, *state.blocked_keys.values(), *state.hedged, *open_, *apart])
+    asked = [f"{parent_id} is {parent.state}" for parent_id, parent in state.parents.live.items()]
+    return "; ".join([*waiting, *live, *asked, *state.blocked_keys.values(), *state.hedged, *open_, *apart])
 
 
 def _close_what_is_left(world: World, storm: Storm) -> None:
-    """What a person does after a storm: dead letters, hedges with what they stood against, positions."""
+    """What a person does after a storm: own orders, dead letters, hedges with what they stood against, positions."""
     if world.shell is None:
         return
     state = world.shell.desk.state
+    storm.persons.give_up()
     for trade_id in list(state.hedged):
         if trade_id not in state.live_trades:
             world.counts["hedges closed"] += storm.ask(CloseHedge(trade_id=trade_id))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from random import Random
 
+from chaos.persons import Persons
 from chaos.world import Killed, World
 from engine.domain.command import Command, Halt, ResumeConfirm, ResumeRequest
 from engine.domain.event import FeedAlive
@@ -18,6 +19,7 @@ class Storm:
     def __init__(self, world: World) -> None:
         self._world = world
         self._random = world.stream("storm")
+        self.persons = Persons(world, self.ask)
 
     async def play(self, seconds: float) -> None:
         """Episodes of premium and books, faults over and between them; a process that dies is started again."""
@@ -26,6 +28,8 @@ class Storm:
             self._gust()
             await self._episode()
             await self.recover()
+            if self._random.random() < 0.85:  # what rests keeps the desk awake: a quiet hour would be a long one
+                self.persons.give_up()
             await self.quiet(self._random.uniform(60, 2_400))
 
     async def _episode(self) -> None:
@@ -33,6 +37,9 @@ class Storm:
         name = random.choice((*world.spots, *world.spots, "upbit:USDT", "bithumb:USDT"))
         world.market.premiums[name] = random.choice((-1, 1)) * random.uniform(0.004, 0.016)
         world.counts["episodes"] += 1
+        for _ in range(random.choice((0, 0, 1, 1, 2))):
+            await self.rounds(random.uniform(0.3, 2))
+            self.persons.trade()
         await self.rounds(random.uniform(2, 7))
         world.market.premiums.pop(name, None)
         await self.rounds(random.uniform(0.5, 3))
@@ -58,6 +65,7 @@ class Storm:
             world.market.show_all(world.mono_ns(), world.venue_ms())
             self.alive()
             await asyncio.sleep(_ROUND_S)
+            self.persons.change_their_mind()
             self._look()
         self.alive()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from random import Random
 from typing import TypeVar
@@ -24,6 +25,7 @@ SETTLE_MARGIN_MS = 1_000
 _BAN_S = 20.0
 _WINDOW_MS = 1_000  # a venue with request expiry refuses a request that is dated so far from its own clock
 _ORDERS_PER_S, _ORDER_BURST = 8.0, 16.0
+_AMENDS = "okx"
 _READS_PER_S = Decimal(5)
 
 
@@ -44,7 +46,10 @@ class SimVenue:
         expires: bool,
     ) -> None:
         self.venue = bank.name
-        self.abilities = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), expiry=expires)
+        kinds = frozenset({OrderKind.LIMIT, OrderKind.MARKET})
+        self.abilities = Abilities(
+            kinds=kinds, expiry=expires, amend=self.venue == _AMENDS, moves=self.venue == _AMENDS
+        )
         self.late_acceptance_ms = SETTLE_MARGIN_MS + (0 if expires else LATE_ACCEPTANCE_MS)
         self._bank = bank
         self._fates = fates
@@ -134,7 +139,17 @@ class SimVenue:
             answer.set_result(report)
 
     async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
-        raise VenueRefused("unsupported", f"{self.venue} cannot change an open order")
+        """Raises OutcomeUnknown where it may have been done."""
+        if not self.abilities.moves:
+            raise VenueRefused("unsupported", f"{self.venue} cannot change an open order")
+        self._fates.counts["amend"] += 1
+        try:
+            await self._ask(lambda: self._bank.amend(cid, qty, price), Purpose.CANCEL)
+        except VenueUnavailable as error:
+            if not isinstance(error, RateLimited) and self._random.random() < 0.5:
+                with suppress(VenueRefused):
+                    self._bank.amend(cid, qty, price)  # its answer was lost, and not the question
+            raise OutcomeUnknown(str(error)) from error
 
     def spend(self, what: str) -> None:
         """The venue said that it is nearly too much (calm: exits alone may leave), or too much (block: nothing may)."""
