@@ -83,6 +83,7 @@ _KINDS: dict[type[Struct], str] = {
 }
 _GROUP = 1_024  # entries that may share one fsync
 _COMPANY_S = 0.002  # so long a note waits for an intent that goes to the disk at once
+_KEPT = 20_000  # notes while the disk fails: hours of a desk that has halted
 
 _EMPTY = hashlib.sha256()
 _encode = msgspec.json.Encoder().encode
@@ -130,6 +131,7 @@ class Journal:
         self._probe_every_s = probe_every_ms / 1_000
         self._waiting: list[_Pending] = []
         self._writing: list[_Pending] = []
+        self._doubtful: list[_Pending] = []  # notes of a write that failed: the disk may have kept it all the same
         self._failure = ""
         self._started = self._closing = self._noted = False
         self._head = self._disk.head()
@@ -252,14 +254,14 @@ class Journal:
     def note(self, entry: Entry) -> None:
         """Written soon, with what comes next. For what a restart finds out by itself where it was lost.
 
-        A sync of its own would meet the order that is just being sent. While the journal fails it is dropped:
-        `on_state` has said so.
+        A sync of its own would meet the order that is just being sent. While the journal fails notes are kept, and
+        written when it can be again: what a person cancelled meanwhile must not go on after the next start.
         """
         self._check_started(entry)
-        if self._failure or self._closing:
+        if self._closing or (self._failure and len(self._waiting) >= _KEPT):
             return
         self._enter(entry, None)
-        if not self._writing and not self._noted:
+        if not self._writing and not self._noted and not self._failure:
             self._noted = True
             self._loop.call_later(_COMPANY_S, self._write_notes)
 
@@ -272,7 +274,7 @@ class Journal:
 
     def _write_notes(self) -> None:
         self._noted = False
-        if self._waiting and not self._writing:
+        if self._waiting and not self._writing and not self._failure:
             self._write()
 
     def stuck_ns(self) -> int:
@@ -313,7 +315,10 @@ class Journal:
     def _fail(self, written: list[_Pending], reason: str) -> None:
         """Whoever waits is told; from now on the disk is asked from time to time whether it writes again."""
         self._failure = reason
-        lost, self._waiting = [*written, *self._waiting], []
+        lost = [*written, *self._waiting]
+        self._doubtful, self._waiting = (
+            [each for each in part if each.done is None] for part in (written, self._waiting)
+        )
         for pending in lost:
             if pending.done is not None and not pending.done.cancelled():
                 pending.done.set_exception(JournalFailed(reason))
@@ -333,9 +338,12 @@ class Journal:
             self._failure = reason
             self._probe_later()
             return
-        self._head = self._disk.head()
-        self._failure = ""
+        before, self._head = self._head, self._disk.head()
+        if self._head == before:  # a write is whole or not at all
+            self._waiting = self._doubtful + self._waiting
+        self._doubtful, self._failure = [], ""
         self._tell()
+        self._write_notes()
 
     def _tell(self) -> None:
         self._on_state(JournalState(writable=not self._failure, reason=self._failure, seen_ns=self._mono_ns()))

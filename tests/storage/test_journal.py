@@ -243,6 +243,57 @@ async def test_a_foreign_lock_halts_and_its_end_is_noticed(tmp_path):
     assert [recalled.orders[0].cid for recalled in read(path)] == ["c"]
 
 
+async def test_notes_are_kept_while_the_disk_fails_and_written_once_after_it(tmp_path):
+    """Found by chaos, seed 1005823: what a person had cancelled meanwhile went on after the next start."""
+    path = tmp_path / "journal.db"
+    states: asyncio.Queue[JournalState] = asyncio.Queue()
+    with opened(path, on_state=states.put_nowait, probe_every_ms=20) as journal:
+        list(journal.read_all(0))
+        journal.start(asyncio.get_running_loop())
+        foreign = sqlite3.connect(path, isolation_level=None)
+        foreign.execute("BEGIN IMMEDIATE")
+        journal.note(OrderSent(cid="in the write that fails", seen_ns=1))
+        refused = journal.append(intent("a"))
+        journal.note(OrderSent(cid="behind it", seen_ns=2))
+        with pytest.raises(JournalFailed):
+            await refused
+        journal.note(OrderSent(cid="while it fails", seen_ns=3))
+        foreign.execute("ROLLBACK")
+        assert not (await asyncio.wait_for(states.get(), 5)).writable
+        assert (await asyncio.wait_for(states.get(), 5)).writable
+        assert await journal.append(intent("b")) == 4
+        foreign.close()
+    *notes, last = read(path)
+    assert [note.cid for note in notes] == ["in the write that fails", "behind it", "while it fails"]
+    assert last.orders[0].cid == "b"
+
+
+async def test_what_a_write_kept_although_it_failed_is_not_written_again(tmp_path):
+    class Misread(SqliteDisk):
+        """Says once that it failed although it is durable."""
+
+        lies = True
+
+        def write(self, rows: Sequence[Row], done: Done) -> None:
+            says = "misread" if self.lies else ""
+            self.lies = False
+            super().write(rows, lambda reason: done(reason or says))
+
+    path = tmp_path / "journal.db"
+    states: asyncio.Queue[JournalState] = asyncio.Queue()
+    with opened(path, on_state=states.put_nowait, probe_every_ms=20, disk=Misread(path)) as journal:
+        list(journal.read_all(0))
+        journal.start(asyncio.get_running_loop())
+        journal.note(OrderSent(cid="durable", seen_ns=1))
+        with pytest.raises(JournalFailed, match="misread"):
+            await journal.append(intent("a"))
+        assert not (await asyncio.wait_for(states.get(), 5)).writable
+        assert (await asyncio.wait_for(states.get(), 5)).writable
+        assert await journal.append(intent("b")) == 3
+    kept = read(path)
+    assert kept[0].cid == "durable" and [each.orders[0].cid for each in kept[1:]] == ["a", "b"]
+
+
 def test_a_full_disk_halts_and_space_is_noticed(tmp_path):
     path = tmp_path / "journal.db"
     ran = subprocess.run(
