@@ -49,6 +49,7 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     late_acceptance_ms: int = 5_000  # bound for venues without a request expiry
     orders_per_second: Decimal
     reads_per_second: Decimal
+    look_ups_per_second: Decimal | None = None  # of single orders, where the venue counts them by themselves
     ticks: tuple[TickConfig, ...] = ()
     min_notional: Decimal = Decimal(0)
     leverage: int = 0  # of a venue of perpetuals, cross margin; 0: it has none

@@ -21,6 +21,7 @@ DAY_MS = 86_400_000
 CLEAN_MISSES = 2  # look-ups after the last possible acceptance that must find nothing
 _LOOK_AFTER_MS = (0, 150, 400, 1_000, 2_000, 4_000)  # then every 5 s
 _LONGEST_LOOK_MS = 5_000
+_CROWD_MS = 80  # per order without an answer at a venue: together they ask about as often as most venues like it
 _FIRST_LOOK_MS = 500  # of an acknowledged order, while the venue's private stream can be trusted
 
 
@@ -238,6 +239,14 @@ def on_amended(state: State, event: Amended) -> None:
     look_up_due(state, order)
 
 
+def _unknown_at(state: State, venue: str) -> int:
+    return sum(
+        order.request.venue == venue and order.status is OrderStatus.UNKNOWN
+        for trade in state.live_trades.values()
+        for order in trade.orders
+    )
+
+
 def look_up_due(state: State, order: OrderState) -> None:
     """Ask for an order without an answer: soon, then ever more slowly; on the look-ups' own rate share."""
     if state.recovering or order.status not in (
@@ -253,11 +262,13 @@ def look_up_due(state: State, order: OrderState) -> None:
     state.emit(LookUp(cid=request.cid, venue=request.venue, symbol=request.symbol))
     order.looks += 1
     wait_ms = _LOOK_AFTER_MS[order.looks] if order.looks < len(_LOOK_AFTER_MS) else _LONGEST_LOOK_MS
+    crowd_ms = _CROWD_MS * _unknown_at(state, request.venue)
+    wait_ms = max(wait_ms, crowd_ms)
     if is_heard(state, order):
         wait_ms *= 2
     order.next_look_ns = state.now_ns + wait_ms * NS_PER_MS
     if order.status is OrderStatus.UNKNOWN and order.final_after_ns and order.clean_misses < CLEAN_MISSES:
         # "Not found" becomes evidence at that moment: ask right after it, and once more.
-        soonest_ns = max(order.final_after_ns + NS_PER_MS, state.now_ns + 500 * NS_PER_MS)
+        soonest_ns = max(order.final_after_ns + NS_PER_MS, state.now_ns + max(500, crowd_ms) * NS_PER_MS)
         if state.now_ns > order.final_after_ns or soonest_ns < order.next_look_ns:
             order.next_look_ns = soonest_ns

@@ -23,12 +23,18 @@ class Purpose(Enum):
     READ = "read"
 
 
-def budgets(orders_per_second: Decimal, reads_per_second: Decimal, clock_ns: Callable[[], int]) -> Budgets:
-    """Windows as venues count them."""
+def budgets(
+    orders_per_second: Decimal,
+    reads_per_second: Decimal,
+    clock_ns: Callable[[], int],
+    look_ups_per_second: Decimal | None = None,
+) -> Budgets:
+    """Windows as venues count them. Look-ups with a rate of their own are no reads; else they have half of these."""
     return Budgets(
         orders=_window(orders_per_second, clock_ns),
         reads=_window(reads_per_second, clock_ns),
-        looks=_window(reads_per_second * _LOOKS_SHARE, clock_ns),
+        looks=_window(look_ups_per_second or reads_per_second * _LOOKS_SHARE, clock_ns),
+        looks_apart=look_ups_per_second is not None,
     )
 
 
@@ -60,6 +66,8 @@ class Purse:
         until_s = asyncio.get_running_loop().time() + self._patience_s
         if purpose is Purpose.LOOK_UP and self._budgets.looks is not None:
             await self._take(self._budgets.looks, purpose, until_s)
+            if self._budgets.looks_apart:
+                return
         await self._take(self._budgets.orders if purpose is Purpose.CANCEL else self._budgets.reads, purpose, until_s)
 
     async def _take(self, budget: Budget, purpose: Purpose, until_s: float) -> None:
@@ -72,5 +80,6 @@ class Purse:
 
     def rest(self, wait_s: float) -> None:
         """The venue said `too many`: asking on makes a ban longer, so urgent calls rest too."""
-        self._budgets.orders.block(wait_s)
-        self._budgets.reads.block(wait_s)
+        for budget in (self._budgets.orders, self._budgets.reads, self._budgets.looks):
+            if budget is not None:
+                budget.block(wait_s)

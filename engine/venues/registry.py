@@ -51,7 +51,8 @@ def build_orders(
         raise ConfigError(f"venues.{name}: `leverage` must say how its positions are margined: 1 to 20")
     module = importlib.import_module(f"engine.venues.{_MODULES.get(name, f'{name}.orders')}")
     make: Callable[[OrderSettings, Key, Budgets], Orders] = getattr(module, _ORDERS[name])
-    return make(config, credential, budgets(config.orders_per_second, config.reads_per_second, clock_ns))
+    allowed = budgets(config.orders_per_second, config.reads_per_second, clock_ns, config.look_ups_per_second)
+    return make(config, credential, allowed)
 
 
 def lines_of(orders: Iterable[Orders]) -> list[Line]:

@@ -23,6 +23,7 @@ class Budgets(Struct, frozen=True):
     orders: Budget  # placements; cancels are urgent
     reads: Budget  # everything else; look-ups are urgent
     looks: Budget | None = None  # the part of `reads` that look-ups may use: they alone prove no order absent
+    looks_apart: bool = False  # the venue counts look-ups by themselves: `reads` does not pay for them
 
 
 class Answer(Struct, frozen=True):
