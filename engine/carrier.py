@@ -83,6 +83,9 @@ class Carrier:
         self._latch = latch
         self._mono_ns = mono_ns
         self._leaving = False
+        self.on_told: Callable[[], None] = lambda: (
+            None
+        )  # an account has answered, or has not: its next turn may be soon
         self.latencies = Latencies()
 
     def effects(self) -> dict[type, Callable[..., None]]:
@@ -300,6 +303,7 @@ class Carrier:
             self._desk.handle(
                 BalancesReported(venue=venue, balances=tuple(balances), asked_ns=asked_ns, seen_ns=self._mono_ns())
             )
+            self.on_told()
 
     async def _open_orders(self, venue: str) -> None:
         asked_ns = self._mono_ns()
@@ -355,6 +359,7 @@ class Carrier:
         retry_ms = ceil(error.retry_after_s * 1_000) if isinstance(error, RateLimited) else 0
         failed = VenueFailed(venue=venue, call=call, reason=str(error), retry_ms=retry_ms, seen_ns=self._mono_ns())
         self._desk.handle(failed)
+        self.on_told()
 
 
 async def _outcome(

@@ -83,6 +83,7 @@ class Shell:
     ) -> Carrier:
         """Say who carries out what: orders and the latch here, `carry` the rest."""
         carrier = Carrier(self.desk, journal, orders, tasks, self._latch_store, self._clock.mono_ns, self.guard)
+        carrier.on_told = self._stirred.set
         self.carrier, self._journal = carrier, journal
         self._orders = orders
         known = carrier.effects()
@@ -134,7 +135,7 @@ class Shell:
         while True:
             self._stirred.clear()  # before the tick, which may itself send something
             now_ns = self._clock.mono_ns()
-            wait_s = self._clock.idle_tick_s if self.desk.state.steps == steps and self._is_idle() else _TICK_S
+            wait_s = self._idle_s(now_ns) if self.desk.state.steps == steps and self._is_idle() else _TICK_S
             due_ns = now_ns + int(wait_s * NS_PER_S)
             self.desk.late_ns = due_ns + _LATE_NS
             self._tick(now_ns)
@@ -190,8 +191,14 @@ class Shell:
             async with asyncio.timeout(wait_s):
                 await self._stirred.wait()
 
+    def _idle_s(self, now_ns: int) -> float:
+        """Until an account has to be asked again, as long as an idle desk may sleep."""
+        checks = [held.next_check_ns for held in self.desk.state.venues.values() if held.settings.trades]
+        due_s = (min(checks, default=NEVER_LATE) - now_ns) / NS_PER_S
+        return max(_TICK_S, min(self._clock.idle_tick_s, due_s))
+
     def _is_idle(self) -> bool:
-        """No trade, no card, no question is open: nothing falls due within a second."""
+        """No trade, no card, no question is open: nothing but an account's turn falls due within a second."""
         state = self.desk.state
         return not (state.live_trades or state.parents.live or state.by_key or state.tokens)
 

@@ -29,8 +29,10 @@ def on_instruments(state: State, event: InstrumentsLoaded) -> None:
         state.market.instruments[rules.venue, rules.symbol] = rules
     identity.on_doubtful(state, event)
     held = state.venues[event.venue]
-    if any(rules.symbol in held.settings.symbols for rules in event.instruments):
-        held.rules_known = True  # else these are markets that are only watched
+    if any(rules.symbol in held.settings.symbols for rules in event.instruments):  # else they are only watched
+        was_known, held.rules_known = held.rules_known, True
+        if not (was_known or state.recovering):
+            ask(state, held)  # what was told so far could not be compared
     state.wire()
 
 
@@ -66,8 +68,7 @@ def on_balances(state: State, event: BalancesReported) -> None:
         return
     if not held.opened:
         if held.settings.leverage and not held.rules_known:
-            # Its positions can be entered only where it is known what they are of.
-            held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
+            pass  # its positions can be entered only where it is known what they are of: asked again with the rules
         elif below := below_zero(state, held):
             if not held.blocked:
                 text = f"{held.name} tells {below}: its books cannot be opened"
@@ -80,8 +81,10 @@ def on_balances(state: State, event: BalancesReported) -> None:
     touched_ns = held.touched_ns  # before the next line: what was never placed has changed no balance
     orders.conclude_missing(state, held, event.asked_ns, frozenset(differences))
     pending = unresolved_at(state, event.venue)
+    if not (pending or held.rules_known):
+        return  # nobody knows what dust is: asked again with the rules
     if pending or touched_ns > event.asked_ns or not held.rules_known:
-        # A fill between asking and answer makes a comparison void; without its rules nobody knows what dust is.
+        # A fill between asking and answer makes a comparison void.
         if differences and any(order.clean_misses >= placing.CLEAN_MISSES for order in pending):
             look_for_late(state, held)  # what keeps this order from being proved absent may be another one's late fill
         held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
