@@ -15,7 +15,7 @@ from engine.config import Credential
 from engine.core import boards
 from engine.core.state import State
 from engine.desk import Desk
-from engine.domain.effect import Notice
+from engine.domain.effect import FetchBalances, FetchOpenOrders, Notice
 from engine.domain.errors import RateLimited, VenueUnavailable
 from engine.domain.event import InstrumentsLoaded
 from engine.domain.market import Gate
@@ -57,7 +57,9 @@ class House:
         self.orders = build_orders(name, settings, Credential(key.key, key.secret, getattr(key, "passphrase", "")))
         self.state = State(core_config(configured(overlays)))
         self.desk = Desk(self.state, time.monotonic_ns, dict)
-        self.desk.wire({})
+        self.desk.wire(
+            {FetchBalances: lambda effect: None, FetchOpenOrders: lambda effect: None}
+        )  # with the first rules
         self.state.recovering = False
         self.notices: list[Notice] = []
         self.desk.subscribe(self.notices.append)
