@@ -89,21 +89,22 @@ class Bank:
 
     def cancel(self, cid: str) -> None:
         """Raises VenueRefused."""
-        try:
-            order = self.exchange.find(ACCOUNT, client_id=cid)
-            self.exchange.cancel(order, self.clock_ms())
-        except venue.Refused as error:
-            raise VenueRefused(error.reason.value, error.detail) from error
-        self._remember()
+        self._change(cid, lambda order: self.exchange.cancel(order, self.clock_ms()))
 
     def amend(self, cid: str, qty: Decimal, price: Decimal) -> None:
         """Raises VenueRefused."""
-        try:
-            order = self.exchange.find(ACCOUNT, client_id=cid)
+
+        def move(order: venue.Order) -> None:
             self.exchange.amend(order, qty / self._contract(order.symbol), price, self.clock_ms())
+            self.exchange.prints.clear()
+
+        self._change(cid, move)
+
+    def _change(self, cid: str, change: Callable[[venue.Order], object]) -> None:
+        try:
+            change(self.exchange.find(ACCOUNT, client_id=cid))
         except venue.Refused as error:
             raise VenueRefused(error.reason.value, error.detail) from error
-        self.exchange.prints.clear()
         self._remember()
 
     def cancel_everything(self) -> None:

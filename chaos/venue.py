@@ -7,6 +7,8 @@ from decimal import Decimal
 from random import Random
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from chaos.bank import Bank
 from chaos.disk import Life
 from chaos.faults import Fates
@@ -16,7 +18,6 @@ from engine.domain.market import Balance, Gate, Instrument, MarketWarning, Walle
 from engine.domain.order import Abilities, LegRole, OrderKind, OrderReport, OrderRequest, OrderStatus
 from engine.net.ratelimit import TokenBucket
 from engine.venues.purse import Purpose, Purse, budgets
-from engine.venues.verdict import Budgets
 
 T = TypeVar("T")
 TIMEOUT_S = 1.5  # of every call
@@ -60,8 +61,8 @@ class SimVenue:
         self._skew_ms = skew_ms
         self._expires = expires
         self._orders = TokenBucket(_ORDERS_PER_S, _ORDER_BURST, clock_ns, reserved=_ORDER_BURST / 2)
-        found = budgets(Decimal(8), _READS_PER_S, clock_ns)
-        self._purse = Purse(self.venue, Budgets(orders=self._orders, reads=found.reads, looks=found.looks), TIMEOUT_S)
+        allowed = replace(budgets(_READS_PER_S, _READS_PER_S, clock_ns), orders=self._orders)
+        self._purse = Purse(self.venue, allowed, TIMEOUT_S)
         self.stream: SimStream | None = None
 
     async def place(self, order: OrderRequest) -> OrderReport:

@@ -68,8 +68,8 @@ def on_balances(state: State, event: BalancesReported) -> None:
         return
     if not held.opened:
         if held.settings.leverage and not held.rules_known:
-            pass  # its positions can be entered only where it is known what they are of: asked again with the rules
-        elif below := below_zero(state, held):
+            return  # its positions can be entered only where it is known what they are of: asked again with the rules
+        if below := below_zero(state, held):
             if not held.blocked:
                 text = f"{held.name} tells {below}: its books cannot be opened"
                 state.alert("balance_below_zero", Severity.CRIT, text, venue=held.name)
@@ -83,7 +83,7 @@ def on_balances(state: State, event: BalancesReported) -> None:
     pending = unresolved_at(state, event.venue)
     if not (pending or held.rules_known):
         return  # nobody knows what dust is: asked again with the rules
-    if pending or touched_ns > event.asked_ns or not held.rules_known:
+    if pending or touched_ns > event.asked_ns:
         # A fill between asking and answer makes a comparison void.
         if differences and any(order.clean_misses >= placing.CLEAN_MISSES for order in pending):
             look_for_late(state, held)  # what keeps this order from being proved absent may be another one's late fill

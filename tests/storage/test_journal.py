@@ -221,14 +221,21 @@ def test_a_second_engine_is_told_who_is_there(tmp_path):
     read(tmp_path / "journal.db")  # the lease came back
 
 
-async def test_a_foreign_lock_halts_and_its_end_is_noticed(tmp_path):
-    path = tmp_path / "journal.db"
+@contextmanager
+def locked(path: Path) -> Iterator[tuple[Journal, "asyncio.Queue[JournalState]", sqlite3.Connection]]:
+    """A journal that begins to write while somebody else holds its file, and what it says of its state."""
     states: asyncio.Queue[JournalState] = asyncio.Queue()
     with opened(path, on_state=states.put_nowait, probe_every_ms=20) as journal:
         list(journal.read_all(0))
         journal.start(asyncio.get_running_loop())
         foreign = sqlite3.connect(path, isolation_level=None)
         foreign.execute("BEGIN IMMEDIATE")
+        yield journal, states, foreign
+
+
+async def test_a_foreign_lock_halts_and_its_end_is_noticed(tmp_path):
+    path = tmp_path / "journal.db"
+    with locked(path) as (journal, states, foreign):
         with pytest.raises(JournalFailed, match="locked"):
             await journal.append(intent("a"))
         down = await asyncio.wait_for(states.get(), 5)
@@ -246,12 +253,7 @@ async def test_a_foreign_lock_halts_and_its_end_is_noticed(tmp_path):
 async def test_notes_are_kept_while_the_disk_fails_and_written_once_after_it(tmp_path):
     """Found by chaos, seed 1005823: what a person had cancelled meanwhile went on after the next start."""
     path = tmp_path / "journal.db"
-    states: asyncio.Queue[JournalState] = asyncio.Queue()
-    with opened(path, on_state=states.put_nowait, probe_every_ms=20) as journal:
-        list(journal.read_all(0))
-        journal.start(asyncio.get_running_loop())
-        foreign = sqlite3.connect(path, isolation_level=None)
-        foreign.execute("BEGIN IMMEDIATE")
+    with locked(path) as (journal, states, foreign):
         journal.note(OrderSent(cid="in the write that fails", seen_ns=1))
         refused = journal.append(intent("a"))
         journal.note(OrderSent(cid="behind it", seen_ns=2))
