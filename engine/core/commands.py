@@ -14,6 +14,7 @@ from engine.core import (
     identity,
     opportunities,
     parent_commands,
+    placing,
     reconcile,
     repairs,
     watching,
@@ -301,7 +302,7 @@ def accept_balances(state: State, event: Commanded, command: ask.AcceptBalances)
     held = state.venues.get(command.venue)
     if held is None or not held.balances_ns:
         return no(event, "unknown_venue", f"no balances of {command.venue} are known")
-    if reconcile.unresolved_at(state, command.venue):
+    if placing.unresolved_at(state, command.venue):
         return no(event, "orders_under_way", f"{command.venue} has orders without an end")
     if held.touched_ns > held.balances_asked_ns:
         return no(event, "stale", f"{command.venue} had an order since its balances were read: read them again")

@@ -239,12 +239,13 @@ def on_amended(state: State, event: Amended) -> None:
     look_up_due(state, order)
 
 
-def _unknown_at(state: State, venue: str) -> int:
-    return sum(
-        order.request.venue == venue and order.status is OrderStatus.UNKNOWN
+def unresolved_at(state: State, venue: str) -> list[OrderState]:
+    return [
+        order
         for trade in state.live_trades.values()
         for order in trade.orders
-    )
+        if order.request.venue == venue and not order.is_terminal
+    ]
 
 
 def look_up_due(state: State, order: OrderState) -> None:
@@ -262,7 +263,8 @@ def look_up_due(state: State, order: OrderState) -> None:
     state.emit(LookUp(cid=request.cid, venue=request.venue, symbol=request.symbol))
     order.looks += 1
     wait_ms = _LOOK_AFTER_MS[order.looks] if order.looks < len(_LOOK_AFTER_MS) else _LONGEST_LOOK_MS
-    crowd_ms = _CROWD_MS * _unknown_at(state, request.venue)
+    unknown = [each for each in unresolved_at(state, request.venue) if each.status is OrderStatus.UNKNOWN]
+    crowd_ms = _CROWD_MS * len(unknown)
     wait_ms = max(wait_ms, crowd_ms)
     if is_heard(state, order):
         wait_ms *= 2

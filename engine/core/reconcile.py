@@ -9,7 +9,7 @@ from engine.domain.effect import FetchBalances, FetchOpenOrders, LookUp, OpenLed
 from engine.domain.event import BalancesReported, InstrumentsLoaded, LedgerOpened, VenueFailed
 from engine.domain.money import NS_PER_MS, NS_PER_S, ZERO
 from engine.domain.order import OrderStatus
-from engine.execution.order_state import OrderState, move
+from engine.execution.order_state import move
 from engine.risk.margin import ASSET
 
 _RECHECK_MS = 700
@@ -62,7 +62,7 @@ def on_balances(state: State, event: BalancesReported) -> None:
     held.balances = {balance.asset: balance for balance in event.balances}
     held.balances_ns, held.balances_asked_ns = state.now_ns, event.asked_ns
     held.failing, held.failures = "", 0
-    pending = unresolved_at(state, event.venue)
+    pending = placing.unresolved_at(state, event.venue)
     if held.settings.leverage and held.account.asked_ns != event.asked_ns:
         held.failing = "balances came without its positions"
         return
@@ -80,7 +80,7 @@ def on_balances(state: State, event: BalancesReported) -> None:
     differences = compare(state, held)
     touched_ns = held.touched_ns  # before the next line: what was never placed has changed no balance
     orders.conclude_missing(state, held, event.asked_ns, frozenset(differences))
-    pending = unresolved_at(state, event.venue)
+    pending = placing.unresolved_at(state, event.venue)
     if not (pending or held.rules_known):
         return  # nobody knows what dust is: asked again with the rules
     if pending or touched_ns > event.asked_ns:
@@ -116,15 +116,6 @@ def adopt(state: State, held: VenueState) -> None:
     )
     on_opened(state, opened)
     held.agreed, held.mismatches, held.blocked = True, 0, ""
-
-
-def unresolved_at(state: State, venue: str) -> list[OrderState]:
-    return [
-        order
-        for trade in state.live_trades.values()
-        for order in trade.orders
-        if order.request.venue == venue and not order.is_terminal
-    ]
 
 
 def dust(state: State, held: VenueState, asset: str) -> Decimal:
