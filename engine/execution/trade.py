@@ -134,7 +134,8 @@ def is_held_ioc(trade: Trade, order: OrderState) -> bool:
 def waits(trade: Trade, now_ns: int, at_once: bool = False) -> list[CancelRest]:
     """While orders are unresolved: what may be cancelled. UNKNOWN ones are looked up, never cancelled blindly.
 
-    `at_once`: however short a time they have rested. A cancel without effect is asked again after a second.
+    `at_once`: however short a time they have rested. So does one that was given up and has turned up: nobody counts
+    on it any more. A cancel without effect is asked again after a second.
     """
     plan = trade.plan
     patience_ns = (plan.rest_ms if plan.rest_ms else plan.naked_deadline_ms) * NS_PER_MS
@@ -142,7 +143,12 @@ def waits(trade: Trade, now_ns: int, at_once: bool = False) -> list[CancelRest]:
         CancelRest(order)
         for order in trade.unresolved
         if order.status is OrderStatus.OPEN
-        and now_ns - (order.sent_ns or trade.opened_ns) >= (0 if at_once or is_held_ioc(trade, order) else patience_ns)
+        and (
+            at_once
+            or order.done_ns
+            or is_held_ioc(trade, order)
+            or now_ns - (order.sent_ns or trade.opened_ns) >= patience_ns
+        )
         and (not order.cancel_asked_ns or now_ns - order.cancel_asked_ns >= NS_PER_S)
     ]
 

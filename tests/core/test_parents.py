@@ -247,3 +247,18 @@ def test_many_children_keep_the_pace_and_halt_nothing() -> None:
     assert len(parent.live) == most and parent.state is ParentState.RUNNING and parent.reason.startswith("pace: ")
     rig.run_for(62_000)
     assert len(parent.live) == most + 5 and rig.state.level == 0
+
+
+def test_a_child_that_turns_up_after_it_was_given_up_is_taken_back() -> None:
+    """Its order was cancelled and proved absent; the venue accepts it later still (chaos seed 1013423)."""
+    rig = Rig().ready()
+    rig.outcomes.extend([Outcome(answer="lost", late_ms=45_000)])
+    parent = begin(rig, wish(Template.LADDER, "0.006", parts=2, band_bps=D(50)))
+    rig.run_for(500)
+    move(rig, parent, "cancel")
+    done(rig, parent, 40_000)
+    [late] = [order for trade in parent.trades for order in trade.orders if order.status is OrderStatus.NOT_PLACED]
+    rig.run_until(lambda: late.status is OrderStatus.OPEN, 120_000)
+    rig.run_until(lambda: late.status is OrderStatus.CANCELLED, 5_000)
+    assert ("late_order", "crit") in rig.alerts() and not rig.state.live_trades
+    assert rig.ledger_difference() == {}
