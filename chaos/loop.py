@@ -3,14 +3,14 @@
 import asyncio
 import selectors
 from collections import deque
-from collections.abc import Mapping
-from heapq import heappop
+from collections.abc import Callable, Mapping
+from contextvars import Context
+from heapq import heappop, heappush
 from math import ceil
 from random import Random
 from typing import Any
 
 _NS = 1_000_000_000
-_CROWD = 100  # timers; beyond it the library takes out those that were cancelled
 _BOOT_NS = 1_000 * _NS  # a machine has been up for a while: no time is zero
 
 
@@ -39,16 +39,39 @@ class _Jump(selectors.BaseSelector):
 
 
 class SimLoop(asyncio.SelectorEventLoop):
-    """Two runs with one seed take the same turns, whatever the machine and the hash seed."""
+    """Two runs with one seed take the same turns, whatever the machine and the hash seed.
+
+    As the library's own, without what a simulation has no use for: sockets, slow callbacks, looks at a debug mode.
+    """
 
     def __init__(self, random: Random) -> None:
         self.now_ns = _BOOT_NS
         self.turns = 0
         self._random = random
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []  # when, which of those came first
+        self._timer = 0
         super().__init__(_Jump(self))
 
     def time(self) -> float:
         return self.now_ns / _NS
+
+    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)  # type: ignore[attr-defined]
+        return handle
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self.now_ns / _NS + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        self._timer += 1
+        heappush(self._timers, (when, self._timer, handle))
+        return handle
 
     def turn(self, timeout: float | None) -> None:
         """One iteration: what is ready runs in an order of chance; where nothing is, time passes."""
@@ -66,28 +89,24 @@ class SimLoop(asyncio.SelectorEventLoop):
             self.now_ns += ceil(timeout * _NS)
 
     def _run_once(self) -> None:
-        """As the library's own, without what a simulation has no use for: sockets, slow callbacks, timers in crowds."""
-        scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
-        if len(scheduled) > _CROWD:
-            super()._run_once()  # type: ignore[misc]
-            return
+        timers = self._timers
         ready: deque[asyncio.Handle] = self._ready  # type: ignore[attr-defined]
-        while scheduled and scheduled[0]._cancelled:
-            self._timer_cancelled_count -= 1  # type: ignore[attr-defined]
-            heappop(scheduled)._scheduled = False  # type: ignore[attr-defined]
+        while timers and timers[0][2]._cancelled:
+            heappop(timers)
         if ready or self._stopping:  # type: ignore[attr-defined]
             self.turn(0)
         else:
-            self.turn(max(0, scheduled[0].when() - self.now_ns / _NS) if scheduled else None)
+            self.turn(max(0, timers[0][0] - self.now_ns / _NS) if timers else None)
         now_s = self.now_ns / _NS + self._clock_resolution  # type: ignore[attr-defined]
-        while scheduled and scheduled[0].when() < now_s:
-            due = heappop(scheduled)
-            due._scheduled = False  # type: ignore[attr-defined]
-            ready.append(due)
+        while timers and timers[0][0] < now_s:
+            ready.append(heappop(timers)[2])
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle._cancelled:
                 handle._run()
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """It is left where it is until its time has come."""
 
     def run_in_executor(self, *_: Any) -> Any:  # type: ignore[override]
         raise RuntimeError("a thread under a simulated clock: this work needs a seam")

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -187,9 +186,11 @@ class Shell:
         if wait_s == _TICK_S:
             await asyncio.sleep(wait_s)
             return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                await self._stirred.wait()
+        timer = asyncio.get_running_loop().call_later(wait_s, self._stirred.set)
+        try:
+            await self._stirred.wait()
+        finally:
+            timer.cancel()
 
     def _idle_s(self, now_ns: int) -> float:
         """Until an account has to be asked again, as long as an idle desk may sleep."""
