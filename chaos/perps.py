@@ -1,6 +1,6 @@
 """A venue of perpetuals in a simulated world: the sandbox's margin engine, its marks and funding, and its client."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from random import Random
 
@@ -44,6 +44,26 @@ class PerpBank(Bank):
         self._next_ms = (clock_ms() // HOUR_MS + 1) * HOUR_MS
         self._rate = Decimal(0)
         self._was: list[tuple[int, tuple[Position, ...]]] = []
+        self.deleveraged = 0
+
+    def deleverage(self, share: float) -> bool:
+        """The venue closes so much of our position without asking; False where there is none."""
+        for held in self.exchange.clearing.positions(ACCOUNT):
+            lot = self.rules.markets[held.symbol].lot
+            qty = max(1, round(share * float(abs(held.qty) / lot))) * lot
+            self.exchange.deleverage(ACCOUNT, held.symbol, min(qty, abs(held.qty)), self.clock_ms())
+            self.exchange.prints.clear()
+            self.deleveraged += 1
+            self._remember()
+            return True
+        return False
+
+    def is_known(self, balances: Mapping[str, Balance], positions: Mapping[str, Position]) -> bool:
+        """Whether somebody who was told this knows what is so."""
+        wallet = balances.get("USDT")
+        told = {symbol: at.qty for symbol, at in positions.items() if at.qty}
+        is_wallet = wallet is not None and wallet.total == self.balances()[0].total
+        return is_wallet and told == {at.symbol: at.qty for at in self.positions()}
 
     def show_mark(self, mid: float, now_ns: int) -> ev.PerpState:
         """The mark follows the mid; each full hour the rate of the hour before is charged."""

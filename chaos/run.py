@@ -145,6 +145,7 @@ def _close_what_is_left(world: World, storm: Storm) -> None:
         return
     state = world.shell.desk.state
     storm.persons.give_up()
+    storm.accept()
     for trade_id in list(state.hedged):
         if trade_id not in state.live_trades:
             world.counts["hedges closed"] += storm.ask(CloseHedge(trade_id=trade_id))

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
+from chaos.perps import PerpBank
 from chaos.persons import Persons
 from chaos.world import Killed, World
-from engine.domain.command import Command, Halt, ResumeConfirm, ResumeRequest
+from engine.domain.command import AcceptBalances, Command, Halt, ResumeConfirm, ResumeRequest
 from engine.domain.event import FeedAlive
 
 _ROUND_S = 0.25  # between two rounds of books in an episode
@@ -47,6 +49,7 @@ class Storm:
     async def recover(self) -> None:
         """A person resumes a desk that halted, once its reasons are gone."""
         world = self._world
+        self.accept()
         for _ in range(3):
             if world.shell is None or not world.shell.desk.level or world.platter.hand_halted:
                 return
@@ -128,6 +131,7 @@ class Storm:
             (3, "kill", self._kill),
             (1, "halt by hand", self._halt_by_hand),
             (1, "halt by command", self._halt_by_command),
+            (2, "deleveraged", self._deleveraged),
         ]
 
     def _venue(self) -> str:
@@ -223,6 +227,27 @@ class Storm:
 
     def _halt_by_command(self, random: Random) -> None:
         self.ask(Halt(level=random.choice((1, 2, 3)), reason="chaos"))
+
+    def _deleveraged(self, random: Random) -> None:
+        """Where a position stands, a part of it is gone, or all."""
+        share = random.choice((0.1, 0.5, 1.0))
+        for bank in self._world.banks.values():
+            if isinstance(bank, PerpBank):
+                self._world.later(random.uniform(0, 12), partial(self._take_away, bank, share))
+
+    def _take_away(self, bank: PerpBank, share: float) -> None:
+        self._world.counts["positions taken away"] += bank.deleverage(share)
+
+    def accept(self) -> None:
+        """A person who has read at the venue what it did takes the venue's word, once the desk has been told it."""
+        world = self._world
+        state = world.shell.desk.state if world.shell is not None else None
+        for name, bank in world.banks.items():
+            held = state.venues.get(name) if state is not None else None
+            if held is None or not isinstance(bank, PerpBank) or not bank.deleveraged:
+                continue
+            if held.blocked.startswith("ledger_mismatch") and bank.is_known(held.balances, held.account.positions):
+                world.counts["accepted"] += self.ask(AcceptBalances(venue=name))
 
     def ask(self, command: Command) -> bool:
         """A person's word at the door; False where nobody listens or it is refused."""

@@ -98,12 +98,13 @@ class LoanOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class PerpOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """POST /world/perps: a mark until the tape's next word on it (half a second), or funding charged now."""
+    """POST /world/perps: a mark until the tape's next word on it (half a second), funding, a forced close."""
 
     venue: str
     symbol: str
     mark: Decimal | None = None
     funding: Decimal | None = None  # fraction of the notional; positive: paid by the longs
+    deleverage: Decimal | None = None  # contracts of every account's position, at the mark and without a word
 
 
 def control_routes(world: Watched) -> list[web.RouteDef]:
@@ -236,7 +237,18 @@ class _Door:
             floor.show_perp(replace(state, mark=order.mark))
         if order.funding is not None:
             floor.exchange.clearing.settle(order.symbol, order.funding, floor.clock())
+        if order.deleverage is not None:
+            self._deleverage(floor, order.symbol, order.deleverage)
         return _json({"ok": True, "positions": _positions(floor)})
+
+    @staticmethod
+    def _deleverage(floor: Floor, symbol: str, contracts: Decimal) -> None:
+        if contracts <= 0:
+            raise web.HTTPBadRequest(text=f"contracts must be above 0: {contracts}")
+        for account in {key.account for key in floor.keys.values()}:
+            held = next((at for at in floor.exchange.clearing.positions(account) if at.symbol == symbol), None)
+            if held is not None:
+                floor.exchange.deleverage(account, symbol, min(contracts, abs(held.qty)), floor.clock())
 
     async def break_fx(self, request: web.Request) -> web.Response:
         self._world.fx.break_source(await _read(request, FxFault))

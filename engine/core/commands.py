@@ -12,6 +12,7 @@ from engine.core import (
     closing,
     halt,
     identity,
+    losses,
     opportunities,
     parent_commands,
     placing,
@@ -312,8 +313,12 @@ def accept_balances(state: State, event: Commanded, command: ask.AcceptBalances)
         )
     if below := reconcile.below_zero(state, held):
         return no(event, "balance_below_zero", f"{command.venue} tells {below}: that is nothing to begin from")
+    if losses.is_repaired_at(state, command.venue):
+        return no(event, "orders_under_way", f"a hedge at {command.venue} is being closed or made")
+    lost = losses.write_off(state, held)
     reconcile.adopt(state, held)
-    return yes(event, f"{command.venue}: present balances are adopted", {"venue": command.venue})
+    text = f"; {lost} {'hedge is' if lost == 1 else 'hedges are'} gone: look at the dead letters" if lost else ""
+    return yes(event, f"{command.venue}: present balances are adopted{text}", {"venue": command.venue, "lost": lost})
 
 
 _HANDLERS: dict[type, Callable[[State, Commanded, Any], Reply]] = {

@@ -149,6 +149,7 @@ def _on_settled(state: State, event: ev.TradeSettled) -> None:
     if trade is None:
         return
     was_over = trade.settled
+    trade.taken = event.taken or trade.taken
     if event.written_off is not None:
         trade.written_off = event.written_off
     elif trade.state is TradeState.DEAD_LETTER and event.state == TradeState.CLOSED:

@@ -293,6 +293,7 @@ def settle(state: State, trade: Trade, end: End) -> None:
                 reason=end.reason,
                 wall_ms=state.wall_ms,
                 seen_ns=state.now_ns,
+                taken=dict(trade.taken),
             )
         )
     )

@@ -281,6 +281,7 @@ class TradeSettled(Struct, frozen=True, kw_only=True, tag=True):
     wall_ms: int
     seen_ns: int
     written_off: Decimal | None = None  # signed base that people have closed by hand so far; None: as before
+    taken: dict[int, Decimal] = {}  # so far, of hedges by leg: signed base that their venue has closed by itself
 
 
 class ParentOpened(Struct, frozen=True, kw_only=True, tag=True):

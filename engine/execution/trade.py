@@ -26,6 +26,7 @@ class Trade(Struct, kw_only=True):
     settled: bool = False
     closed_ms: int = 0
     written_off: Decimal = ZERO  # signed base that a person has closed by hand
+    taken: dict[int, Decimal] = {}  # of hedges by their legs' index: signed base that their venue has closed by itself
     tried_from: int = 0  # of its orders: those before belong to what had ended well
     booked_krw: Decimal | None = None  # what of its result is in the day's figures
 
@@ -83,13 +84,13 @@ def exposure(trade: Trade) -> Decimal:
     if len(trade.plan.legs) == 1:
         return ZERO
     total = sum((net_base(order, trade.plan.leg(order.request.leg).base) for order in trade.orders), ZERO)
-    return total - trade.written_off
+    return total - trade.written_off - sum(trade.taken.values(), ZERO)
 
 
 def standing(trade: Trade) -> dict[int, Decimal]:
     """Signed base of each hedge that still stands, by its leg's index."""
     first = len(trade.plan.legs)
-    sums: dict[int, Decimal] = {}
+    sums = {index: -qty for index, qty in trade.taken.items()}
     for order in trade.orders:
         index = order.request.leg
         if index >= first:

@@ -14,7 +14,7 @@ from sandbox.venues.filters import check_numbers
 from sandbox.venues.ledger import ZERO, Ledger
 from sandbox.venues.liquidity import Levels, Liquidity
 from sandbox.venues.orders import End, Kind, Order, OrderRequest, Print, Reason, Refused, Side, State, Tif
-from sandbox.venues.positions import Liquidation, Mark
+from sandbox.venues.positions import Liquidation, Mark, Position
 from sandbox.venues.priority import crosses, is_ahead, limit_of, priority
 from sandbox.venues.rules import Stp, VenueRules
 from sandbox.venues.settlement import Settlement
@@ -177,17 +177,7 @@ class Exchange:
                 self._close(order, End.LIQUIDATION, now_ms)
         positions = self.clearing.positions(account)
         for held in positions:
-            request = OrderRequest(
-                account=account,
-                symbol=held.symbol,
-                side=Side.SELL if held.qty > 0 else Side.BUY,
-                kind=Kind.MARKET,
-                tif=Tif.IOC,
-                qty=abs(held.qty),
-                client_id=f"autoclose-{now_ms}-{len(self.liquidations)}",
-                reduce_only=True,
-            )
-            order = self._open(request, now_ms)
+            order = self._autoclose(held, abs(held.qty), f"autoclose-{now_ms}-{len(self.liquidations)}", now_ms)
             self._take(order, Decimal(1), now_ms)
             if order.open_qty > 0:  # the tape is thinner than the position: the venue takes the rest at the mark
                 self.clearing.fill(order, held.mark, order.open_qty, now_ms, maker=False)
@@ -196,6 +186,28 @@ class Exchange:
             self.liquidations.append(closed)
         for held in positions:
             self.clearing.cover(account, held.symbol, now_ms)
+
+    def deleverage(self, account: str, symbol: str, qty: Decimal, now_ms: int) -> Order:
+        """The venue closes `qty` contracts of a position at the mark, for the other side's account is broken."""
+        held = next(held for held in self.clearing.positions(account) if held.symbol == symbol)
+        order = self._autoclose(held, qty, f"adl-{now_ms}", now_ms)
+        self.clearing.fill(order, held.mark, order.open_qty, now_ms, maker=False)
+        self.clearing.close(order, State.FILLED, None, now_ms)
+        return order
+
+    def _autoclose(self, held: Position, qty: Decimal, client_id: str, now_ms: int) -> Order:
+        """An order that its account has not sent."""
+        request = OrderRequest(
+            account=held.account,
+            symbol=held.symbol,
+            side=Side.SELL if held.qty > 0 else Side.BUY,
+            kind=Kind.MARKET,
+            tif=Tif.IOC,
+            qty=qty,
+            client_id=client_id,
+            reduce_only=True,
+        )
+        return self._open(request, now_ms)
 
     # the public sees
 

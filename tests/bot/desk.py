@@ -152,6 +152,8 @@ class TestDesk(MarketDesk):
         self.limits: list[dict[str, object]] = []
         self.unknown: list[OrderView] = []
         self.retry_refusal = ""
+        self.blocked = ""
+        self.lost_hedges = 0
         self.resume_token = ""
         self.asked: list[tuple[str, str, given.Command]] = []
         self.listeners: list[Callable[[Notice], None]] = []
@@ -236,6 +238,9 @@ class TestDesk(MarketDesk):
             case given.CloseDeadLetter(amount=amount):
                 left = self.letters[0].naked_qty - (amount or Decimal(0))
                 return "", "closed", {"trade_id": command.trade_id, "left": left}
+            case given.AcceptBalances(venue=venue):
+                self.blocked = ""
+                return "", f"{venue}: present balances are adopted", {"venue": venue, "lost": self.lost_hedges}
             case given.ResolveUnknown():
                 self.unknown = []
                 return "", "resolved", {"cid": command.cid}
@@ -293,7 +298,7 @@ class TestDesk(MarketDesk):
             venue="upbit",
             connected=True,
             ready=True,
-            blocked="",
+            blocked=self.blocked,
             books=4,
             books_usable=4,
             age_ms=120.0,

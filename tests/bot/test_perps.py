@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import msgspec
+import pytest
 
 from bot.views.notices import alert
 from bot.views.reader import Reader
@@ -41,6 +42,21 @@ async def test_positions_show_margin_liquidation_and_funding_and_a_hedge_is_clos
         await phone.finds(OWNER, "따로 보유한 포지션 없음")
         assert [each.trade_id for each in desk.commands(given.CloseHedge)] == ["t1"]
         assert [each.symbol for each in desk.commands(given.ClosePosition)] == ["BTC-USDT-SWAP"]
+
+
+@pytest.mark.parametrize("lost, said", [(0, ""), (2, "거래소가 스스로 닫은 헤지 2건")])
+async def test_a_difference_is_accepted_by_two_taps_and_lost_hedges_are_named(tmp_path, lost, said):
+    async with open_house(tmp_path) as house, house.engine(), house.bot():
+        phone, desk = house.phone, house.desk
+        desk.blocked, desk.lost_hedges = "ledger_mismatch: BTCUSDT +0.02", lost
+        await phone.says(OWNER, "/balance")
+        board = await phone.finds(OWNER, "", button="업비트 현재 잔고 인정")
+        await phone.presses(OWNER, board, "업비트 현재 잔고 인정")
+        question = await phone.finds(OWNER, "청산·자동 감축", button="인정")
+        assert desk.commands(given.AcceptBalances) == []
+        await phone.presses(OWNER, question, "인정")
+        done = await phone.finds(OWNER, "현재 잔고를 기준으로 삼았습니다")
+        assert said in done.text and ("/dlq" in done.text) == bool(lost)
 
 
 def test_a_receipt_names_the_hedge_in_both_languages():

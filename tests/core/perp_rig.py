@@ -56,9 +56,9 @@ class PerpModel(VenueModel):
         if qty:
             traded = qty if order.request.side is Side.BUY else -qty
             fee = order.fees.get("USDT", ZERO) - had_fee
-            self.totals["USDT"] = wallet - fee + self._trade(traded, quote / qty)
+            self.totals["USDT"] = wallet - fee + self.trade(traded, quote / qty)
 
-    def _trade(self, traded: Decimal, price: Decimal) -> Decimal:
+    def trade(self, traded: Decimal, price: Decimal) -> Decimal:
         """The result of what it closes."""
         if self.qty * traded >= 0:
             self.entry = (self.entry * self.qty + price * traded) / (self.qty + traded)

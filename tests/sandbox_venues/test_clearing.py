@@ -184,6 +184,22 @@ def test_a_gap_through_the_margin_leaves_nobody_in_debt():
     assert engine.ledger.total("USDT") == total
 
 
+@pytest.mark.parametrize("side, price, result", [(Side.BUY, 60_001, -1), (Side.SELL, 59_999, 1)])
+def test_a_deleveraged_position_is_smaller_at_the_mark_and_no_order_of_the_accounts_says_so(side, price, result):
+    engine = house()
+    mine = engine.place(wish(side, "10", price), 1)
+    assert mine.state is State.FILLED
+    engine.show_mark("BTC-PERP", mark_of(59_000), 2)
+    before, total = engine.clearing.position("a", "BTC-PERP"), engine.ledger.total("USDT")
+    taken = engine.deleverage("a", "BTC-PERP", D(4), 3)
+    after = engine.clearing.position("a", "BTC-PERP")
+    assert (taken.average, taken.filled, taken.client_id) == (59_000, 4, "adl-3")
+    assert (abs(before.qty), abs(after.qty), after.entry) == (10, 6, before.entry)
+    assert (after.realised > 0) == (result > 0) and engine.ledger.total("USDT") == total
+    assert sum(engine.clearing.open_interest("BTC-PERP").values()) == 0
+    assert mine.filled == 10 and engine.open_orders("a") == []
+
+
 def test_an_amended_order_moves_or_stays_as_it_was():
     engine = house(cash=D(1_000))
     order = engine.place(wish(qty="10", price=59_000), 1)

@@ -66,6 +66,12 @@ class Desk:
         open_here = {row["symbol"]: Decimal(row["qty"]) for row in await self.ask("/v1/perps") or []}
         return told == [wallet] and open_here == held and await self.ready()
 
+    async def happens(self, **what: str) -> None:
+        """At the venue, to its perpetual."""
+        door, body = self.stage.world.urls["control"]["rest"], {"venue": VENUE, "symbol": SYMBOL, **what}
+        async with aiohttp.ClientSession() as session, session.post(f"{door}/world/perps", json=body) as answer:
+            assert answer.status == 200
+
     async def order(self, side: Side, qty: str) -> None:
         """A person's order in the chat: previewed, then confirmed; it only reduces."""
         bids, asks = self.floor.exchange.book(SYMBOL)
@@ -114,7 +120,7 @@ async def standing(folder: Path) -> AsyncIterator[Desk]:
 
 
 @pytest.mark.timeout(600)
-async def test_what_a_person_opened_is_seen_adopted_reduced_charged_and_closed(tmp_path: Path) -> None:
+async def test_what_a_person_opened_is_seen_adopted_reduced_charged_deleveraged_and_closed(tmp_path: Path) -> None:
     async with standing(tmp_path) as desk:
         clearing = desk.floor.exchange.clearing
         assert clearing.leverage("trader", SYMBOL) == 2  # of the configuration, set before anything is traded
@@ -128,16 +134,21 @@ async def test_what_a_person_opened_is_seen_adopted_reduced_charged_and_closed(t
         await until(lambda: [held.qty for held in clearing.positions("trader")] == [Decimal("-0.015")], 90.0)
         await until(desk.agrees, 90.0)
 
-        door, body = desk.stage.world.urls["control"]["rest"], {"venue": VENUE, "symbol": SYMBOL, "funding": "0.0005"}
-        async with aiohttp.ClientSession() as session, session.post(f"{door}/world/perps", json=body) as answer:
-            assert answer.status == 200
+        await desk.happens(funding="0.0005")
         await until(lambda: desk.shows(lambda row: Decimal(row["funding"]) > 0), 90.0)
+        await until(desk.agrees, 90.0)
+
+        await desk.happens(deleverage="0.005")
+        await until(desk.blocked, 90.0)
+        await desk.door.post(f"/balances/{VENUE}/accept", "adopt again", {"evidence": "deleveraged"})
         await until(desk.agrees, 90.0)
 
         await desk.door.post("/halt", "halt", {"level": 3, "reason": "the end of the scene"})
         await until(lambda: not clearing.positions("trader"), 90.0)
         await until(desk.agrees, 90.0)
-        reducing, closing = [o for o in desk.floor.exchange.orders.values() if not o.client_id.startswith("by-hand")]
+        reducing, closing = [
+            o for o in desk.floor.exchange.orders.values() if not o.client_id.startswith(("by-hand", "adl"))
+        ]
         assert reducing.reduce_only and reducing.filled == Decimal("0.005")
-        assert closing.reduce_only and closing.filled == Decimal("0.015")
+        assert closing.reduce_only and closing.filled == Decimal("0.010")
         assert not (await desk.door.get("/status"))["dead_letters"]
