@@ -150,10 +150,10 @@ async def ask_accept(asker: Asker, office: Office, pressed: Pressed) -> str:
 async def accept(asker: Asker, office: Office, pressed: Pressed) -> str:
     venue = pressed.data["venue"]
     made = await asker.commands.accept_balances(venue, pressed.request_id)
-    done = asker.reader.say("accept.done", venue=asker.reader.named("venue", venue))
+    done = [asker.reader.say("accept.done", venue=asker.reader.named("venue", venue))]
     if lost := made.body.get("lost", 0) if isinstance(made.body, dict) else 0:
-        done += "\n" + asker.reader.say("accept.lost", count=lost)
-    return _settled(asker, office, pressed, made, done)
+        done.append(asker.reader.say("accept.lost", count=lost))
+    return _settled(asker, office, pressed, made, "\n".join(done))
 
 
 def _settled(asker: Asker, office: Office, pressed: Pressed, made: Answer, done: str) -> str:
