@@ -13,6 +13,7 @@ from engine.execution.order_state import move
 from engine.risk.margin import ASSET
 
 _RECHECK_MS = 700
+_EMPTY_NS = 3 * NS_PER_S  # so long a first start asks an account that tells of nothing
 _DOUBTED_NS = 3_600 * NS_PER_S  # so long, and so many of the newest, a belief that nothing was placed is asked again
 _DOUBTED = 10
 _DOUBT_REST_NS = 2 * NS_PER_S
@@ -74,7 +75,7 @@ def on_balances(state: State, event: BalancesReported) -> None:
                 text = f"{held.name} tells {below}: its books cannot be opened"
                 state.alert("balance_below_zero", Severity.CRIT, text, venue=held.name)
             held.blocked = f"balance_below_zero: {below}"
-        elif not pending:
+        elif not pending and not _may_be_wrong(state, held):
             adopt(state, held)
         return
     differences = compare(state, held)
@@ -93,6 +94,18 @@ def on_balances(state: State, event: BalancesReported) -> None:
     if held.settings.leverage and not differences:
         margin.align(state, held)
     state.refresh_available(event.venue)
+
+
+def _may_be_wrong(state: State, held: VenueState) -> bool:
+    """An account that tells of nothing may be empty, or its venue ill (fault 11): it is asked again for a while."""
+    if any(balance.total for balance in held.balances.values()):
+        held.empty_since_ns = 0
+        return False
+    held.empty_since_ns = held.empty_since_ns or state.now_ns
+    if state.now_ns - held.empty_since_ns >= _EMPTY_NS:
+        return False
+    held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
+    return True
 
 
 def below_zero(state: State, held: VenueState) -> str:

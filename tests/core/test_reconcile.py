@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import pytest
+
 from engine.domain.command import AcceptBalances, Mode, SetMode
 from engine.domain.effect import Cancel, FetchBalances, FetchOpenOrders, OpenLedger
 from engine.domain.event import BalancesReported, VenueFailed
@@ -18,6 +20,18 @@ def test_balances_are_adopted_once():
     rig.run_for(5_000)
     assert rig.of(OpenLedger) == []
     assert all(held.ready for held in rig.state.venues.values())
+
+
+@pytest.mark.parametrize("empty_ms, opened_with", [(1_500, 50_000_000), (60_000, 0)])
+def test_a_first_answer_without_any_balance_is_asked_again_before_the_books_are_opened_with_it(empty_ms, opened_with):
+    rig = Rig()
+    account, held = rig.venues["upbit"], dict(rig.venues["upbit"].totals)
+    account.totals = {}
+    rig.later(empty_ms * NS_PER_MS, lambda: account.totals.update(held, KRW=Decimal(50_000_000)))
+    rig.start()
+    rig.run_until(lambda: rig.state.venues["upbit"].opened, 10_000)
+    assert rig.state.ledger.balance("upbit", "KRW") == opened_with
+    assert rig.state.venues["binance"].opened and ("ledger_mismatch", "crit") not in rig.alerts()
 
 
 def test_one_difference_may_be_the_venues_own_delay():
