@@ -189,7 +189,7 @@ TEXTS: dict[str, str] = {
     "balance.difference": "  ⚠️ differs from the ledger by {amount}",
     "accept.ask": "Take the present balances of {venue} as the new truth. Only after a deposit or withdrawal of your own, or after the venue itself has closed a position (liquidation, deleveraging).",
     "accept.done": "✅ The present balances of {venue} are adopted.",
-    "accept.lost": "⚠️ Hedges that the venue has closed by itself: {count}. What they stood against is open: /dlq",
+    "accept.lost": "⚠️ Hedges that are gone from the venue: {count}. What they stood against is open: /dlq",
     # strategies
     "strategies.title": "<b>Strategies</b>",
     "strategies.row": "<b>{strategy}</b> · {mode}\n  {trades} trades today · {live} opportunities",

@@ -189,7 +189,7 @@ TEXTS: dict[str, str] = {
     "balance.difference": "  ⚠️ 장부와 차이 {amount}",
     "accept.ask": "{venue} 의 현재 잔고를 새 기준으로 삼습니다. 입금·출금을 직접 하셨거나 거래소가 포지션을 스스로 닫은 경우(청산·자동 감축)에만 누르세요.",
     "accept.done": "✅ {venue} 의 현재 잔고를 기준으로 삼았습니다.",
-    "accept.lost": "⚠️ 거래소가 스스로 닫은 헤지 {count}건. 맞서던 물량이 열려 있습니다: /dlq",
+    "accept.lost": "⚠️ 거래소에서 사라진 헤지 {count}건. 맞서던 물량이 열려 있습니다: /dlq",
     # strategies
     "strategies.title": "<b>전략</b>",
     "strategies.row": "<b>{strategy}</b> · {mode}\n  오늘 거래 {trades}건 · 기회 {live}건",

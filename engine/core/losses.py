@@ -1,4 +1,4 @@
-"""Hedges that a venue has closed by itself: liquidated, or deleveraged for another account's loss."""
+"""Hedges that are gone from their venue: liquidated, deleveraged for another account's loss, or closed by hand."""
 
 from decimal import Decimal
 
@@ -36,7 +36,7 @@ def write_off(state: State, held: VenueState) -> int:
                 lost[trade.plan.trade_id] = trade
     for trade in lost.values():
         base, naked = trade.plan.legs[0].base, life.exposure(trade)
-        reason = f"its hedge at {held.name} was closed by the venue itself: {naked} {base} stands open"
+        reason = f"its hedge at {held.name} is gone, closed by the venue or by hand: {naked} {base} stands open"
         trades.settle(state, trade, End(TradeState.DEAD_LETTER, "dead_letter", reason))
     return len(lost)
 

@@ -44,7 +44,7 @@ async def test_positions_show_margin_liquidation_and_funding_and_a_hedge_is_clos
         assert [each.symbol for each in desk.commands(given.ClosePosition)] == ["BTC-USDT-SWAP"]
 
 
-@pytest.mark.parametrize("lost, said", [(0, ""), (2, "거래소가 스스로 닫은 헤지 2건")])
+@pytest.mark.parametrize("lost, said", [(0, ""), (2, "거래소에서 사라진 헤지 2건")])
 async def test_a_difference_is_accepted_by_two_taps_and_lost_hedges_are_named(tmp_path, lost, said):
     async with open_house(tmp_path) as house, house.engine(), house.bot():
         phone, desk = house.phone, house.desk
