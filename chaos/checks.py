@@ -134,6 +134,19 @@ class Checks:
                 if balance.free < 0 or balance.held < 0:
                     self.breach("conservation", f"{bank.name} {asset}: {balance}")
 
+    def hedges(self, state: State, bank: PerpBank) -> None:
+        """A person has just taken the venue's word: no trade believes in a hedge that its account does not carry."""
+        held = {at.symbol: at.qty for at in bank.positions()}
+        owned: dict[str, Decimal] = defaultdict(Decimal)
+        for trade in state.hedged.values():
+            for index, qty in life.standing(trade).items():
+                if trade.plan.leg(index).venue == bank.name:
+                    owned[trade.plan.leg(index).symbol] += qty
+        for symbol, qty in owned.items():
+            at = held.get(symbol, ZERO)
+            if qty and not (at * qty > 0 and abs(at) >= abs(qty)):
+                self.breach("hedges", f"{qty} {symbol} stand as hedges where {bank.name} carries {at}")
+
     def _positions(self, state: State, bank: PerpBank) -> None:
         """Of perpetuals nothing is left open; funding is booked once, and all positions there cancel out."""
         ours = {symbol: at.qty for symbol, at in state.ledger.positions(bank.name).items()}
@@ -147,7 +160,7 @@ class Checks:
             self.breach("conservation", f"{bank.name}: all positions together are {interest}")
         paid = sum((each.amount for each in bank.funding_since(0)), ZERO)
         booked = -state.ledger.account(funding_account(bank.name, SYMBOL), "USDT")
-        if paid != booked and not bank.deleveraged:  # what came before a person took the venue's word is in its opening
+        if paid != booked:
             self.breach("ledger", f"{bank.name}: funding of {paid} there, {booked} here")
 
     def at_rest(self, state: State, banks: Mapping[str, Bank]) -> None:
@@ -224,4 +237,4 @@ def fingerprint(state: State, durable: Container[str]) -> dict[str, Any]:
 def _end(order: OrderState) -> str:
     """Without a fill one end is as good as another: what it is called depends on who told first."""
     filled = order.report.filled_qty if order.report else ZERO
-    return f"ended with {filled}" if order.is_terminal else str(order.status)
+    return f"ended with {filled.normalize():f}" if order.is_terminal else str(order.status)

@@ -11,6 +11,7 @@ from engine.domain.errors import VenueRefused
 from engine.domain.market import Balance
 from engine.domain.order import Abilities, OrderKind
 from engine.domain.position import FundingPaid, Position
+from engine.portfolio.positions import Open
 from sandbox.venues import listings, orders
 from sandbox.venues.positions import FlowKind, Mark
 from sandbox.venues.rules import FeeFrom, VenueRules
@@ -44,7 +45,7 @@ class PerpBank(Bank):
         self._next_ms = (clock_ms() // HOUR_MS + 1) * HOUR_MS
         self._rate = Decimal(0)
         self._was: list[tuple[int, tuple[Position, ...]]] = []
-        self.deleveraged = 0
+        self.deleveraged = self.accepted = 0
 
     def deleverage(self, share: float) -> bool:
         """The venue closes so much of our position without asking; False where there is none."""
@@ -58,12 +59,21 @@ class PerpBank(Bank):
             return True
         return False
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether a person has not taken its word yet on what it has closed."""
+        return self.deleveraged > self.accepted
+
     def is_known(self, balances: Mapping[str, Balance], positions: Mapping[str, Position]) -> bool:
         """Whether somebody who was told this knows what is so."""
         wallet = balances.get("USDT")
-        told = {symbol: at.qty for symbol, at in positions.items() if at.qty}
-        is_wallet = wallet is not None and wallet.total == self.balances()[0].total
-        return is_wallet and told == {at.symbol: at.qty for at in self.positions()}
+        return wallet is not None and wallet.total == self.balances()[0].total and not self.unlike(positions)
+
+    def unlike(self, positions: Mapping[str, Position | Open]) -> bool:
+        """Whether these are others than it has."""
+        return {symbol: at.qty for symbol, at in positions.items() if at.qty} != {
+            at.symbol: at.qty for at in self.positions()
+        }
 
     def show_mark(self, mid: float, now_ns: int) -> ev.PerpState:
         """The mark follows the mid; each full hour the rate of the hour before is charged."""

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from chaos.checks import fingerprint, wallet_apart
+from chaos.perps import PerpBank
 from chaos.storm import Storm
 from chaos.world import Seams, World
 from engine.core import closing
@@ -146,6 +147,8 @@ def _close_what_is_left(world: World, storm: Storm) -> None:
     state = world.shell.desk.state
     storm.persons.give_up()
     storm.accept()
+    if any(isinstance(bank, PerpBank) and bank.is_apart for bank in world.banks.values()):
+        return  # nobody closes what may be gone
     for trade_id in list(state.hedged):
         if trade_id not in state.live_trades:
             world.counts["hedges closed"] += storm.ask(CloseHedge(trade_id=trade_id))

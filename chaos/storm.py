@@ -5,14 +5,18 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
+from chaos.checks import wallet_apart
 from chaos.perps import PerpBank
 from chaos.persons import Persons
 from chaos.world import Killed, World
-from engine.domain.command import AcceptBalances, Command, Halt, ResumeConfirm, ResumeRequest
+from engine.core.state import State
+from engine.domain.command import AcceptBalances, Command, Halt, ResolveUnknown, ResumeConfirm, ResumeRequest
 from engine.domain.event import FeedAlive
+from engine.domain.money import NS_PER_S
+from engine.domain.order import OrderStatus
 
 _ROUND_S = 0.25  # between two rounds of books in an episode
-_MINUTE_S = 60.0
+_LOOKED_FOR_NS = 120 * NS_PER_S  # later than the latest arrival
 
 
 class Storm:
@@ -244,10 +248,24 @@ class Storm:
         state = world.shell.desk.state if world.shell is not None else None
         for name, bank in world.banks.items():
             held = state.venues.get(name) if state is not None else None
-            if held is None or not isinstance(bank, PerpBank) or not bank.deleveraged:
+            if state is None or held is None or not isinstance(bank, PerpBank) or not bank.is_apart:
                 continue
+            self._resolve(state, bank)
             if held.blocked.startswith("ledger_mismatch") and bank.is_known(held.balances, held.account.positions):
-                world.counts["accepted"] += self.ask(AcceptBalances(venue=name))
+                if self.ask(AcceptBalances(venue=name)):
+                    world.counts["accepted"] += 1
+                    world.checks.hedges(state, bank)
+            elif not (bank.unlike(state.ledger.positions(name)) or wallet_apart(state, bank)):
+                bank.accepted = bank.deleveraged
+
+    def _resolve(self, state: State, bank: PerpBank) -> None:
+        """While balances differ no order without an answer is proved absent: a person has looked for it there."""
+        for _, order in list(state.orders.values()):
+            is_lost = order.request.venue == bank.name and order.status is OrderStatus.UNKNOWN
+            if is_lost and state.now_ns - order.sent_ns > _LOOKED_FOR_NS and bank.find(order.request.cid, 0) is None:
+                self._world.counts["resolved"] += self.ask(
+                    ResolveUnknown(cid=order.request.cid, evidence="the venue does not know it")
+                )
 
     def ask(self, command: Command) -> bool:
         """A person's word at the door; False where nobody listens or it is refused."""

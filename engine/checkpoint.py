@@ -39,7 +39,7 @@ from engine.domain.event import (
     Started,
     TradeSettled,
 )
-from engine.domain.margin_event import FundingBooked, MarginAligned
+from engine.domain.margin_event import FundingBooked, HedgeLost, MarginAligned
 from engine.domain.order import TradeState
 from engine.storage import checkpoint
 from engine.storage.checkpoint import Carried, Checkpoint
@@ -85,7 +85,7 @@ def _subject(state: State, recalled: Recalled) -> str:
     match recalled:
         case IntentJournaled():
             return recalled.orders[0].trade_id
-        case TradeSettled():
+        case TradeSettled() | HedgeLost():
             return recalled.trade_id
         case ParentOpened():
             return recalled.plan.parent_id

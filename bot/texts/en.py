@@ -187,7 +187,7 @@ TEXTS: dict[str, str] = {
     "balance.row": "  {amount} · free {free}",
     "balance.reserved": " · reserved {amount}",
     "balance.difference": "  ⚠️ differs from the ledger by {amount}",
-    "accept.ask": "Take the present balances of {venue} as the new truth. Only after a deposit or withdrawal of your own, or after the venue itself has closed a position (liquidation, deleveraging).",
+    "accept.ask": "Take the present balances of {venue} as the new truth. Only after a deposit or withdrawal of your own, or after the venue itself has closed a position (liquidation, deleveraging): hedges that its positions no longer show are then counted as gone.",
     "accept.done": "✅ The present balances of {venue} are adopted.",
     "accept.lost": "⚠️ Hedges that are gone from the venue: {count}. What they stood against is open: /dlq",
     # strategies

@@ -187,7 +187,7 @@ TEXTS: dict[str, str] = {
     "balance.row": "  {amount} · 사용 가능 {free}",
     "balance.reserved": " · 예약 {amount}",
     "balance.difference": "  ⚠️ 장부와 차이 {amount}",
-    "accept.ask": "{venue} 의 현재 잔고를 새 기준으로 삼습니다. 입금·출금을 직접 하셨거나 거래소가 포지션을 스스로 닫은 경우(청산·자동 감축)에만 누르세요.",
+    "accept.ask": "{venue} 의 현재 잔고를 새 기준으로 삼습니다. 입금·출금을 직접 하셨거나 거래소가 포지션을 스스로 닫은 경우(청산·자동 감축)에만 누르세요. 포지션에 더 이상 없는 헤지는 사라진 것으로 처리합니다.",
     "accept.done": "✅ {venue} 의 현재 잔고를 기준으로 삼았습니다.",
     "accept.lost": "⚠️ 거래소에서 사라진 헤지 {count}건. 맞서던 물량이 열려 있습니다: /dlq",
     # strategies

@@ -28,7 +28,8 @@ def close_hedge(state: State, event: Commanded, command: ask.CloseHedge) -> Repl
     trade = state.hedged.get(command.trade_id)
     if trade is None:
         return reply(event, False, "no_hedge", f"{command.trade_id} has no hedge that stands")
-    refused = _why_not(state) or _unwind(state, trade, LegRole.UNWIND, with_residue=True)
+    venues = {trade.plan.leg(index).venue for index in life.standing(trade)}
+    refused = _why_not(state, venues) or _unwind(state, trade, LegRole.UNWIND, with_residue=True)
     if refused is not None:
         return reply(event, False, refused.rule, refused.text, refused.numbers)
     return reply(event, True, "", "the hedge is being closed", {"trade_id": command.trade_id})
@@ -42,13 +43,19 @@ def close_position(state: State, event: Commanded, command: ask.ClosePosition) -
         return reply(event, False, "no_position", text)
     if any(trade.plan.key == _key(command.venue, command.symbol) for trade in state.live_trades.values()):
         return reply(event, False, "orders_under_way", "it is being closed already")
-    refused = _why_not(state) or _open_flatten(state, command.venue, command.symbol, qty, 1, event.actor)
+    refused = _why_not(state, {command.venue}) or _open_flatten(
+        state, command.venue, command.symbol, qty, 1, event.actor
+    )
     if refused is not None:
         return reply(event, False, refused.rule, refused.text, refused.numbers)
     return reply(event, True, "", "the position is being closed", {"venue": command.venue, "symbol": command.symbol})
 
 
-def _why_not(state: State) -> NotExecutable | None:
+def _why_not(state: State, venues: set[str]) -> NotExecutable | None:
+    """Where positions differ from our books, what is closed here may be gone there: a person accepts them first."""
+    for venue in sorted(venues):
+        if (held := state.venues.get(venue)) is not None and held.blocked:
+            return NotExecutable(rule="venue_blocked", text=f"{venue}: {held.blocked}", numbers={"venue": venue})
     if not allows(state.level, LegRole.UNWIND):
         return NotExecutable(rule="halted", text=f"halted at L{state.level}: {state.level_reason}", numbers={})
     if not state.journal_writable:

@@ -311,6 +311,8 @@ def accept_balances(state: State, event: Commanded, command: ask.AcceptBalances)
         return no(
             event, "stale", f"balances of {command.venue} are {(state.now_ns - held.balances_ns) / NS_PER_S:.0f} s old"
         )
+    if held.settings.leverage and (held.account.asked_ns != held.balances_asked_ns or not held.rules_known):
+        return no(event, "stale", f"the positions of {command.venue} belong to another answer: read them again")
     if below := reconcile.below_zero(state, held):
         return no(event, "balance_below_zero", f"{command.venue} tells {below}: that is nothing to begin from")
     if losses.is_repaired_at(state, command.venue):

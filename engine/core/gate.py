@@ -91,8 +91,7 @@ def held(state: State, coin: str) -> Held:
     """
     coin_krw = total_krw = ZERO
     venue_krw: dict[str, Decimal] = {}
-    open_trades = [*state.live_trades.values(), *(state.trades[key] for key in state.blocked_keys.values())]
-    for trade in open_trades:
+    for trade in (state.letters | state.live_trades).values():
         worth = max(notional_krw(leg) for leg in trade.plan.legs)
         total_krw += worth
         if trade.plan.legs[0].base == coin:

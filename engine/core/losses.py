@@ -2,13 +2,17 @@
 
 from decimal import Decimal
 
-from engine.core import trades
+from engine.core import collateral, trades
 from engine.core.state import State
 from engine.core.venue_state import VenueState
+from engine.domain.effect import Remember
+from engine.domain.margin_event import HedgeLost
 from engine.domain.money import ZERO
-from engine.domain.order import TradeState
+from engine.domain.order import LegRole, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce, TradeState
 from engine.execution import trade as life
+from engine.execution.order_state import OrderState
 from engine.execution.trade import End, Trade
+from engine.portfolio.positions import Open
 
 
 def is_repaired_at(state: State, venue: str) -> bool:
@@ -20,31 +24,105 @@ def is_repaired_at(state: State, venue: str) -> bool:
 def write_off(state: State, held: VenueState) -> int:
     """A person takes the venue's word: what its positions no longer carry of our hedges stands against nothing.
 
-    The oldest hedges are the first that are gone. Each is a dead letter with what it stood against. Called before the
-    balances are adopted, so that one write keeps both. Returns how many.
+    The oldest hedges are the first that are gone. What they stood against is a dead letter. Called before the balances
+    are adopted, so that one write keeps both. Returns how many trades have lost something.
     """
     lost: dict[str, Trade] = {}
     for symbol, hedges in _hedges(state, held.name).items():
-        at = held.account.positions.get(symbol)
-        owned, has = sum((qty for _, _, qty in hedges), ZERO), at.qty if at is not None else ZERO
+        at, told = state.ledger.position(held.name, symbol), held.account.positions.get(symbol)
+        owned, has = sum((qty for _, _, qty in hedges), ZERO), told.qty if told is not None else ZERO
         left = max(ZERO, min(abs(owned), abs(owned) - (has if owned > 0 else -has)))
         for trade, index, qty in hedges:
             part = min(left, abs(qty)).copy_sign(qty) if qty * owned > 0 else ZERO
             if part:
                 left -= abs(part)
-                trade.taken[index] = trade.taken.get(index, ZERO) + part
+                _lose(state, trade, index, part, at)
                 lost[trade.plan.trade_id] = trade
     for trade in lost.values():
-        base, naked = trade.plan.legs[0].base, life.exposure(trade)
-        reason = f"its hedge at {held.name} is gone, closed by the venue or by hand: {naked} {base} stands open"
-        trades.settle(state, trade, End(TradeState.DEAD_LETTER, "dead_letter", reason))
+        trades.settle(state, trade, _ending(state, trade, held.name))
     return len(lost)
 
 
+def _lose(state: State, trade: Trade, index: int, qty: Decimal, at: Open | None) -> None:
+    leg = trade.plan.leg(index)
+    price = collateral.mark(state.market, leg.venue, leg.symbol, at) if at is not None else leg.planned_vwap
+    event = HedgeLost(
+        trade_id=trade.plan.trade_id,
+        leg=index,
+        qty=qty,
+        price=price,
+        wall_ms=state.wall_ms,
+        seen_ns=state.now_ns,
+    )
+    state.emit(Remember(event=event))
+    on_lost(state, event)
+
+
+def on_lost(state: State, event: HedgeLost) -> None:
+    """Now, or read back from the journal: as an order that nobody of us has sent and that no venue is asked about.
+
+    The ledger takes the position from the balances that are adopted; the trade, its result and its receipt from here.
+    A part that a person had written off before, having closed it by hand, is not counted twice.
+    """
+    trade = state.trades.get(event.trade_id)
+    if trade is None:
+        return
+    if trade.written_off * event.qty > 0:
+        trade.written_off -= min(abs(trade.written_off), abs(event.qty)).copy_sign(event.qty)
+    leg, size = trade.plan.leg(event.leg), abs(event.qty)
+    request = OrderRequest(
+        cid=f"{event.trade_id}-lost-{len(trade.orders)}",
+        trade_id=event.trade_id,
+        leg=event.leg,
+        role=LegRole.UNWIND,
+        venue=leg.venue,
+        symbol=leg.symbol,
+        side=Side.SELL if event.qty > 0 else Side.BUY,
+        qty=size,
+        price=event.price,
+        tif=TimeInForce.IOC,
+        reduce_only=True,
+    )
+    report = OrderReport(
+        cid=request.cid,
+        venue=leg.venue,
+        symbol=leg.symbol,
+        side=request.side,
+        status=OrderStatus.FILLED,
+        venue_order_id="",
+        filled_qty=size,
+        filled_quote=size * event.price,
+        fees=(),
+        venue_ts_ms=event.wall_ms,
+    )
+    trade.orders.append(
+        OrderState(
+            request=request,
+            status=OrderStatus.FILLED,
+            report=report,
+            reason="closed by the venue, or by hand",
+            planned_ns=state.now_ns,
+            planned_ms=event.wall_ms,
+            done_ns=state.now_ns,
+            done_ms=event.wall_ms,
+        )
+    )
+
+
+def _ending(state: State, trade: Trade, venue: str) -> End:
+    base, naked = trade.plan.legs[0].base, life.exposure(trade)
+    markets = state.market.instruments
+    is_known = all((leg.venue, leg.symbol) in markets for leg in trades.legs_in_use(trade))
+    if not naked or (is_known and trades.is_dust(state, trade, naked)):
+        return life.ending(trade)
+    reason = f"its hedge at {venue} is gone, closed by the venue or by hand: {naked} {base} stands open"
+    return End(TradeState.DEAD_LETTER, "dead_letter", reason)
+
+
 def _hedges(state: State, venue: str) -> dict[str, list[tuple[Trade, int, Decimal]]]:
-    """By symbol: trade, index of the leg, signed base."""
+    """By symbol: trade, index of the leg, signed base; the oldest trade first."""
     found: dict[str, list[tuple[Trade, int, Decimal]]] = {}
-    for trade in state.hedged.values():
+    for trade in sorted(state.hedged.values(), key=lambda trade: trade.plan.created_ms):
         for index, qty in life.standing(trade).items():
             leg = trade.plan.leg(index)
             if leg.venue == venue:

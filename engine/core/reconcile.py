@@ -75,7 +75,7 @@ def on_balances(state: State, event: BalancesReported) -> None:
                 text = f"{held.name} tells {below}: its books cannot be opened"
                 state.alert("balance_below_zero", Severity.CRIT, text, venue=held.name)
             held.blocked = f"balance_below_zero: {below}"
-        elif not pending and not _may_be_wrong(state, held):
+        elif not pending and not _asks_again(state, held):
             adopt(state, held)
         return
     differences = compare(state, held)
@@ -96,7 +96,7 @@ def on_balances(state: State, event: BalancesReported) -> None:
     state.refresh_available(event.venue)
 
 
-def _may_be_wrong(state: State, held: VenueState) -> bool:
+def _asks_again(state: State, held: VenueState) -> bool:
     """An account that tells of nothing may be empty, or its venue ill (fault 11): it is asked again for a while."""
     if any(balance.total for balance in held.balances.values()):
         held.empty_since_ns = 0
@@ -210,7 +210,7 @@ def announce_ready(state: State, held: VenueState) -> None:
 def on_failed(state: State, event: VenueFailed) -> None:
     """A private read failed: what we knew stays, with its age; asked soon, then more slowly, or when we were told."""
     held = state.venues[event.venue]
-    held.failing = f"{event.call}: {event.reason}"
+    held.failing, held.empty_since_ns = f"{event.call}: {event.reason}", 0
     if event.call == "open_orders":
         held.next_sweep_ns = 0
     state.counts["venue_failures"] += 1

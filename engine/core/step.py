@@ -13,6 +13,7 @@ from engine.core import (
     hedging,
     identity,
     latency,
+    losses,
     margin,
     opportunities,
     orders,
@@ -149,7 +150,6 @@ def _on_settled(state: State, event: ev.TradeSettled) -> None:
     if trade is None:
         return
     was_over = trade.settled
-    trade.taken = event.taken or trade.taken
     if event.written_off is not None:
         trade.written_off = event.written_off
     elif trade.state is TradeState.DEAD_LETTER and event.state == TradeState.CLOSED:
@@ -161,7 +161,7 @@ def _on_settled(state: State, event: ev.TradeSettled) -> None:
     placing.drop_waiting(state, trade)
     hedging.note(state, trade)
     if trade.state is TradeState.DEAD_LETTER:
-        state.blocked_keys[trade.plan.key] = event.trade_id
+        trades.block(state, trade)
     else:
         trades.unblock(state, trade)
     if not was_over:
@@ -208,6 +208,7 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     margin_event.FundingReported: margin.on_funding,
     margin_event.FundingBooked: margin.on_booked,
     margin_event.MarginAligned: margin.on_aligned,
+    margin_event.HedgeLost: losses.on_lost,
     ev.BalancesReported: reconcile.on_balances,
     ev.OpenOrdersReported: orders.on_open_orders,
     stream_event.OrderStirred: hearing.on_stirred,

@@ -193,7 +193,7 @@ def follow_up(state: State, trade: Trade, step: Repair, limit: Decimal) -> Order
 
 def mend(state: State, trade: Trade, naked: Decimal) -> None:
     """NAKED: chase, then hedge or unwind, whichever costs less, then the dead-letter queue (domain.md §5)."""
-    if state.blocked_keys.get(trade.plan.key) == trade.plan.trade_id:
+    if trade.plan.trade_id in state.letters:
         # A late fill on a dead letter: a person may be closing it at this moment, so nothing is sent.
         settle(state, trade, End(TradeState.DEAD_LETTER, "dead_letter", f"the remainder is now {naked}"))
         return
@@ -293,13 +293,13 @@ def settle(state: State, trade: Trade, end: End) -> None:
                 reason=end.reason,
                 wall_ms=state.wall_ms,
                 seen_ns=state.now_ns,
-                taken=dict(trade.taken),
+                written_off=trade.written_off,
             )
         )
     )
     book_result(state, trade)
     if end.state is TradeState.DEAD_LETTER:
-        state.blocked_keys[plan.key] = plan.trade_id
+        block(state, trade)
         state.alert("dead_letter", Severity.CRIT, f"trade {plan.trade_id}: {end.reason}", trade_id=plan.trade_id)
     else:
         unblock(state, trade)
@@ -316,19 +316,28 @@ def settle(state: State, trade: Trade, end: End) -> None:
     show(state, trade)
 
 
+def block(state: State, trade: Trade) -> None:
+    """A dead letter: its pair is closed until a person has ended it."""
+    state.letters[trade.plan.trade_id] = trade
+    state.blocked_keys[trade.plan.key] = trade.plan.trade_id
+
+
 def unblock(state: State, trade: Trade) -> None:
     """Open the pair again where this trade had closed it. An older remainder of the same pair keeps it closed."""
     key = trade.plan.key
+    state.letters.pop(trade.plan.trade_id, None)
     if state.blocked_keys.get(key) == trade.plan.trade_id:
         del state.blocked_keys[key]
-        for other in state.trades.values():
-            if other.plan.key == key and other.state is TradeState.DEAD_LETTER and other is not trade:
+        for other in state.letters.values():
+            if other.plan.key == key:
                 state.blocked_keys[key] = other.plan.trade_id  # the newest of them
 
 
 def check_soon(state: State, venue: str) -> None:
     """Compare a venue's balances shortly after a trade; a busy desk leaves room for its books' snapshots."""
-    held = state.venues[venue]
+    held = state.venues.get(venue)
+    if held is None:  # of an older configuration
+        return
     soon_ns = max(state.now_ns + 300 * NS_PER_MS, held.balances_asked_ns + 2_000 * NS_PER_MS)
     held.next_check_ns = min(held.next_check_ns, soon_ns)
 

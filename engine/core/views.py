@@ -37,7 +37,7 @@ def status(state: State) -> StatusView:
         strategies={name: held.mode for name, held in sorted(state.strategies.items())},
         opportunities=len(state.by_key),
         working_trades=len(state.live_trades),
-        dead_letters=len(set(state.blocked_keys.values())),
+        dead_letters=len(state.letters),
         unknown_orders=sum(1 for trade in live for order in trade.orders if order.status == "unknown"),
         breakers=state.breakers.states(state.now_ns),
         fx=fx.rate,

@@ -6,7 +6,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from engine.domain.event import OrderNotSent, OrderReported, ParentMoved, ParentOpened, TradeSettled
-from engine.domain.margin_event import FundingBooked, MarginAligned
+from engine.domain.margin_event import FundingBooked, HedgeLost, MarginAligned
 from engine.domain.market import Balance
 from engine.domain.order import OrderReport, OrderRequest, TradePlan
 from engine.domain.position import FundingPaid, Holding
@@ -23,7 +23,16 @@ class Submit(Struct, frozen=True, kw_only=True, tag=True):
 class Remember(Struct, frozen=True, kw_only=True, tag=True):
     """Journal an event that the core itself decided: a restart must hear it again."""
 
-    event: TradeSettled | OrderNotSent | OrderReported | ParentOpened | ParentMoved | FundingBooked | MarginAligned
+    event: (
+        TradeSettled
+        | OrderNotSent
+        | OrderReported
+        | ParentOpened
+        | ParentMoved
+        | FundingBooked
+        | MarginAligned
+        | HedgeLost
+    )
 
 
 class Cancel(Struct, frozen=True, kw_only=True, tag=True):

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from engine.domain.account_event import Amended, CountdownSet, LatencySampled
 from engine.domain.command import Command
-from engine.domain.margin_event import FundingBooked, FundingReported, MarginAligned, PositionsReported
+from engine.domain.margin_event import FundingBooked, FundingReported, HedgeLost, MarginAligned, PositionsReported
 from engine.domain.market import Balance, Instrument, Levels, Loan, MarketWarning, Wallet
 from engine.domain.order import Abilities, OrderReport, OrderRequest, Side, TradePlan
 from engine.domain.parent import ParentMove, ParentPlan
@@ -281,7 +281,6 @@ class TradeSettled(Struct, frozen=True, kw_only=True, tag=True):
     wall_ms: int
     seen_ns: int
     written_off: Decimal | None = None  # signed base that people have closed by hand so far; None: as before
-    taken: dict[int, Decimal] = {}  # so far, of hedges by leg: signed base that their venue has closed by itself
 
 
 class ParentOpened(Struct, frozen=True, kw_only=True, tag=True):
@@ -374,6 +373,7 @@ Event = (
     | FundingReported
     | FundingBooked
     | MarginAligned
+    | HedgeLost
     | OpenOrdersReported
     | OrderStirred
     | ForeignOrder

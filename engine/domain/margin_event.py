@@ -45,3 +45,17 @@ class MarginAligned(Struct, frozen=True, kw_only=True, tag=True):
     wallet: Decimal
     costs: dict[str, Decimal]  # symbol -> to the cost of its position
     seen_ns: int
+
+
+class HedgeLost(Struct, frozen=True, kw_only=True, tag=True):
+    """A part of a trade's hedge, or all, that its account carries no longer, by a person's word; journaled.
+
+    Its venue has closed it (liquidated, deleveraged), or somebody by hand: no order of ours says when or how.
+    """
+
+    trade_id: str
+    leg: int
+    qty: Decimal  # signed base that is gone
+    price: Decimal  # the mark when it was accepted, quote per base
+    wall_ms: int
+    seen_ns: int

@@ -26,7 +26,6 @@ class Trade(Struct, kw_only=True):
     settled: bool = False
     closed_ms: int = 0
     written_off: Decimal = ZERO  # signed base that a person has closed by hand
-    taken: dict[int, Decimal] = {}  # of hedges by their legs' index: signed base that their venue has closed by itself
     tried_from: int = 0  # of its orders: those before belong to what had ended well
     booked_krw: Decimal | None = None  # what of its result is in the day's figures
 
@@ -84,13 +83,13 @@ def exposure(trade: Trade) -> Decimal:
     if len(trade.plan.legs) == 1:
         return ZERO
     total = sum((net_base(order, trade.plan.leg(order.request.leg).base) for order in trade.orders), ZERO)
-    return total - trade.written_off - sum(trade.taken.values(), ZERO)
+    return total - trade.written_off
 
 
 def standing(trade: Trade) -> dict[int, Decimal]:
     """Signed base of each hedge that still stands, by its leg's index."""
     first = len(trade.plan.legs)
-    sums = {index: -qty for index, qty in trade.taken.items()}
+    sums: dict[int, Decimal] = {}
     for order in trade.orders:
         index = order.request.leg
         if index >= first:
@@ -135,8 +134,8 @@ def is_held_ioc(trade: Trade, order: OrderState) -> bool:
 def waits(trade: Trade, now_ns: int, at_once: bool = False) -> list[CancelRest]:
     """While orders are unresolved: what may be cancelled. UNKNOWN ones are looked up, never cancelled blindly.
 
-    `at_once`: however short a time they have rested. So does one that was given up and has turned up: nobody counts
-    on it any more. A cancel without effect is asked again after a second.
+    `at_once`: however short a time they have rested. The same holds for one that was given up and has turned up:
+    nobody counts on it any more. A cancel without effect is asked again after a second.
     """
     plan = trade.plan
     patience_ns = (plan.rest_ms if plan.rest_ms else plan.naked_deadline_ms) * NS_PER_MS

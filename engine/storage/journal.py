@@ -30,7 +30,7 @@ from engine.domain.event import (
     PastRecalled,
     TradeSettled,
 )
-from engine.domain.margin_event import FundingBooked, MarginAligned
+from engine.domain.margin_event import FundingBooked, HedgeLost, MarginAligned
 from engine.storage.checkpoint import Carried, Checkpoint
 from engine.storage.disk import GENESIS, Disk, DiskDamaged, Head, Row, SqliteDisk
 from engine.storage.lease import Lease
@@ -48,6 +48,7 @@ Entry = (
     | ParentMoved
     | FundingBooked
     | MarginAligned
+    | HedgeLost
 )
 Recalled = (
     IntentJournaled
@@ -61,6 +62,7 @@ Recalled = (
     | ParentMoved
     | FundingBooked
     | MarginAligned
+    | HedgeLost
 )
 
 _KINDS: dict[type[Struct], str] = {
@@ -80,6 +82,7 @@ _KINDS: dict[type[Struct], str] = {
     ParentMoved: "event",
     FundingBooked: "event",
     MarginAligned: "event",
+    HedgeLost: "event",
 }
 _GROUP = 1_024  # entries that may share one fsync
 _COMPANY_S = 0.002  # so long a note waits for an intent that goes to the disk at once
@@ -360,7 +363,7 @@ def strangers(payloads: Iterable[bytes]) -> list[str]:
                 planned.update(each for order in entry.orders for each in (order.cid, order.trade_id))
             case OrderReported() if entry.report.cid not in planned:
                 found.append(entry.report.cid)
-            case TradeSettled() if entry.trade_id not in planned:
+            case TradeSettled() | HedgeLost() if entry.trade_id not in planned:
                 found.append(entry.trade_id)
             case OrderSent() | OrderNotSent() | OrderRefused() | OrderLost() | OrderMissing() | CancelRefused():
                 if entry.cid not in planned:

@@ -190,12 +190,13 @@ class Exchange:
     def deleverage(self, account: str, symbol: str, qty: Decimal, now_ms: int) -> Order:
         """The venue closes `qty` contracts of a position at the mark, for the other side's account is broken."""
         held = next(held for held in self.clearing.positions(account) if held.symbol == symbol)
-        order = self._autoclose(held, qty, f"adl-{now_ms}", now_ms)
-        self.clearing.fill(order, held.mark, order.open_qty, now_ms, maker=False)
+        order = self._autoclose(held, qty, f"adl-{now_ms}", now_ms, reduce_only=False)  # whatever rests to reduce
+        self.clearing.fill(order, held.mark, qty, now_ms, maker=False)
         self.clearing.close(order, State.FILLED, None, now_ms)
+        self._end_reducers(order, now_ms)
         return order
 
-    def _autoclose(self, held: Position, qty: Decimal, client_id: str, now_ms: int) -> Order:
+    def _autoclose(self, held: Position, qty: Decimal, name: str, now_ms: int, *, reduce_only: bool = True) -> Order:
         """An order that its account has not sent."""
         request = OrderRequest(
             account=held.account,
@@ -204,8 +205,8 @@ class Exchange:
             kind=Kind.MARKET,
             tif=Tif.IOC,
             qty=qty,
-            client_id=client_id,
-            reduce_only=True,
+            client_id=name,
+            reduce_only=reduce_only,
         )
         return self._open(request, now_ms)
 

@@ -19,7 +19,7 @@ from engine.domain.command import (
 )
 from engine.domain.effect import Notice, Reply
 from engine.domain.event import OrderReported
-from engine.domain.order import LegRole, OrderStatus, Side, TradeState
+from engine.domain.order import LegRole, OrderStatus, Side
 from engine.domain.parent import Ask, Template
 from engine.execution import trade as life
 from tests.core.harness import USER
@@ -98,43 +98,6 @@ def test_funding_is_booked_once_and_is_part_of_the_result():
         rig.run_for(40_000)
     assert rig.books_agree() and rig.state.counts["funding_payments"] == 0
     assert rig.state.pnl_total_krw - pnl < -3_000
-
-
-@pytest.mark.parametrize("share", ["0.5", "1"])
-def test_a_hedge_that_its_venue_has_closed_by_itself_is_a_dead_letter_once_a_person_has_accepted_it(share):
-    """Liquidated, or deleveraged: the position is smaller, the wallet has its result, and no order of ours says why."""
-    rig = PerpRig().ready()
-    trade_id = hedged(rig)
-    stands = position(rig)
-    gone, before = (stands * D(share)).quantize(LOT), life.exposure(rig.trade(trade_id))
-    rig.perp.totals["USDT"] += rig.perp.trade(-gone, D(100_500))
-    rig.run_for(70_000)
-    assert rig.state.venues[VENUE].blocked.startswith("ledger_mismatch") and trade_id in rig.state.hedged
-    assert ("ledger_mismatch", "crit") in rig.alerts()
-    reply = rig.ask(AcceptBalances(venue=VENUE))
-    assert reply.ok and "1 hedge" in reply.text
-    rig.run_for(100)
-    assert ("dead_letter", "crit") in rig.alerts()
-    rig.restart()
-    rig.run_for(5_000)
-    trade = rig.trade(trade_id)
-    assert (trade.state, life.exposure(trade)) == (TradeState.DEAD_LETTER, before - gone)
-    assert "closed by the venue" in trade.reason
-    assert (
-        rig.books_agree()
-        and position(rig) == stands - gone
-        and list(life.standing(trade).values()) == ([stands - gone] if stands != gone else [])
-    )
-    rig.set_book("binance", "BTCUSDT", 100_000)
-    rig.set_book("upbit", "KRW-BTC", 139_000_000)
-    assert rig.ask(RetryDeadLetter(trade_id=trade_id)).ok
-    rig.settle()
-    if stands != gone:
-        rig.set_book("binance", "BTCUSDT", 100_000)
-        assert rig.ask(CloseHedge(trade_id=trade_id)).ok
-        rig.settle()
-    assert position(rig) == 0 and not rig.state.hedged and rig.books_agree()
-    assert rig.trade(trade_id).state is TradeState.CLOSED
 
 
 @pytest.mark.parametrize("amount", ["-0.00015", "0.00003"])

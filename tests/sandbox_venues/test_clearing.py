@@ -200,6 +200,15 @@ def test_a_deleveraged_position_is_smaller_at_the_mark_and_no_order_of_the_accou
     assert mine.filled == 10 and engine.open_orders("a") == []
 
 
+def test_a_deleveraged_position_ends_what_rested_to_reduce_it():
+    engine = house()
+    engine.place(wish(qty="10"), 1)
+    rests = engine.place(wish(Side.SELL, "10", 70_000, reduce_only=True), 2)
+    assert engine.deleverage("a", "BTC-PERP", D(10), 3).filled == 10
+    assert (rests.state, rests.end) == (State.CANCELLED, End.REDUCE_ONLY)
+    assert engine.clearing.positions("a") == []
+
+
 def test_an_amended_order_moves_or_stays_as_it_was():
     engine = house(cash=D(1_000))
     order = engine.place(wish(qty="10", price=59_000), 1)

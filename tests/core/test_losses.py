@@ -1,0 +1,140 @@
+"""Hedges that are gone from their venue: written off once a person has accepted it, never counted twice."""
+
+from decimal import Decimal
+
+import pytest
+from msgspec import structs
+
+from engine.core import gate, receipts, trades
+from engine.domain.command import AcceptBalances, CloseDeadLetter, CloseHedge, ClosePosition, RetryDeadLetter
+from engine.domain.market import Balance
+from engine.domain.order import TradeState
+from engine.execution import trade as life
+from engine.execution.trade import Trade
+from tests.core.perp_rig import LOT, SYMBOL, VENUE, PerpRig
+from tests.core.test_perps import hedged, position
+
+D = Decimal
+
+
+def lose(rig: PerpRig, qty: Decimal, price: int = 100_500) -> None:
+    """The venue closes so much of the position, signed, and the desk sees the difference."""
+    rig.perp.totals["USDT"] += rig.perp.trade(-qty, D(price))
+    rig.set_book(VENUE, SYMBOL, price)
+    rig.run_for(70_000)
+    assert rig.state.venues[VENUE].blocked.startswith("ledger_mismatch")
+
+
+@pytest.mark.parametrize("share", ["0.5", "1"])
+def test_a_hedge_that_its_venue_has_closed_by_itself_is_a_dead_letter_once_a_person_has_accepted_it(share):
+    """Liquidated, or deleveraged: the position is smaller, the wallet has its result, and no order of ours says why."""
+    rig = PerpRig().ready()
+    trade_id = hedged(rig)
+    stands = position(rig)
+    gone, before = (stands * D(share)).quantize(LOT), life.exposure(rig.trade(trade_id))
+    lose(rig, gone)
+    assert trade_id in rig.state.hedged
+    assert ("ledger_mismatch", "crit") in rig.alerts()
+    reply = rig.ask(AcceptBalances(venue=VENUE))
+    assert reply.ok and "1 hedge" in reply.text
+    rig.run_for(100)
+    assert ("dead_letter", "crit") in rig.alerts()
+    rig.restart()
+    rig.run_for(5_000)
+    trade = rig.trade(trade_id)
+    assert (trade.state, life.exposure(trade)) == (TradeState.DEAD_LETTER, before - gone)
+    assert "closed by the venue" in trade.reason
+    assert rig.books_agree() and position(rig) == stands - gone
+    assert sum(life.standing(trade).values()) == stands - gone
+    rig.set_book("binance", "BTCUSDT", 100_000)
+    rig.set_book("upbit", "KRW-BTC", 139_000_000)
+    assert rig.ask(RetryDeadLetter(trade_id=trade_id)).ok
+    rig.settle()
+    if stands != gone:
+        rig.set_book("binance", "BTCUSDT", 100_000)
+        assert rig.ask(CloseHedge(trade_id=trade_id)).ok
+        rig.settle()
+    assert position(rig) == 0 and not rig.state.hedged and rig.books_agree()
+    assert rig.trade(trade_id).state is TradeState.CLOSED
+
+
+def letter_of_the_hedge(rig: PerpRig, trade_id: str) -> Decimal:
+    """The coin is sold, the hedge is not closed: it is what stands open. Its signed base."""
+    rig.set_book("binance", "BTCUSDT", 100_000)
+    rig.perp.refuses = True
+    assert rig.ask(CloseHedge(trade_id=trade_id)).ok
+    rig.settle()
+    rig.perp.refuses = False
+    trade = rig.trade(trade_id)
+    assert trade.state is TradeState.DEAD_LETTER and abs(life.exposure(trade) - position(rig)) < LOT
+    return position(rig)
+
+
+@pytest.mark.parametrize("says_so_first", [True, False])
+def test_a_hedge_that_a_person_has_closed_by_hand_is_counted_once(says_so_first):
+    """As the operator's book tells them: close it at the venue, close the letter, accept the balances; or without."""
+    rig = PerpRig().ready()
+    trade_id = hedged(rig)
+    stands = letter_of_the_hedge(rig, trade_id)
+    if says_so_first:
+        assert rig.ask(CloseDeadLetter(trade_id=trade_id, evidence="bought at the venue")).ok
+    lose(rig, stands)
+    assert rig.ask(AcceptBalances(venue=VENUE)).ok
+    rig.run_for(100)
+    for _ in range(2):
+        trade = rig.trade(trade_id)
+        assert (trade.state, abs(life.exposure(trade)) < LOT) == (TradeState.CLOSED, True)
+        assert not (rig.state.letters or rig.state.blocked_keys or rig.state.hedged) and rig.books_agree()
+        rig.restart()
+        rig.run_for(5_000)
+
+
+def test_the_result_has_the_loss_of_a_liquidated_hedge_and_the_gain_of_its_coin():
+    rig = PerpRig().ready()
+    trade_id = hedged(rig)
+    total, size = rig.state.pnl_total_krw, abs(position(rig))
+    lose(rig, position(rig), 130_000)
+    assert rig.ask(AcceptBalances(venue=VENUE)).ok
+    rig.set_book("binance", "BTCUSDT", 130_000)
+    rig.set_book("upbit", "KRW-BTC", float(130_000 * rig.state.krw_rates["USDT"]))
+    assert rig.ask(RetryDeadLetter(trade_id=trade_id)).ok
+    rig.settle()
+    moved_krw = size * 30_000 * rig.state.krw_rates["USDT"]
+    assert abs(rig.state.pnl_total_krw - total) < moved_krw / 20
+    assert rig.state.pnl_total_krw == receipts.pnl(rig.trade(trade_id)).net_krw, "each part once"
+    assert rig.books_agree()
+
+
+def test_nothing_is_closed_by_a_tap_where_the_positions_differ():
+    rig = PerpRig().ready()
+    trade_id = hedged(rig)
+    lose(rig, position(rig))
+    refused = rig.ask(CloseHedge(trade_id=trade_id))
+    assert (refused.rule, "ledger_mismatch" in refused.text) == ("venue_blocked", True)
+    assert rig.ask(ClosePosition(venue=VENUE, symbol=SYMBOL)).rule in ("venue_blocked", "no_position")
+
+
+def test_balances_are_not_accepted_with_positions_of_another_answer():
+    rig = PerpRig().ready()
+    trade_id = hedged(rig)
+    held = rig.state.venues[VENUE]
+    held.balances = {"USDT": Balance("USDT", D(1), D(1))}
+    held.account.asked_ns -= 1
+    assert rig.ask(AcceptBalances(venue=VENUE)).rule == "stale" and trade_id in rig.state.hedged
+
+
+def test_letters_of_one_pair_all_count() -> None:
+    rig = PerpRig().ready()
+    trade_id = hedged(rig)
+    lose(rig, position(rig))
+    assert rig.ask(AcceptBalances(venue=VENUE)).ok
+    first = rig.trade(trade_id)
+    key, alone = first.plan.key, gate.held(rig.state, "BTC").coin_krw
+    second = Trade(plan=structs.replace(first.plan, trade_id="t-second"), opened_ns=1, state=TradeState.DEAD_LETTER)
+    trades.block(rig.state, second)
+    assert (list(rig.state.letters), rig.state.blocked_keys) == ([trade_id, "t-second"], {key: "t-second"})
+    assert alone and gate.held(rig.state, "BTC").coin_krw == 2 * alone
+    trades.unblock(rig.state, second)
+    assert (list(rig.state.letters), rig.state.blocked_keys) == ([trade_id], {key: trade_id})
+    assert rig.ask(CloseDeadLetter(trade_id=trade_id, evidence="sold")).ok
+    assert not (rig.state.letters or rig.state.blocked_keys) and not gate.held(rig.state, "BTC").coin_krw
