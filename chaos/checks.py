@@ -231,6 +231,7 @@ def fingerprint(state: State, durable: Container[str]) -> dict[str, Any]:
         "persons": {key: (str(at.state), at.reason) for key, at in sorted(state.parents.all.items())},
         "blocked": dict(sorted(state.blocked_keys.items())),
         "level": state.level,
+        "result": f"{state.pnl_total_krw.normalize():f}",
     }
 
 

@@ -67,6 +67,7 @@ def on_lost(state: State, event: HedgeLost) -> None:
     trade = state.trades.get(event.trade_id)
     if trade is None:
         return
+    trade.settled = False  # its result is booked anew
     if trade.written_off * event.qty > 0:
         trade.written_off -= min(abs(trade.written_off), abs(event.qty)).copy_sign(event.qty)
     leg, size = trade.plan.leg(event.leg), abs(event.qty)

@@ -95,6 +95,13 @@ def test_the_result_has_the_loss_of_a_liquidated_hedge_and_the_gain_of_its_coin(
     total, size = rig.state.pnl_total_krw, abs(position(rig))
     lose(rig, position(rig), 130_000)
     assert rig.ask(AcceptBalances(venue=VENUE)).ok
+    rig.run_for(100)
+    booked = rig.state.pnl_total_krw
+    assert booked == receipts.pnl(rig.trade(trade_id)).net_krw
+    rig.restart()
+    rig.run_for(5_000)
+    assert rig.state.pnl_total_krw == booked
+    rig.show_all()
     rig.set_book("binance", "BTCUSDT", 130_000)
     rig.set_book("upbit", "KRW-BTC", float(130_000 * rig.state.krw_rates["USDT"]))
     assert rig.ask(RetryDeadLetter(trade_id=trade_id)).ok
@@ -102,6 +109,12 @@ def test_the_result_has_the_loss_of_a_liquidated_hedge_and_the_gain_of_its_coin(
     moved_krw = size * 30_000 * rig.state.krw_rates["USDT"]
     assert abs(rig.state.pnl_total_krw - total) < moved_krw / 20
     assert rig.state.pnl_total_krw == receipts.pnl(rig.trade(trade_id)).net_krw, "each part once"
+    for _ in range(2):
+        total = rig.state.pnl_total_krw
+        rig.run_for(100)
+        rig.restart()
+        rig.run_for(5_000)
+        assert rig.state.pnl_total_krw == total
     assert rig.books_agree()
 
 
