@@ -33,9 +33,30 @@ def on_funding(state: State, event: FundingReported) -> None:
     held = state.venues[event.venue]
     held.account.payments = event.payments
     if held.opened:
+        opened_ms = state.ledger.opened_ms(event.venue)
         for paid in event.payments:
-            if not state.ledger.is_funded(event.venue, paid.id):
+            if paid.at_ms > opened_ms and not state.ledger.is_funded(event.venue, paid.id):
                 _book(state, held, paid)
+
+
+def enter_doubtful(state: State, held: VenueState, differences: dict[str, Decimal]) -> bool:
+    """Payments of before the adopted balances, named by their list only later: were they in those, or do they come now?
+
+    The balances of now tell. True where some were booked, and a comparison has to be made again.
+    """
+    ledger, opened_ms = state.ledger, state.ledger.opened_ms(held.name)
+    known = held.account.payments
+    doubtful = [paid for paid in known if paid.at_ms <= opened_ms and not ledger.is_funded(held.name, paid.id)]
+    if not differences:
+        for paid in doubtful:
+            ledger.know_funding(held.name, paid)
+        return False
+    apart, total = differences.get(ASSET, ZERO), sum((paid.amount for paid in doubtful), ZERO)
+    if not total or len(differences) > 1 or abs(apart - total) >= abs(apart):
+        return False
+    for paid in doubtful:
+        _book(state, held, paid)
+    return True
 
 
 def _book(state: State, held: VenueState, paid: FundingPaid) -> None:

@@ -90,6 +90,8 @@ def on_balances(state: State, event: BalancesReported) -> None:
             look_for_late(state, held)  # what keeps this order from being proved absent may be another one's late fill
         held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
         return
+    if held.settings.leverage and margin.enter_doubtful(state, held, differences):
+        differences = compare(state, held)
     judge(state, held, differences)
     if held.settings.leverage and not differences:
         margin.align(state, held)

@@ -242,6 +242,14 @@ class Ledger:
             for venue, ids in self._funded.items()
         }
 
+    def know_funding(self, venue: str, paid: FundingPaid) -> None:
+        """It is in the adopted balances already."""
+        self._funded.setdefault(venue, {})[paid.id] = paid.at_ms
+
+    def opened_ms(self, venue: str) -> int:
+        """When the balances were asked for that were adopted last; 0 where that is not known."""
+        return self._funded.get(venue, {}).get("", 0)
+
     def is_funded(self, venue: str, payment_id: str) -> bool:
         return payment_id in self._funded.get(venue, {})
 

@@ -151,3 +151,25 @@ def test_letters_of_one_pair_all_count() -> None:
     assert (list(rig.state.letters), rig.state.blocked_keys) == ([trade_id], {key: trade_id})
     assert rig.ask(CloseDeadLetter(trade_id=trade_id, evidence="sold")).ok
     assert not (rig.state.letters or rig.state.blocked_keys) and not gate.held(rig.state, "BTC").coin_krw
+
+
+@pytest.mark.parametrize("is_in_wallet", [True, False])
+def test_funding_of_before_the_accept_that_is_listed_after_it_is_booked_only_where_the_wallet_says_so(is_in_wallet):
+    """Chaos seeds 1019319 and 1024035: the accepted wallet had the payment, the list of the same asking had not."""
+    rig = PerpRig().ready()
+    hedged(rig)
+    rig.perp.lists_funding = False
+    rig.perp.pay("0.98", rig.wall_ms)
+    if not is_in_wallet:
+        rig.perp.totals["USDT"] -= D("0.98")
+    lose(rig, position(rig))
+    assert rig.ask(AcceptBalances(venue=VENUE)).ok
+    if not is_in_wallet:
+        rig.perp.totals["USDT"] += D("0.98")
+    rig.perp.lists_funding = True
+    rig.run_for(70_000)
+    assert rig.books_agree() and rig.state.venues[VENUE].ready
+    assert rig.state.counts["funding_payments"] == (0 if is_in_wallet else 1)
+    rig.restart()
+    rig.run_for(70_000)
+    assert rig.books_agree() and rig.state.venues[VENUE].ready
