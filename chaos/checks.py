@@ -134,18 +134,25 @@ class Checks:
                 if balance.free < 0 or balance.held < 0:
                     self.breach("conservation", f"{bank.name} {asset}: {balance}")
 
-    def hedges(self, state: State, bank: PerpBank) -> None:
-        """A person has just taken the venue's word: no trade believes in a hedge that its account does not carry."""
-        held = {at.symbol: at.qty for at in bank.positions()}
-        owned: dict[str, Decimal] = defaultdict(Decimal)
-        for trade in state.hedged.values():
-            for index, qty in life.standing(trade).items():
-                if trade.plan.leg(index).venue == bank.name:
-                    owned[trade.plan.leg(index).symbol] += qty
-        for symbol, qty in owned.items():
-            at = held.get(symbol, ZERO)
-            if qty and not (at * qty > 0 and abs(at) >= abs(qty)):
-                self.breach("hedges", f"{qty} {symbol} stand as hedges where {bank.name} carries {at}")
+    def hedges_of(self, state: State, bank: PerpBank) -> tuple[Decimal, Decimal]:
+        """Signed base: what stands as hedges there, and the whole position by our books."""
+        at = state.ledger.position(bank.name, SYMBOL)
+        owned = [
+            qty
+            for trade in state.hedged.values()
+            for index, qty in life.standing(trade).items()
+            if trade.plan.leg(index).venue == bank.name
+        ]
+        return sum(owned, ZERO), at.qty if at is not None else ZERO
+
+    def hedges(self, state: State, bank: PerpBank, before: tuple[Decimal, Decimal]) -> None:
+        """A person has just taken the venue's word: no hedge that is gone is believed in, none that stands is lost."""
+        (owned_was, was), (owned, _) = before, self.hedges_of(state, bank)
+        has = sum((at.qty for at in bank.positions()), ZERO)
+        if abs(owned_was - owned) > abs(was - has) or (owned_was - owned) * owned_was < 0:
+            self.breach("hedges", f"{owned_was} became {owned} where the position went from {was} to {has}")
+        if owned_was == was and owned != (has if has * was > 0 else ZERO):
+            self.breach("hedges", f"{owned} stand as hedges where {bank.name} carries {has}")
 
     def _positions(self, state: State, bank: PerpBank) -> None:
         """Of perpetuals nothing is left open; funding is booked once, and all positions there cancel out."""
@@ -233,6 +240,7 @@ def fingerprint(state: State, durable: Container[str]) -> dict[str, Any]:
         "orders": {key: _end(order) for key, order in orders.items()},
         "persons": {key: (str(at.state), at.reason) for key, at in sorted(state.parents.all.items())},
         "blocked": dict(sorted(state.blocked_keys.items())),
+        "letters": {key: str(at.written_off.normalize()) for key, at in sorted(state.letters.items())},
         "level": state.level,
         "result": f"{state.pnl_total_krw.normalize():f}",
     }

@@ -45,7 +45,7 @@ class PerpBank(Bank):
         self._next_ms = (clock_ms() // HOUR_MS + 1) * HOUR_MS
         self._rate = Decimal(0)
         self._was: list[tuple[int, tuple[Position, ...]]] = []
-        self.deleveraged = self.accepted = 0
+        self.deleveraged = self.accepted = self.accepts = 0
 
     def deleverage(self, share: float) -> bool:
         """The venue closes so much of our position without asking; False where there is none."""

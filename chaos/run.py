@@ -14,7 +14,7 @@ from chaos.perps import PerpBank
 from chaos.storm import Storm
 from chaos.world import Seams, World
 from engine.core import closing
-from engine.domain.command import CloseDeadLetter, CloseHedge, ClosePosition
+from engine.domain.command import CloseDeadLetter, CloseHedge, ClosePosition, RetryDeadLetter
 from engine.domain.money import NS_PER_S
 from engine.domain.order import TradeState
 
@@ -155,6 +155,9 @@ def _close_what_is_left(world: World, storm: Storm) -> None:
     for venue, symbol in closing.loose(state):
         world.counts["positions closed"] += storm.ask(ClosePosition(venue=venue, symbol=symbol))
     for trade_id in list(world.shell.desk.state.blocked_keys.values()):
+        if storm.tries_again() and storm.ask(RetryDeadLetter(trade_id=trade_id)):
+            world.counts["letters tried again"] += 1
+            continue
         world.counts["dead letters"] += storm.ask(CloseDeadLetter(trade_id=trade_id, evidence="seen after the storm"))
 
 

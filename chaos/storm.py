@@ -252,17 +252,24 @@ class Storm:
                 continue
             self._resolve(state, bank)
             if held.blocked.startswith("ledger_mismatch") and bank.is_known(held.balances, held.account.positions):
-                if self.ask(AcceptBalances(venue=name)):
+                seen = world.checks.hedges_of(state, bank)
+                if bank.accepts < bank.deleveraged and self.ask(AcceptBalances(venue=name)):
+                    bank.accepts += 1
                     world.counts["accepted"] += 1
-                    world.checks.hedges(state, bank)
+                    world.checks.hedges(state, bank, seen)
             elif not (bank.unlike(state.ledger.positions(name)) or wallet_apart(state, bank)):
                 bank.accepted = bank.deleveraged
+
+    def tries_again(self) -> bool:
+        """A letter at the price of now; else it is closed by hand."""
+        return self._random.random() < 0.3
 
     def _resolve(self, state: State, bank: PerpBank) -> None:
         """While balances differ no order without an answer is proved absent: a person has looked for it there."""
         for _, order in list(state.orders.values()):
             is_lost = order.request.venue == bank.name and order.status is OrderStatus.UNKNOWN
-            if is_lost and state.now_ns - order.sent_ns > _LOOKED_FOR_NS and bank.find(order.request.cid, 0) is None:
+            left_ns = order.sent_ns or order.planned_ns
+            if is_lost and state.now_ns - left_ns > _LOOKED_FOR_NS and bank.find(order.request.cid, 0) is None:
                 self._world.counts["resolved"] += self.ask(
                     ResolveUnknown(cid=order.request.cid, evidence="the venue does not know it")
                 )

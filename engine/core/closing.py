@@ -54,8 +54,11 @@ def close_position(state: State, event: Commanded, command: ask.ClosePosition) -
 def _why_not(state: State, venues: set[str]) -> NotExecutable | None:
     """Where positions differ from our books, what is closed here may be gone there: a person accepts them first."""
     for venue in sorted(venues):
-        if (held := state.venues.get(venue)) is not None and held.blocked:
-            return NotExecutable(rule="venue_blocked", text=f"{venue}: {held.blocked}", numbers={"venue": venue})
+        held = state.venues.get(venue)
+        if held is not None and held.rules_known and (held.blocked or held.mismatches or not held.agreed):
+            why = held.blocked or "its balances are being compared"
+            text = f"{venue}: {why}; where they differ, accept its balances first"
+            return NotExecutable(rule="venue_blocked", text=text, numbers={"venue": venue})
     if not allows(state.level, LegRole.UNWIND):
         return NotExecutable(rule="halted", text=f"halted at L{state.level}: {state.level_reason}", numbers={})
     if not state.journal_writable:

@@ -311,15 +311,17 @@ def accept_balances(state: State, event: Commanded, command: ask.AcceptBalances)
         return no(
             event, "stale", f"balances of {command.venue} are {(state.now_ns - held.balances_ns) / NS_PER_S:.0f} s old"
         )
-    if held.settings.leverage and (held.account.asked_ns != held.balances_asked_ns or not held.rules_known):
-        return no(event, "stale", f"the positions of {command.venue} belong to another answer: read them again")
+    if held.settings.leverage and not held.rules_known:
+        return no(event, "no_rules", f"the rules of {command.venue} are not known yet: a moment")
+    if held.settings.leverage and held.account.asked_ns != held.balances_asked_ns:
+        return no(event, "stale", f"the positions of {command.venue} are of another answer; they are read again soon")
     if below := reconcile.below_zero(state, held):
         return no(event, "balance_below_zero", f"{command.venue} tells {below}: that is nothing to begin from")
     if losses.is_repaired_at(state, command.venue):
         return no(event, "orders_under_way", f"a hedge at {command.venue} is being closed or made")
-    lost = losses.write_off(state, held)
+    lost = losses.write_off(state, held) if held.settings.leverage else 0
     reconcile.adopt(state, held)
-    text = f"; {lost} {'hedge is' if lost == 1 else 'hedges are'} gone: look at the dead letters" if lost else ""
+    text = f"; dead letters of lost hedges: {lost}" if lost else ""
     return yes(event, f"{command.venue}: present balances are adopted{text}", {"venue": command.venue, "lost": lost})
 
 

@@ -12,7 +12,6 @@ from engine.domain.order import LegRole, OrderReport, OrderRequest, OrderStatus,
 from engine.execution import trade as life
 from engine.execution.order_state import OrderState
 from engine.execution.trade import End, Trade
-from engine.portfolio.positions import Open
 
 
 def is_repaired_at(state: State, venue: str) -> bool:
@@ -24,28 +23,44 @@ def is_repaired_at(state: State, venue: str) -> bool:
 def write_off(state: State, held: VenueState) -> int:
     """A person takes the venue's word: what its positions no longer carry of our hedges stands against nothing.
 
-    The oldest hedges are the first that are gone. What they stood against is a dead letter. Called before the balances
-    are adopted, so that one write keeps both. Returns how many trades have lost something.
+    What a person said to have closed by hand is gone first, then the oldest hedges. What they stood against is a dead
+    letter. Called before the balances are adopted, so that one write keeps both. Returns the number of letters.
     """
     lost: dict[str, Trade] = {}
     for symbol, hedges in _hedges(state, held.name).items():
-        at, told = state.ledger.position(held.name, symbol), held.account.positions.get(symbol)
-        owned, has = sum((qty for _, _, qty in hedges), ZERO), told.qty if told is not None else ZERO
-        left = max(ZERO, min(abs(owned), abs(owned) - (has if owned > 0 else -has)))
-        for trade, index, qty in hedges:
-            part = min(left, abs(qty)).copy_sign(qty) if qty * owned > 0 else ZERO
+        left = _gone(state, held, symbol, sum((qty for _, _, qty in hedges), ZERO))
+        said = [(trade, index, _lesser(qty, trade.written_off)) for trade, index, qty in hedges]
+        for trade, index, qty in (*said, *hedges):
+            stands = life.standing(trade).get(index, ZERO)
+            part = _lesser(_lesser(left, qty), stands)
             if part:
-                left -= abs(part)
-                _lose(state, trade, index, part, at)
+                left -= part
+                _lose(state, held, trade, index, part)
                 lost[trade.plan.trade_id] = trade
-    for trade in lost.values():
-        trades.settle(state, trade, _ending(state, trade, held.name))
-    return len(lost)
+    ends = [(trade, _ending(state, trade, held.name)) for trade in lost.values()]
+    for trade, end in ends:
+        trades.settle(state, trade, end)
+    return sum(end.state is TradeState.DEAD_LETTER for _, end in ends)
 
 
-def _lose(state: State, trade: Trade, index: int, qty: Decimal, at: Open | None) -> None:
+def _gone(state: State, held: VenueState, symbol: str, owned: Decimal) -> Decimal:
+    """Of the hedges together, signed: what the position no longer carries, and no more than it has changed by."""
+    at, told = state.ledger.position(held.name, symbol), held.account.positions.get(symbol)
+    was, has = at.qty if at is not None else ZERO, told.qty if told is not None else ZERO
+    return _lesser(owned, _lesser(owned - has, was - has))
+
+
+def _lesser(one: Decimal, other: Decimal) -> Decimal:
+    """The smaller of two amounts of one sign; 0 where their signs differ."""
+    return min(one, other, key=abs) if one * other > 0 else ZERO
+
+
+def _lose(state: State, held: VenueState, trade: Trade, index: int, qty: Decimal) -> None:
+    """At the mark of when the difference was seen first, else of now."""
     leg = trade.plan.leg(index)
-    price = collateral.mark(state.market, leg.venue, leg.symbol, at) if at is not None else leg.planned_vwap
+    at, price = state.ledger.position(leg.venue, leg.symbol), held.account.marks.get(leg.symbol)
+    if price is None:
+        price = collateral.mark(state.market, leg.venue, leg.symbol, at) if at is not None else leg.planned_vwap
     event = HedgeLost(
         trade_id=trade.plan.trade_id,
         leg=index,
@@ -72,7 +87,7 @@ def on_lost(state: State, event: HedgeLost) -> None:
         trade.written_off -= min(abs(trade.written_off), abs(event.qty)).copy_sign(event.qty)
     leg, size = trade.plan.leg(event.leg), abs(event.qty)
     request = OrderRequest(
-        cid=f"{event.trade_id}-lost-{len(trade.orders)}",
+        cid=f"{event.trade_id}-lost-{event.leg}-{event.wall_ms}",
         trade_id=event.trade_id,
         leg=event.leg,
         role=LegRole.UNWIND,
@@ -108,6 +123,7 @@ def on_lost(state: State, event: HedgeLost) -> None:
             done_ms=event.wall_ms,
         )
     )
+    trade.tried_from = len(trade.orders)  # nobody has tried anything yet
 
 
 def _ending(state: State, trade: Trade, venue: str) -> End:
@@ -116,7 +132,9 @@ def _ending(state: State, trade: Trade, venue: str) -> End:
     is_known = all((leg.venue, leg.symbol) in markets for leg in trades.legs_in_use(trade))
     if not naked or (is_known and trades.is_dust(state, trade, naked)):
         return life.ending(trade)
-    reason = f"its hedge at {venue} is gone, closed by the venue or by hand: {naked} {base} stands open"
+    left = sum(life.standing(trade).values(), ZERO)
+    what = f"of its hedge at {venue} only {left} is left" if left else f"its hedge at {venue} is gone"
+    reason = f"{what}, closed by the venue or by hand: {naked} {base} stands open"
     return End(TradeState.DEAD_LETTER, "dead_letter", reason)
 
 

@@ -17,6 +17,7 @@ from engine.risk.situation import Margin
 _LOOK_BACK_MS = 6 * 3_600_000  # a venue may enter a payment late
 _FIRST_LOOK_MS = 24 * 3_600_000
 _DAY_MS = 86_400_000
+_OPENING_MS = 60_000
 _DUST = Decimal("0.0001")
 _EASED = Decimal("1.5")
 
@@ -33,30 +34,48 @@ def on_funding(state: State, event: FundingReported) -> None:
     held = state.venues[event.venue]
     held.account.payments = event.payments
     if held.opened:
-        opened_ms = state.ledger.opened_ms(event.venue)
         for paid in event.payments:
-            if paid.at_ms > opened_ms and not state.ledger.is_funded(event.venue, paid.id):
+            if not (_is_doubtful(state, held, paid) or state.ledger.is_funded(event.venue, paid.id)):
                 _book(state, held, paid)
 
 
-def enter_doubtful(state: State, held: VenueState, differences: dict[str, Decimal]) -> bool:
-    """Payments of before the adopted balances, named by their list only later: were they in those, or do they come now?
+def _is_doubtful(state: State, held: VenueState, paid: FundingPaid) -> bool:
+    """Settled before the adopted balances were told, or while they were asked for."""
+    return paid.at_ms <= state.ledger.opened_ms(held.name) + _OPENING_MS
 
-    The balances of now tell. True where some were booked, and a comparison has to be made again.
+
+def enter_doubtful(state: State, held: VenueState, differences: dict[str, Decimal]) -> bool:
+    """Payments that were in the adopted balances, or came right after them: the wallet tells, once positions agree.
+
+    The newest that explain what is missing, to dust, are booked at the third reading; the others were in it. True where
+    some were booked, and a comparison has to be made again.
     """
-    ledger, opened_ms = state.ledger, state.ledger.opened_ms(held.name)
-    known = held.account.payments
-    doubtful = [paid for paid in known if paid.at_ms <= opened_ms and not ledger.is_funded(held.name, paid.id)]
-    if not differences:
-        for paid in doubtful:
+    ledger = state.ledger
+    known = sorted(held.account.payments, key=lambda paid: paid.at_ms)
+    doubtful = [p for p in known if _is_doubtful(state, held, p) and not ledger.is_funded(held.name, p.id)]
+    if not doubtful or differences.keys() - {ASSET}:
+        return False
+    apart = _wallet(held) - ledger.balance(held.name, ASSET) - sum(_costs(state, held).values(), ZERO)
+    for first in range(len(doubtful) + 1):  # what is too small to tell is booked
+        if abs(apart - sum((paid.amount for paid in doubtful[first:]), ZERO)) > _dust(held):
+            continue
+        late = doubtful[first:]
+        if late and differences and held.mismatches < 2:
+            return False
+        for paid in doubtful[:first]:
             ledger.know_funding(held.name, paid)
-        return False
-    apart, total = differences.get(ASSET, ZERO), sum((paid.amount for paid in doubtful), ZERO)
-    if not total or len(differences) > 1 or abs(apart - total) >= abs(apart):
-        return False
-    for paid in doubtful:
-        _book(state, held, paid)
-    return True
+        for paid in late:
+            _book(state, held, paid)
+        return bool(late)
+    return False
+
+
+def note_marks(state: State, held: VenueState, differences: dict[str, Decimal]) -> None:
+    """What a position is worth when it is first seen to differ: nearer to its close than when a person accepts it."""
+    for symbol in differences.keys() - held.account.marks.keys():
+        at = state.ledger.position(held.name, symbol) if held.settings.leverage else None
+        if at is not None:
+            held.account.marks[symbol] = collateral.mark(state.market, held.name, symbol, at)
 
 
 def _book(state: State, held: VenueState, paid: FundingPaid) -> None:

@@ -130,7 +130,7 @@ def adopt(state: State, held: VenueState) -> None:
         venue=held.name, balances=balances, holdings=holdings, paid=paid, asked_ms=asked_ms, seen_ns=state.now_ns
     )
     on_opened(state, opened)
-    held.agreed, held.mismatches, held.blocked = True, 0, ""
+    held.agreed, held.mismatches, held.blocked, held.account.marks = True, 0, "", {}
 
 
 def dust(state: State, held: VenueState, asset: str) -> Decimal:
@@ -165,12 +165,13 @@ def judge(state: State, held: VenueState, differences: dict[str, Decimal]) -> No
     if not differences:
         if held.blocked.startswith("ledger_mismatch"):
             state.alert("ledger_agrees", Severity.INFO, f"{held.name}: balances agree again", venue=held.name)
-        held.blocked, held.mismatches = "", 0
+        held.blocked, held.mismatches, held.account.marks = "", 0, {}
         if not held.agreed:
             held.agreed = True
             announce_ready(state, held)
         return
     held.mismatches += 1
+    margin.note_marks(state, held, differences)
     look_for_late(state, held)
     if held.mismatches < 3:
         held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)

@@ -34,6 +34,9 @@ def retry_dead_letter(state: State, event: Commanded, command: ask.RetryDeadLett
     step = _step(state, trade, naked)
     sized = trades.size_repair(state, trade, step)
     leg = trade.plan.leg(step.leg)
+    if step.leg >= len(trade.plan.legs) and (blocked := state.venues[leg.venue].blocked):
+        text = f"{leg.venue}: {blocked}; accept its balances first"
+        return reply(event, False, "venue_blocked", text, {"venue": leg.venue})
     if sized is None:
         why = state.market.why_unusable(leg.venue, leg.symbol, state.now_ns) or f"{abs(naked)} is too small there"
         return reply(event, False, "no_price", f"{leg.venue} {leg.symbol}: {why}", {"venue": leg.venue})
@@ -113,6 +116,8 @@ def close_dead_letter(state: State, event: Commanded, command: ask.CloseDeadLett
         trade.written_off += left  # what fills late is an exposure of its own
         trade.state = TradeState.CLOSED
         trades.unblock(state, trade)
+    else:
+        trades.block(state, trade)
     state.emit(
         Remember(
             event=TradeSettled(

@@ -185,7 +185,7 @@ class State:
         self.parents = Parents()
         self.hedged: dict[str, Trade] = {}  # trades that are over and whose hedge still stands
         self.flattening = Flattening()
-        self.letters: dict[str, Trade] = {}  # the dead-letter queue, and what of it is being tried again
+        self.letters: dict[str, Trade] = {}  # the dead-letter queue, by trade
         self.blocked_keys: dict[str, str] = {}  # opportunity key -> the newest of them
         self.last: dict[str, LastAction] = {}
         self.muted_until_ns: dict[str, int] = {}

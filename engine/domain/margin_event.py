@@ -56,6 +56,6 @@ class HedgeLost(Struct, frozen=True, kw_only=True, tag=True):
     trade_id: str
     leg: int
     qty: Decimal  # signed base that is gone
-    price: Decimal  # the mark when it was accepted, quote per base
+    price: Decimal  # the mark when the difference was seen, quote per base
     wall_ms: int
     seen_ns: int

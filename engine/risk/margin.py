@@ -44,6 +44,7 @@ class Account(Struct, kw_only=True):
     asked_ns: int = 0
     seen_ns: int = 0
     payments: tuple[FundingPaid, ...] = ()  # of the newest answer
+    marks: dict[str, Decimal] = field(default_factory=dict)  # of positions that differ, when that was seen first
     usage: Decimal | None = ZERO
     alarm: Alarm = Alarm.NONE
     near: str = ""  # the position that stands so near to its liquidation that people were told

@@ -36,7 +36,7 @@ def test_a_hedge_that_its_venue_has_closed_by_itself_is_a_dead_letter_once_a_per
     assert trade_id in rig.state.hedged
     assert ("ledger_mismatch", "crit") in rig.alerts()
     reply = rig.ask(AcceptBalances(venue=VENUE))
-    assert reply.ok and "1 hedge" in reply.text
+    assert reply.ok and "lost hedges: 1" in reply.text
     rig.run_for(100)
     assert ("dead_letter", "crit") in rig.alerts()
     rig.restart()
@@ -173,3 +173,29 @@ def test_funding_of_before_the_accept_that_is_listed_after_it_is_booked_only_whe
     rig.restart()
     rig.run_for(70_000)
     assert rig.books_agree() and rig.state.venues[VENUE].ready
+
+
+def test_hedges_that_stand_are_not_lost_by_an_accept_for_another_reason():
+    """The position is smaller than the hedge by a person's own one, as the books know; then money was deposited."""
+    rig = PerpRig()
+    rig.perp.hold("0.001", "100000")
+    rig.ready()
+    trade_id = hedged(rig)
+    stands = sum(life.standing(rig.trade(trade_id)).values())
+    assert position(rig) == stands + D("0.001") and rig.books_agree()
+    rig.perp.totals["USDT"] += 1_000
+    rig.run_for(70_000)
+    assert rig.state.venues[VENUE].blocked.startswith("ledger_mismatch")
+    reply = rig.ask(AcceptBalances(venue=VENUE))
+    assert reply.ok and "lost" not in reply.text
+    assert rig.books_agree() and not rig.state.letters
+    assert sum(life.standing(rig.trade(trade_id)).values()) == stands
+
+
+def test_a_letter_that_is_a_hedge_is_not_tried_again_where_positions_differ():
+    rig = PerpRig().ready()
+    trade_id = hedged(rig)
+    stands = letter_of_the_hedge(rig, trade_id)
+    lose(rig, stands)
+    refused = rig.ask(RetryDeadLetter(trade_id=trade_id))
+    assert (refused.rule, "accept its balances first" in refused.text) == ("venue_blocked", True)
