@@ -134,8 +134,8 @@ class Checks:
                 if balance.free < 0 or balance.held < 0:
                     self.breach("conservation", f"{bank.name} {asset}: {balance}")
 
-    def hedges_of(self, state: State, bank: PerpBank) -> tuple[Decimal, Decimal]:
-        """Signed base: what stands as hedges there, and the whole position by our books."""
+    def hedges_of(self, state: State, bank: PerpBank) -> tuple[list[Decimal], Decimal]:
+        """Signed base: each hedge that stands there, and the whole position by our books."""
         at = state.ledger.position(bank.name, SYMBOL)
         owned = [
             qty
@@ -143,16 +143,16 @@ class Checks:
             for index, qty in life.standing(trade).items()
             if trade.plan.leg(index).venue == bank.name
         ]
-        return sum(owned, ZERO), at.qty if at is not None else ZERO
+        return owned, at.qty if at is not None else ZERO
 
-    def hedges(self, state: State, bank: PerpBank, before: tuple[Decimal, Decimal]) -> None:
-        """A person has just taken the venue's word: no hedge that is gone is believed in, none that stands is lost."""
+    def hedges(self, state: State, bank: PerpBank, before: tuple[list[Decimal], Decimal]) -> None:
+        """A person has just taken the venue's word: hedges lose what the position has lost, no more."""
         (owned_was, was), (owned, _) = before, self.hedges_of(state, bank)
-        has = sum((at.qty for at in bank.positions()), ZERO)
-        if abs(owned_was - owned) > abs(was - has) or (owned_was - owned) * owned_was < 0:
-            self.breach("hedges", f"{owned_was} became {owned} where the position went from {was} to {has}")
-        if owned_was == was and owned != (has if has * was > 0 else ZERO):
-            self.breach("hedges", f"{owned} stand as hedges where {bank.name} carries {has}")
+        gone = was - sum((at.qty for at in bank.positions()), ZERO)
+        lost = sum(owned_was, ZERO) - sum(owned, ZERO)
+        most = min(abs(gone), abs(sum((qty for qty in owned_was if qty * gone > 0), ZERO)))
+        if lost * gone < 0 or abs(lost) > most or (sum(owned_was, ZERO) == was and abs(lost) != most):
+            self.breach("hedges", f"{owned_was} became {owned} where the position lost {gone} of {was}")
 
     def _positions(self, state: State, bank: PerpBank) -> None:
         """Of perpetuals nothing is left open; funding is booked once, and all positions there cancel out."""

@@ -44,10 +44,10 @@ def write_off(state: State, held: VenueState) -> int:
 
 
 def _gone(state: State, held: VenueState, symbol: str, owned: Decimal) -> Decimal:
-    """Of the hedges together, signed: what the position no longer carries, and no more than it has changed by."""
+    """What the position has lost, signed, less what was no hedge of it."""
     at, told = state.ledger.position(held.name, symbol), held.account.positions.get(symbol)
     was, has = at.qty if at is not None else ZERO, told.qty if told is not None else ZERO
-    return _lesser(owned, _lesser(owned - has, was - has))
+    return was - has - _lesser(was - has, was - owned)
 
 
 def _lesser(one: Decimal, other: Decimal) -> Decimal:

@@ -5,10 +5,12 @@ from decimal import Decimal
 import pytest
 from msgspec import structs
 
-from engine.core import gate, receipts, trades
+from engine.core import gate, losses, receipts, trades
 from engine.domain.command import AcceptBalances, CloseDeadLetter, CloseHedge, ClosePosition, RetryDeadLetter
+from engine.domain.margin_event import HedgeLost
 from engine.domain.market import Balance
 from engine.domain.order import TradeState
+from engine.domain.position import Holding
 from engine.execution import trade as life
 from engine.execution.trade import Trade
 from tests.core.perp_rig import LOT, SYMBOL, VENUE, PerpRig
@@ -190,6 +192,24 @@ def test_hedges_that_stand_are_not_lost_by_an_accept_for_another_reason():
     assert reply.ok and "lost" not in reply.text
     assert rig.books_agree() and not rig.state.letters
     assert sum(life.standing(rig.trade(trade_id)).values()) == stands
+
+
+def test_of_opposite_hedges_those_are_lost_whose_side_was_closed():
+    """Chaos seed 1026887: a short was taken away, longs of other trades came, and then somebody looked."""
+    rig = PerpRig().ready()
+    trade_id = hedged(rig)
+    stands = position(rig)
+    first = rig.trade(trade_id)
+    other = structs.replace(first, plan=structs.replace(first.plan, trade_id="t-other"), orders=[])
+    rig.state.trades["t-other"] = rig.state.hedged["t-other"] = other
+    losses.on_lost(rig.state, HedgeLost(trade_id="t-other", leg=2, qty=3 * stands, price=D(1), wall_ms=1, seen_ns=1))
+    assert life.standing(other) == {2: -3 * stands}
+    held = rig.state.venues[VENUE]
+    holding = Holding(symbol=SYMBOL, base="BTC", quote="USDT", qty=-2 * stands, entry=D(100_000))
+    rig.state.ledger.open(VENUE, {"USDT": D(1)}, [holding])
+    held.account.positions = {SYMBOL: structs.replace(rig.perp.positions()[0], qty=D("-2.5") * stands)}
+    losses.write_off(rig.state, held)
+    assert life.standing(first) == {2: stands / 2} and life.standing(other) == {2: -3 * stands}
 
 
 def test_a_letter_that_is_a_hedge_is_not_tried_again_where_positions_differ():
