@@ -253,7 +253,7 @@ class Storm:
             self._resolve(state, bank)
             if held.blocked.startswith("ledger_mismatch") and bank.is_known(held.balances, held.account.positions):
                 seen = world.checks.hedges_of(state, bank)
-                if bank.accepts < bank.deleveraged and self.ask(AcceptBalances(venue=name)):
+                if bank.accepts < bank.deleveraged * world.lives and self.ask(AcceptBalances(venue=name)):
                     bank.accepts += 1
                     world.counts["accepted"] += 1
                     world.checks.hedges(state, bank, seen)

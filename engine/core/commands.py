@@ -303,6 +303,8 @@ def accept_balances(state: State, event: Commanded, command: ask.AcceptBalances)
     held = state.venues.get(command.venue)
     if held is None or not held.balances_ns:
         return no(event, "unknown_venue", f"no balances of {command.venue} are known")
+    if not state.journal_writable:
+        return no(event, "journal", "the journal cannot be written: a restart would not know of it")
     if placing.unresolved_at(state, command.venue):
         return no(event, "orders_under_way", f"{command.venue} has orders without an end")
     if held.touched_ns > held.balances_asked_ns:

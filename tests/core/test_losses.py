@@ -7,6 +7,7 @@ from msgspec import structs
 
 from engine.core import gate, losses, receipts, trades
 from engine.domain.command import AcceptBalances, CloseDeadLetter, CloseHedge, ClosePosition, RetryDeadLetter
+from engine.domain.event import JournalState
 from engine.domain.margin_event import HedgeLost
 from engine.domain.market import Balance
 from engine.domain.order import TradeState
@@ -136,6 +137,14 @@ def test_balances_are_not_accepted_with_positions_of_another_answer():
     held.balances = {"USDT": Balance("USDT", D(1), D(1))}
     held.account.asked_ns -= 1
     assert rig.ask(AcceptBalances(venue=VENUE)).rule == "stale" and trade_id in rig.state.hedged
+
+
+def test_nothing_is_accepted_that_the_journal_cannot_keep():
+    rig = PerpRig().ready()
+    trade_id = hedged(rig)
+    lose(rig, position(rig))
+    rig.handle(JournalState(writable=False, reason="disk full", seen_ns=rig.now_ns))
+    assert rig.ask(AcceptBalances(venue=VENUE)).rule == "journal" and trade_id in rig.state.hedged
 
 
 def test_letters_of_one_pair_all_count() -> None:
