@@ -233,7 +233,7 @@ class World:
     def _in_a_callback(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A process may die there too; anything else is a failure that production would only write down."""
         error = context.get("exception")
-        is_left = self.life is None and "never retrieved" in context["message"]  # by a killed one: nobody waits any more
+        is_left = self.life is None and "never retrieved" in context["message"]  # by a killed one
         if error is not None and not (is_left or isinstance(error, Killed)):
             self.checks.breach("a callback failed", repr(error)[:500])
 
