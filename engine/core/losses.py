@@ -83,8 +83,7 @@ def on_lost(state: State, event: HedgeLost) -> None:
     if trade is None:
         return
     trade.settled = False  # its result is booked anew
-    if trade.written_off * event.qty > 0:
-        trade.written_off -= min(abs(trade.written_off), abs(event.qty)).copy_sign(event.qty)
+    trade.written_off -= _lesser(trade.written_off, event.qty)
     leg, size = trade.plan.leg(event.leg), abs(event.qty)
     request = OrderRequest(
         cid=f"{event.trade_id}-lost-{event.leg}-{event.wall_ms}",
@@ -128,9 +127,7 @@ def on_lost(state: State, event: HedgeLost) -> None:
 
 def _ending(state: State, trade: Trade, venue: str) -> End:
     base, naked = trade.plan.legs[0].base, life.exposure(trade)
-    markets = state.market.instruments
-    is_known = all((leg.venue, leg.symbol) in markets for leg in trades.legs_in_use(trade))
-    if not naked or (is_known and trades.is_dust(state, trade, naked)):
+    if not naked or trades.is_surely_dust(state, trade, naked):
         return life.ending(trade)
     left = sum(life.standing(trade).values(), ZERO)
     what = f"of its hedge at {venue} only {left} is left" if left else f"its hedge at {venue} is gone"

@@ -111,7 +111,7 @@ def close_dead_letter(state: State, event: Commanded, command: ask.CloseDeadLett
     left = life.exposure(trade)
     at = f" at {command.price}" if command.price is not None else ""
     trade.reason = f"{amount}{at} closed by {event.actor}: {command.evidence}"
-    is_whole = not left or _is_dust(state, trade, left)
+    is_whole = not left or trades.is_surely_dust(state, trade, left)
     if is_whole:
         trade.written_off += left  # what fills late is an exposure of its own
         trade.state = TradeState.CLOSED
@@ -134,11 +134,6 @@ def close_dead_letter(state: State, event: Commanded, command: ask.CloseDeadLett
     trades.show(state, trade)
     text = "closed" if is_whole else f"{left} {trade.plan.legs[0].base} is still open"
     return reply(event, True, "", text, {"trade_id": command.trade_id, "left": ZERO if is_whole else left})
-
-
-def _is_dust(state: State, trade: Trade, left: Decimal) -> bool:
-    known = all((leg.venue, leg.symbol) in state.market.instruments for leg in trades.legs_in_use(trade))
-    return known and trades.is_dust(state, trade, left)
 
 
 def resolve_unknown(state: State, event: Commanded, command: ask.ResolveUnknown) -> Reply:

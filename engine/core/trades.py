@@ -136,6 +136,12 @@ def legs_in_use(trade: Trade) -> list[PlannedLeg]:
     return [*trade.plan.legs, *(trade.plan.leg(index) for index in life.standing(trade))]
 
 
+def is_surely_dust(state: State, trade: Trade, naked: Decimal) -> bool:
+    """`is_dust`, where the rules of all its markets are known; after a start they may not be yet."""
+    known = all((leg.venue, leg.symbol) in state.market.instruments for leg in legs_in_use(trade))
+    return known and is_dust(state, trade, naked)
+
+
 def is_dust(state: State, trade: Trade, naked: Decimal) -> bool:
     """An exposure that none of its venues would take as an order."""
     if not naked:
