@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -24,11 +25,13 @@ def main() -> int:
     asked = parser.parse_args()
     if not asked.log:
         logging.disable(logging.CRITICAL)
+    began = time.perf_counter()
     results = list(_results(asked))
+    took_s = time.perf_counter() - began  # of the clock on the wall: the seeds of two jobs run side by side
     failed = [Kept(STORM, result.seed, asked.hours, result.violations[0]) for result in results if result.violations]
     if asked.keep:
         keep(failed)
-    print(json.dumps(_summary(results)))
+    print(json.dumps(_summary(results, took_s)))
     return 1 if any(result.violations for result in results) else 0
 
 
@@ -61,14 +64,14 @@ def _tell(result: Result, asked: argparse.Namespace) -> None:
         print(f"  again: {Kept(STORM, result.seed, asked.hours, '').again}", file=sys.stderr)
 
 
-def _summary(results: list[Result]) -> dict[str, object]:
+def _summary(results: list[Result], took_s: float) -> dict[str, object]:
     counts: Counter[str] = Counter()
     for result in results:
         counts.update(result.counts)
     return {
         "seeds": len(results),
         "virtual_hours": round(sum(result.hours for result in results), 2),
-        "wall_s": round(sum(result.wall_s for result in results), 1),
+        "wall_s": round(took_s, 1),
         "cpu_s": round(sum(result.cpu_s for result in results), 1),
         "orders": counts["venue orders"],
         "roles": {name.removeprefix("order."): n for name, n in sorted(counts.items()) if name.startswith("order.")},
