@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,8 +16,10 @@ from engine.carrier import Carrier
 from engine.config import Config
 from engine.core.state import CoreConfig, State
 from engine.desk import NEVER_LATE, Desk, EventLog
+from engine.domain.account_event import Stopping
 from engine.domain.command import Halt
 from engine.domain.effect import LatchChanged, Submit
+from engine.domain.errors import InvariantBroken
 from engine.domain.event import Commanded, JournalState, Recovered, SettingStored, Started, Tick, VenueAble
 from engine.domain.money import NS_PER_MS, NS_PER_S
 from engine.risk.last_step import LimitUse
@@ -209,6 +212,8 @@ class Shell:
         True when every cancel was taken: then the watchdog may rest, too.
         """
         is_clean = False
+        with suppress(InvariantBroken):  # a core that has failed is told nothing more
+            self.desk.handle(Stopping(seen_ns=self._clock.mono_ns()))
         try:
             async with asyncio.timeout(_LEAVE_S):
                 if self.carrier is not None:

@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from msgspec import structs
+
 from engine.core import gate, hearing, latency, placing, trades
 from engine.core.state import State
 from engine.core.venue_state import VenueState
@@ -17,8 +19,9 @@ from engine.domain.event import (
     OrderSent,
 )
 from engine.domain.market import Product
-from engine.domain.money import NS_PER_S, ZERO
+from engine.domain.money import NS_PER_MS, NS_PER_S, ZERO
 from engine.domain.order import OrderReport, OrderStatus, Side, TimeInForce, TradeState
+from engine.domain.parent import ParentState
 from engine.execution.order_state import OrderState, fold, move
 from engine.execution.trade import Trade
 
@@ -55,6 +58,9 @@ def take_report(state: State, report: OrderReport) -> None:
         return
     trade, order = found
     before, was = order.report, order.status
+    order.told_ns = state.now_ns
+    if report.status is OrderStatus.OPEN:
+        order.clean_misses = 0  # it is there
     if not fold(order, report):
         look_again(state, order)
         return
@@ -231,7 +237,8 @@ def on_missing(state: State, event: OrderMissing) -> None:
         return
     order = found[1]
     if order.status is OrderStatus.OPEN:
-        return  # acknowledged: the venue's own order query lags
+        _lose_sight(state, *found, event.asked_ns)
+        return
     if order.final_after_ns and event.asked_ns > order.final_after_ns:
         order.clean_misses += 1
     if order.clean_misses >= placing.CLEAN_MISSES and not state.recovering:
@@ -239,6 +246,34 @@ def on_missing(state: State, event: OrderMissing) -> None:
         held.next_check_ns = state.now_ns  # at the next tick, for all that were missed meanwhile
         if order.request.tif not in _ENDS_AT_ONCE:
             held.next_sweep_ns = state.now_ns
+
+
+def _lose_sight(state: State, trade: Trade, order: OrderState, asked_ns: int) -> None:
+    """Acknowledged, and not found: at first its venue's order query lags; later its venue has forgotten it.
+
+    Venues forget what was cancelled while nobody asked. From here on it is UNKNOWN, and ends by the evidence of one.
+    """
+    held = state.venues[order.request.venue]
+    if asked_ns <= order.told_ns + placing.late_ms(held) * NS_PER_MS:
+        return
+    order.clean_misses += 1
+    if order.clean_misses < placing.CLEAN_MISSES or state.recovering:
+        return
+    move(order, OrderStatus.UNKNOWN)
+    order.clean_misses, order.final_after_ns, order.next_look_ns = 0, asked_ns, state.now_ns
+    order.reason = "its venue does not know it any more"
+    state.counts["unknowns"] += 1
+    request = order.request
+    state.alert(
+        "order_forgotten",
+        Severity.WARN,
+        f"{request.venue} does not know {request.side} {request.qty} {request.symbol} any more; it had acknowledged it",
+        venue=request.venue,
+        trade_id=trade.plan.trade_id,
+        numbers={"cid": request.cid, "side": request.side, "qty": f"{request.qty:f}", "symbol": request.symbol},
+    )
+    placing.look_up_due(state, order)
+    trades.show(state, trade)
 
 
 def conclude_missing(state: State, held: VenueState, asked_ns: int, changed: frozenset[str]) -> None:
@@ -262,6 +297,9 @@ def conclude_missing(state: State, held: VenueState, asked_ns: int, changed: fro
         leg = trade.plan.leg(order.request.leg)
         if leg.base in changed or leg.quote in changed or leg.symbol in changed:
             continue
+        if order.report is not None:  # it was there, and is gone with nothing more filled
+            close(state, structs.replace(order.report, status=OrderStatus.CANCELLED))
+            continue
         verdict = OrderNotSent(
             cid=order.request.cid,
             reason=f"never placed: {order.clean_misses} look-ups past its expiry found nothing, balances are the same",
@@ -269,6 +307,12 @@ def conclude_missing(state: State, held: VenueState, asked_ns: int, changed: fro
         )
         state.emit(Remember(event=verdict))
         on_not_sent(state, verdict)
+
+
+def close(state: State, report: OrderReport) -> None:
+    """An end that evidence gives an order, not its venue: journaled, and taken as the venue's word would be."""
+    state.emit(Remember(event=OrderReported(report=report, seen_ns=state.now_ns)))
+    take_report(state, report)
 
 
 def on_cancel_refused(state: State, event: CancelRefused) -> None:
@@ -279,8 +323,17 @@ def on_cancel_refused(state: State, event: CancelRefused) -> None:
         placing.look_up_due(state, found[1])
 
 
+def _is_wanted(state: State, trade: Trade) -> bool:
+    """Whether a person's order that is under way still counts on what rests for it."""
+    parent = state.parents.live.get(trade.plan.parent_id)
+    return parent is not None and parent.state is ParentState.RUNNING and trade.plan.slice not in parent.pulled
+
+
 def on_open_orders(state: State, event: OpenOrdersReported) -> None:
-    """Ours are folded, and cancelled when we believe them ended; others are shown, never touched."""
+    """Ours are folded, and cancelled when we believe them ended; others are shown, never touched.
+
+    At a start all are cancelled but what rests for a person: who ordered it still wants it.
+    """
     held = state.venues[event.venue]
     held.swept, held.swept_ns, held.failing = True, event.asked_ns, ""
     foreign: list[str] = []
@@ -290,7 +343,8 @@ def on_open_orders(state: State, event: OpenOrdersReported) -> None:
             foreign.append(report.venue_order_id)
             continue
         take_report(state, report)
-        if found[0].is_over or not held.agreed or state.level >= 2:
+        is_start = not held.agreed and not _is_wanted(state, found[0])
+        if found[0].is_over or is_start or state.level >= 2:
             state.emit(
                 Cancel(cid=report.cid, venue=event.venue, symbol=report.symbol, venue_order_id=report.venue_order_id)
             )

@@ -4,9 +4,10 @@ from decimal import Decimal
 
 from msgspec import structs
 
-from engine.core import following, gate, parent_cards, placing, routing, trades
+from engine.core import following, gate, parent_cards, placing, returning, routing, trades
 from engine.core.child_prices import on_tick, price_child
 from engine.core.state import Opportunity, State
+from engine.domain.account_event import Stopping
 from engine.domain.effect import Remember, Severity
 from engine.domain.event import ParentMoved, ParentOpened
 from engine.domain.market import Instrument
@@ -74,6 +75,17 @@ def on_recovered(state: State) -> None:
         if at is not None and at.abilities.moves and following.is_following(parent.plan):
             # At which price they rest is not in the journal.
             parent.pulled |= {trade.plan.slice for trade in parent.live}
+        returning.note(parent)
+
+
+def on_stopping(state: State, event: Stopping) -> None:
+    """Before the shell takes back what rests: no order ends by that, the next start sends it again."""
+    state.leaving = True
+    for parent in state.parents.live.values():
+        left = returning.resting(parent) - parent.pulled
+        if parent.state is ParentState.RUNNING and left:
+            parent.pulled |= left
+            move(state, parent, ParentState.RUNNING, parent.reason)
 
 
 def drive_all(state: State) -> None:
@@ -94,7 +106,7 @@ def drive_due(state: State) -> None:
 
 def drive(state: State, parent: Parent) -> None:
     """Look at an order and do the next thing that it needs. Idempotent: nothing new, nothing done."""
-    if state.recovering or parent.is_over:
+    if state.recovering or state.leaving or parent.is_over:
         return
     _pass_time(state, parent)
     if parent.state in (ParentState.PAUSED, ParentState.CANCELLING):
@@ -107,6 +119,10 @@ def drive(state: State, parent: Parent) -> None:
         pause(state, parent, f"halted at L{state.level}", pull=state.level >= 2)
         return
     _watch_triggers(state, parent)
+    if parent.awaited and (taken := returning.gone(state, parent)):
+        parent.pulled |= taken
+        returning.tell(state, parent, taken)
+        move(state, parent, ParentState.RUNNING, "")
     if following.is_following(parent.plan):
         _follow(state, parent)
     if state.now_ns < parent.retry_ns:

@@ -7,9 +7,10 @@ from engine.core.state import State
 from engine.core.venue_state import VenueState
 from engine.domain.effect import FetchBalances, FetchOpenOrders, LookUp, OpenLedger, Severity
 from engine.domain.event import BalancesReported, InstrumentsLoaded, LedgerOpened, VenueFailed
+from engine.domain.market import Product
 from engine.domain.money import NS_PER_MS, NS_PER_S, ZERO
 from engine.domain.order import OrderStatus
-from engine.execution.order_state import move
+from engine.execution.order_state import OrderState, move
 from engine.risk.margin import ASSET
 
 _RECHECK_MS = 700
@@ -21,7 +22,8 @@ _SWEEP_REST_MS = 20_000  # Binance: a quarter of a minute's weight, and its book
 _COMPARED = ("balances", "open_orders")  # what a start waits for
 _RETRY_MS, _LONGEST_RETRY_MS = 200, 2_000  # twice as long after each failure
 _RETRIES = 4
-_IN_FLIGHT = (OrderStatus.PLANNED, OrderStatus.SENT, OrderStatus.OPEN)
+_UNHEARD_NS = 5 * NS_PER_S  # so long a fill of a resting order may be known to its balances before it is to us
+_DOUBTFUL = (OrderStatus.NOT_PLACED, OrderStatus.CANCELLED, OrderStatus.REJECTED)
 
 
 def on_instruments(state: State, event: InstrumentsLoaded) -> None:
@@ -84,18 +86,40 @@ def on_balances(state: State, event: BalancesReported) -> None:
     pending = placing.unresolved_at(state, event.venue)
     if not (pending or held.rules_known):
         return  # nobody knows what dust is: asked again with the rules
-    if pending or touched_ns > event.asked_ns:
+    moving = [order for order in pending if not order.rests]
+    if moving or touched_ns > event.asked_ns:
         # A fill between asking and answer makes a comparison void.
-        if differences and any(order.clean_misses >= placing.CLEAN_MISSES for order in pending):
+        if differences and any(order.clean_misses >= placing.CLEAN_MISSES for order in moving):
             look_for_late(state, held)  # what keeps this order from being proved absent may be another one's late fill
         held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
         return
-    if held.settings.leverage and margin.enter_doubtful(state, held, differences):
+    if _may_be_fills(state, held, pending, differences):
+        held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
+        return
+    if held.settings.leverage and not pending and margin.enter_doubtful(state, held, differences):
         differences = compare(state, held)
     judge(state, held, differences)
-    if held.settings.leverage and not differences:
+    if held.settings.leverage and not (pending or differences):
         margin.align(state, held)
     state.refresh_available(event.venue)
+
+
+def _may_be_fills(state: State, held: VenueState, resting: list[OrderState], differences: dict[str, Decimal]) -> bool:
+    """What rests changes no total, but a fill not heard of yet does: it is asked for, and waited for a while."""
+    concerned = [order for order in resting if _assets(state, order) & differences.keys()]
+    if not concerned:
+        held.differs_ns = 0
+        return False
+    held.differs_ns = held.differs_ns or state.now_ns
+    for order in concerned:
+        order.next_look_ns = min(order.next_look_ns or state.now_ns, state.now_ns)
+        placing.look_up_due(state, order)
+    return state.now_ns - held.differs_ns < _UNHEARD_NS
+
+
+def _assets(state: State, order: OrderState) -> set[str]:
+    leg = state.orders[order.request.cid][0].plan.leg(order.request.leg)
+    return {leg.symbol, ASSET} if leg.product is Product.PERP else {leg.base, leg.quote}
 
 
 def _asks_again(state: State, held: VenueState) -> bool:
@@ -190,16 +214,14 @@ def judge(state: State, held: VenueState, differences: dict[str, Decimal]) -> No
 
 
 def look_for_late(state: State, held: VenueState) -> None:
-    """Balances that no order explains: one that was believed never placed may have executed after all."""
+    """Balances that no order explains: one that was believed never placed, or ended, may have filled after all."""
     if state.now_ns < held.next_doubt_ns:
         return
     held.next_doubt_ns = state.now_ns + _DOUBT_REST_NS
     believed = [
         order.request
         for _, order in state.orders.values()
-        if order.request.venue == held.name
-        and order.status is OrderStatus.NOT_PLACED
-        and state.now_ns - order.done_ns < _DOUBTED_NS
+        if order.request.venue == held.name and order.status in _DOUBTFUL and state.now_ns - order.done_ns < _DOUBTED_NS
     ]
     for request in believed[-_DOUBTED:]:
         state.emit(LookUp(cid=request.cid, venue=request.venue, symbol=request.symbol))

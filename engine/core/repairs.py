@@ -141,7 +141,7 @@ def resolve_unknown(state: State, event: Commanded, command: ask.ResolveUnknown)
     found = state.orders.get(command.cid)
     if found is None or found[1].status is not OrderStatus.UNKNOWN:
         return reply(event, False, "not_unknown", f"order {command.cid} is not UNKNOWN")
-    if command.filled:
+    if command.filled or found[1].report is not None:
         return _resolve_filled(state, event, command)
     verdict = OrderNotSent(cid=command.cid, reason=f"{event.actor}: {command.evidence}", seen_ns=state.now_ns)
     state.emit(Remember(event=verdict))
@@ -151,14 +151,18 @@ def resolve_unknown(state: State, event: Commanded, command: ask.ResolveUnknown)
 
 def _resolve_filled(state: State, event: Commanded, command: ask.ResolveUnknown) -> Reply:
     trade, order = state.orders[command.cid]
-    request, filled, price = order.request, command.filled, command.price
+    request, price = order.request, command.price
+    known = order.report.filled_qty if order.report is not None else ZERO
+    filled = command.filled or known  # "never placed" of one that was there: it has ended with what was told
     is_beyond = price is not None and (price > request.price if request.side is Side.BUY else price < request.price)
-    if filled < 0 or filled > request.qty or (order.report is not None and filled < order.report.filled_qty):
+    if not known <= filled <= request.qty:
         text = f"{filled} cannot be filled of an order for {request.qty}"
         return reply(event, False, "amount_differs", text, {"open": request.qty})
-    if price is None or price <= 0 or is_beyond:
+    if filled > known and (price is None or price <= 0 or is_beyond):
         text = f"an order to {request.side} at {request.price} cannot fill at {price}"
         return reply(event, False, "price_differs", text, {"limit": request.price})
+    told = order.report.filled_quote if order.report is not None else ZERO
+    quote = told if filled == known or price is None else filled * price
     report = OrderReport(
         cid=request.cid,
         venue=request.venue,
@@ -167,18 +171,19 @@ def _resolve_filled(state: State, event: Commanded, command: ask.ResolveUnknown)
         status=OrderStatus.FILLED if filled == request.qty else OrderStatus.CANCELLED,
         venue_order_id=order.report.venue_order_id if order.report else "",
         filled_qty=filled,
-        filled_quote=filled * price,
+        filled_quote=quote,
         fees=(),  # not known: the comparison of balances shows them, the venue's own word adds them
     )
+    at = f" at {price}" if price is not None else ""
     said = OrderReported(report=report, seen_ns=state.now_ns)
     state.emit(Remember(event=said))
     order.reason = f"{event.actor}: {command.evidence}"
     state.alert(
         "resolved_by_hand",
         Severity.WARN,
-        f"order {request.cid} at {request.venue}: {filled} filled at {price}, says {event.actor}",
+        f"order {request.cid} at {request.venue}: {filled} filled{at}, says {event.actor}",
         venue=request.venue,
         trade_id=trade.plan.trade_id,
     )
     orders.take_report(state, report)
-    return reply(event, True, "", f"resolved as {filled} filled at {price}", {"cid": command.cid})
+    return reply(event, True, "", f"resolved as {filled} filled{at}", {"cid": command.cid})

@@ -164,6 +164,7 @@ class State:
         self.tick_wall_ms = 0
         self.local_day = self.utc_offset_ms = 0
         self.recovering = self.journal_writable = True
+        self.leaving = False  # the process is about to end
         self.market = Market({name: venue.rules for name, venue in config.venues.items()}, config.fx)
         self.venues = {name: VenueState(name=name, settings=venue) for name, venue in config.venues.items()}
         self.strategies = {

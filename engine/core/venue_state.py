@@ -39,6 +39,7 @@ class VenueState(Struct, kw_only=True):
     balances: dict[str, Balance] = field(default_factory=dict)
     balances_ns: int = 0
     balances_asked_ns: int = 0
+    differs_ns: int = 0  # since when balances differ where a resting order of ours may have filled; 0: they do not
     empty_since_ns: int = 0  # before its books are opened: since when it has told of nothing; 0: it has not
     touched_ns: int = 0  # newest order event: a comparison older than it is void
     next_check_ns: int = 0

@@ -1,4 +1,4 @@
-"""What the shell tells of an account beside its orders and balances."""
+"""What the shell tells of an account beside its orders and balances, and of its own end."""
 
 from decimal import Decimal
 
@@ -32,3 +32,9 @@ class Amended(Struct, frozen=True, kw_only=True, tag=True):
     price: Decimal
     seen_ns: int
     reason: str = ""  # why it has not, or may not have
+
+
+class Stopping(Struct, frozen=True, kw_only=True, tag=True):
+    """The process is about to end: whatever of ours rests is taken back next, and nothing new is begun."""
+
+    seen_ns: int

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from engine.domain.account_event import Amended, CountdownSet, LatencySampled
+from engine.domain.account_event import Amended, CountdownSet, LatencySampled, Stopping
 from engine.domain.command import Command
 from engine.domain.margin_event import FundingBooked, FundingReported, HedgeLost, MarginAligned, PositionsReported
 from engine.domain.market import Balance, Instrument, Levels, Loan, MarketWarning, Wallet
@@ -383,6 +383,7 @@ Event = (
     | Amended
     | CountdownSet
     | LatencySampled
+    | Stopping
     | JournalState
     | Tick
     | IntentJournaled

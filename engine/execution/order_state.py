@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from engine.domain.errors import InvariantBroken
 from engine.domain.money import ZERO
-from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side
+from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 
 S = OrderStatus
 
@@ -16,7 +16,7 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     S.PLANNED: frozenset({S.SENT, S.UNKNOWN, S.NOT_PLACED, S.OPEN, S.FILLED, S.CANCELLED, S.REJECTED}),
     S.SENT: frozenset({S.OPEN, S.FILLED, S.CANCELLED, S.REJECTED, S.UNKNOWN, S.NOT_PLACED}),
     S.UNKNOWN: frozenset({S.OPEN, S.FILLED, S.CANCELLED, S.REJECTED, S.NOT_PLACED}),
-    S.OPEN: frozenset({S.FILLED, S.CANCELLED, S.REJECTED}),
+    S.OPEN: frozenset({S.FILLED, S.CANCELLED, S.REJECTED, S.UNKNOWN}),  # UNKNOWN: its venue knows it no more
     S.CANCELLED: frozenset({S.FILLED}),
     S.REJECTED: frozenset({S.OPEN, S.FILLED, S.CANCELLED}),
     S.NOT_PLACED: frozenset({S.OPEN, S.FILLED, S.CANCELLED}),
@@ -42,6 +42,7 @@ class OrderState(Struct, kw_only=True):
     clean_misses: int = 0  # look-ups sent after final_after_ns and answered: not found
     next_look_ns: int = 0
     looks: int = 0
+    told_ns: int = 0  # when its venue last said anything of it, by whichever way
     heard_ns: int = 0  # when the venue's private stream last spoke of it; 0: never
     cancel_asked_ns: int = 0
     moved_to: Decimal | None = None  # the price asked for since it rests; None: as it was placed
@@ -54,6 +55,15 @@ class OrderState(Struct, kw_only=True):
     @property
     def is_terminal(self) -> bool:
         return self.status in TERMINAL
+
+    @property
+    def rests(self) -> bool:
+        """Named by its venue, and meant to stay there: until it fills it changes no total."""
+        return (
+            self.status is S.OPEN
+            and self.request.tif in (TimeInForce.GTC, TimeInForce.POST_ONLY)
+            and not (self.cancel_asked_ns or self.is_moving or self.clean_misses)
+        )
 
     @property
     def never_left(self) -> bool:

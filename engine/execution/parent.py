@@ -33,6 +33,7 @@ class Parent(Struct, kw_only=True):
     driven_ns: int = 0
     children: dict[int, list[Trade]] = field(default_factory=dict)  # by slice
     pulled: set[int] = field(default_factory=set)  # taken back by a pause: to be sent again
+    awaited: set[int] = field(default_factory=set)  # rested before this start: whether they still do is not known
     triggered: set[int] = field(default_factory=set)
     dropped: set[int] = field(default_factory=set)  # too small to be sent: left to the next
     refused_since_ns: int = 0

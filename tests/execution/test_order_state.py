@@ -18,7 +18,7 @@ LEGAL = """
 planned    > sent unknown not_placed open filled cancelled rejected
 sent       > open filled cancelled rejected unknown not_placed
 unknown    > open filled cancelled rejected not_placed
-open       > filled cancelled rejected
+open       > filled cancelled rejected unknown
 cancelled  > filled
 rejected   > open filled cancelled
 not_placed > open filled cancelled
