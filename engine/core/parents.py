@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import structs
 
-from engine.core import following, gate, parent_cards, placing, returning, routing, trades
+from engine.core import following, gate, parent_cards, placing, returning, routing, stops, trades
 from engine.core.child_prices import on_tick, price_child
 from engine.core.state import Opportunity, State
 from engine.domain.account_event import Stopping
@@ -23,6 +23,7 @@ _ONE_TRY = frozenset({Template.SWEEP, Template.IOC, Template.FOK})
 _PASSES = frozenset({"band", "pace"})  # waited for as long as it takes
 _RETRY_NS = NS_PER_S
 _PATIENCE_NS = 60 * NS_PER_S  # refused for so long: a person looks at it
+_RINGS_NS = 5 * NS_PER_S  # a stop that has gone off and is refused for so long: somebody is rung
 _STEP_MS = 2_000  # running time that one look may add: whatever was missed is not made up for at once
 _KEEP_OVER = 50
 
@@ -204,6 +205,7 @@ def _watch_triggers(state: State, parent: Parent) -> None:
         if quote is not None and is_reached(piece, plan.ask.side, exact(quote.bid), exact(quote.ask)):
             parent.triggered.add(index)
             move(state, parent, ParentState.RUNNING, f"the price has reached {piece.trigger}")
+            stops.went_off(state, parent, piece)
 
 
 def _follow(state: State, parent: Parent) -> None:
@@ -230,6 +232,8 @@ def _finish(state: State, parent: Parent, why: str) -> None:
     done, whole = filled_base(parent.trades), size(parent)
     if not why and done < whole:
         why = f"{done} of {whole} {parent.plan.ask.base} filled"
+    if done < whole:
+        stops.failed(state, parent, why)
     move(state, parent, ParentState.DONE, why)
 
 
@@ -246,6 +250,8 @@ def _refused(state: State, parent: Parent, item: Due, why: NotExecutable) -> Non
             _finish(state, parent, parent.reason if not filled_base(parent.trades) else "")
         return
     parent.refused_since_ns = parent.refused_since_ns or state.now_ns
+    if state.now_ns - parent.refused_since_ns >= _RINGS_NS:
+        stops.failed(state, parent, parent.reason)
     if why.rule not in _PASSES and state.now_ns - parent.refused_since_ns > _PATIENCE_NS:
         state.refuse(STRATEGY, parent.plan.parent_id, "", why.rule, why.text, why.numbers)
         text = f"order {parent.plan.parent_id} is paused, refused for a minute: {why.text}"
@@ -339,7 +345,7 @@ def _intent(state: State, parent: Parent, index: int, qty: Decimal, rules: Instr
         tif=piece.tif,
         rest_ms=piece.rest_ms,
         facts={} if rules.quote == "KRW" else {"usdt_krw": float(routing.krw_rate(state, rules.quote))},
-        flags=("closes",) if plan.ask.reduce_only else (),
+        flags=("closes",) if stops.gets_out(plan, rules) else (),
         parent_id=plan.parent_id,
         slice=index,
     )

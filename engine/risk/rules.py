@@ -32,6 +32,11 @@ class Case(Struct, frozen=True):
     now: Situation
     limits: Limits
 
+    @property
+    def closes(self) -> bool:
+        """It only makes smaller what is there: limits on new risk do not hold back who gets out."""
+        return "closes" in self.now.flags or all(leg.reduce_only for leg in self.legs)
+
     def pairs(self) -> Iterator[tuple[PlannedLeg, Seen]]:
         return zip(self.legs, self.now.seen, strict=True)
 
@@ -84,7 +89,7 @@ def _journal(case: Case) -> Refused | None:
 
 def _breaker(case: Case) -> Refused | None:
     now = case.now
-    if not now.breaker:
+    if not now.breaker or case.closes:
         return None
     return refuse(
         "breaker", f"breaker {now.breaker} is {now.breaker_reason}", breaker=now.breaker, reason=now.breaker_reason
@@ -116,7 +121,7 @@ def _under_way(case: Case) -> Refused | None:
     if now.opportunity_trade:
         text = f"this opportunity was executed already as trade {now.opportunity_trade}"
         return refuse("duplicate", text, trade_id=now.opportunity_trade)
-    if now.naked_trades:
+    if now.naked_trades and not case.closes:
         text = f"{now.naked_trades} trades in {case.legs[0].base} have an open exposure"
         return refuse("naked", text, trades=now.naked_trades, coin=case.legs[0].base)
     if now.open_trades:
@@ -141,6 +146,12 @@ def _anomaly(case: Case) -> Refused | None:
 
 def _frequency(case: Case) -> Refused | None:
     now, limits = case.now, case.limits
+    orders = now.orders_last_minute + len(case.legs)
+    if orders > limits.max_orders_per_minute:
+        text = f"{orders} orders within a minute with this one, the limit is {limits.max_orders_per_minute}"
+        return refuse("orders_per_minute", text, orders=orders, limit=limits.max_orders_per_minute)
+    if case.closes:
+        return None
     if now.since_last_ms is not None and now.since_last_ms < limits.cooldown_ms:
         text = f"the last trade of {now.key} is {now.since_last_ms} ms old, the cool-down is {limits.cooldown_ms} ms"
         return refuse("cooldown", text, since_ms=now.since_last_ms, limit_ms=limits.cooldown_ms)
@@ -152,10 +163,6 @@ def _frequency(case: Case) -> Refused | None:
     for rule, count, limit, when in counts:
         if count >= limit:
             return refuse(rule, f"{count} trades {when}, the limit is {limit}", trades=count, limit=limit)
-    orders = now.orders_last_minute + len(case.legs)
-    if orders > limits.max_orders_per_minute:
-        text = f"{orders} orders within a minute with this one, the limit is {limits.max_orders_per_minute}"
-        return refuse("orders_per_minute", text, orders=orders, limit=limits.max_orders_per_minute)
     return None
 
 
@@ -217,6 +224,8 @@ def _prices(case: Case) -> Refused | None:
 
 def _losses(case: Case) -> Refused | None:
     now, limits = case.now, case.limits
+    if case.closes:
+        return None
     if now.usd_krw is None or now.equity_krw is None or now.equity_krw <= 0:
         missing = "USD/KRW" if now.usd_krw is None else "equity"
         return refuse("no_rate", f"{missing} is not known, so the loss limits count as breached", missing=missing)
@@ -243,9 +252,8 @@ def _sizes(case: Case) -> Refused | None:
             return refuse("no_rate", f"no KRW rate for {leg.quote} is known", missing=leg.quote)
     notional = max(notional_krw(leg) for leg in case.legs)
     # What only closes positions may be as large as they are.
-    closes = all(leg.reduce_only for leg in case.legs)
-    held = Held() if closes else now.held
-    highest = ceiling(limits, held, () if closes else tuple(leg.venue for leg in case.legs), now.usd_krw, now.btc_krw)
+    held, venues = (Held(), ()) if case.closes else (now.held, tuple(leg.venue for leg in case.legs))
+    highest = ceiling(limits, held, venues, now.usd_krw, now.btc_krw)
     if highest.rule == "no_rate":
         missing = "USD/KRW" if not now.usd_krw else "BTC/KRW"
         return refuse("no_rate", f"{missing} is not known, so the size limits count as breached", missing=missing)

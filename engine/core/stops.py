@@ -1,0 +1,42 @@
+"""A stop that goes off: who is told, and what may not hold it back."""
+
+from engine.core.state import State
+from engine.domain.effect import Severity
+from engine.domain.market import Instrument, Product
+from engine.domain.order import Side
+from engine.domain.parent import ParentPlan, Slice, Template
+from engine.execution.parent import Parent, filled_base, size
+
+
+def gets_out(plan: ParentPlan, rules: Instrument) -> bool:
+    """Whether an order only makes smaller what is held: reduce-only, or a stop that sells coins of ours."""
+    sells_coins = plan.ask.side is Side.SELL and rules.product is Product.SPOT
+    return plan.ask.reduce_only or (plan.ask.template is Template.STOP and sells_coins)
+
+
+def went_off(state: State, parent: Parent, piece: Slice) -> None:
+    plan = parent.plan
+    if plan.ask.template is not Template.STOP:
+        return
+    what = f"{plan.ask.side} {piece.qty} {plan.ask.base}"
+    text = f"the stop {piece.trigger} was reached: {what}, {plan.limit} at the worst"
+    state.alert("stop_went_off", Severity.WARN, text, venue=plan.venue, numbers=_numbers(parent))
+
+
+def failed(state: State, parent: Parent, why: str) -> None:
+    """It has gone off and does not fill: rung once, for the price may run away meanwhile."""
+    if parent.plan.ask.template is not Template.STOP or not parent.triggered or parent.rung:
+        return
+    parent.rung = True
+    left = size(parent) - filled_base(parent.trades)
+    text = f"the stop {parent.plan.ask.stop} has gone off and {left} {parent.plan.ask.base} are not filled: {why}"
+    numbers = {**_numbers(parent), "left": f"{left:f}", "reason": why}
+    state.alert("stop_unfilled", Severity.CRIT, text, venue=parent.plan.venue, numbers=numbers)
+
+
+def _numbers(parent: Parent) -> dict[str, str]:
+    plan = parent.plan
+    qty = f"{size(parent):f}"
+    stop = f"{plan.ask.stop:f}" if plan.ask.stop is not None else ""
+    numbers = {"order": plan.parent_id, "side": plan.ask.side.value, "coin": plan.ask.base, "qty": qty}
+    return numbers | {"stop": stop, "limit": f"{plan.limit:f}", "quote": plan.quote}

@@ -1,0 +1,58 @@
+"""A stop-loss that goes off: rung when it does not fill, and held back by no limit on new risk."""
+
+from decimal import Decimal as D
+
+from engine.domain.order import Side, TradeState
+from engine.domain.parent import ParentState, Template
+from engine.execution.parent import filled
+from engine.risk.breakers import Breakers
+from tests.core.harness import Rig
+from tests.core.test_parents import begin, done, wish
+
+STOP = wish(Template.STOP, "0.005", Side.SELL, stop=D(139_500_000), band_bps=D(30))
+
+
+def test_one_that_fills_is_told_once_and_rings_nobody() -> None:
+    rig = Rig().ready()
+    parent = begin(rig, STOP)
+    rig.set_book("upbit", "KRW-BTC", 139_400_000)
+    assert filled(done(rig, parent)).qty == D("0.005")
+    told = [alert for alert in rig.alerts() if alert[0].startswith("stop_")]
+    assert told == [("stop_went_off", "warn")]
+
+
+def test_a_gap_through_its_band_rings_somebody() -> None:
+    rig = Rig().ready()
+    parent = begin(rig, STOP)
+    rig.run_for(1_000)
+    rig.set_book("upbit", "KRW-BTC", 138_000_000)
+    rig.run_for(60_000)
+    assert parent.state is ParentState.RUNNING and filled(parent).qty == 0
+    told = [alert for alert in rig.alerts() if alert[0].startswith("stop_")]
+    assert told == [("stop_went_off", "warn"), ("stop_unfilled", "crit")]
+    rig.set_book("upbit", "KRW-BTC", 139_450_000)
+    assert filled(done(rig, parent)).qty == D("0.005"), "it goes on trying"
+
+
+def test_no_limit_on_new_risk_holds_it_back() -> None:
+    rig = Rig().ready()
+    parent = begin(rig, STOP)
+    rig.run_for(1_000)
+    rig.state.pnl_today_krw = rig.state.pnl_total_krw = D(-100_000_000)
+    rig.state.trades_today = 10_000
+    for _ in range(Breakers.FAILURES_IN_A_ROW):
+        rig.state.breakers.note_order("upbit", failed=True, now_ns=rig.now_ns)
+    rig.set_book("upbit", "KRW-BTC", 139_400_000)
+    assert filled(done(rig, parent)).qty == D("0.005")
+    assert parent.trades[0].state is TradeState.CLOSED
+
+
+def test_a_stop_that_buys_is_new_risk() -> None:
+    rig = Rig().ready()
+    parent = begin(rig, wish(Template.STOP, "0.005", Side.BUY, stop=D(140_500_000), band_bps=D(100)))
+    rig.run_for(1_000)
+    rig.state.pnl_today_krw = D(-100_000_000)
+    rig.set_book("upbit", "KRW-BTC", 140_600_000)
+    rig.run_for(70_000)
+    assert not parent.children and parent.state is ParentState.PAUSED
+    assert ("stop_unfilled", "crit") in rig.alerts() and "daily_loss" in parent.reason
