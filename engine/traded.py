@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from engine.desk import Desk
-from engine.domain.account_event import LatencySampled
+from engine.domain.account_event import ClockRead, LatencySampled
 from engine.domain.errors import OutcomeUnknown, RateLimited, VenueRefused, VenueUnavailable
 from engine.domain.event import LoansReported, VenueFailed, WalletsReported, WarningsReported
 from engine.domain.market import Instrument
@@ -31,6 +31,7 @@ class Pace(Struct, frozen=True, kw_only=True):
 
     retry: float = 0.25  # of the first rules: without them nothing is traded; then twice as long each time
     retry_longest: float = 30.0
+    first_clock: float = 2.0  # a start has dearer questions
     warm: float = 20.0  # an idle connection is closed after 30 s, and the next order would pay for a new one
     rules: float = 3_600.0
     rules_short: float = 300.0  # while a market of ours is missing
@@ -91,21 +92,35 @@ class TradedVenue:
                 tasks.create_task(self._every(self._pace.loans, self._read_loans))
 
     async def _keep_warm(self) -> None:
+        await asyncio.sleep(self._pace.first_clock)
         while True:
-            await asyncio.sleep(self._pace.warm)
             departure = watch()
             now_ms = await self._asked("clock", self._venue.server_time_ms)
-            self._time(departure)
+            took_us = self._time(departure)
             if now_ms is not None:
-                self.skew_ms = now_ms - time.time_ns() // NS_PER_MS
+                self._compare(now_ms, took_us)
+            await asyncio.sleep(self._pace.warm)
 
-    def _time(self, departure: Departure) -> None:
-        """One small question every so often: how the way there is while nothing is traded."""
-        if departure.at_ns:
-            now_ns = time.monotonic_ns()
-            took_us = (now_ns - departure.at_ns) // 1_000
-            event = LatencySampled(venue=self._venue.venue, path="clock", stage="read", us=(took_us,), seen_ns=now_ns)
-            self._desk.handle(event)
+    def _time(self, departure: Departure) -> int:
+        """One small question every so often: how long the way there is while nothing is traded, in us."""
+        if not departure.at_ns:
+            return 0
+        now_ns = time.monotonic_ns()
+        took_us = (now_ns - departure.at_ns) // 1_000
+        event = LatencySampled(venue=self._venue.venue, path="clock", stage="read", us=(took_us,), seen_ns=now_ns)
+        self._desk.handle(event)
+        return took_us
+
+    def _compare(self, now_ms: int, took_us: int) -> None:
+        self.skew_ms = now_ms - time.time_ns() // NS_PER_MS
+        uncertain_ms = took_us // 2_000
+        read = ClockRead(
+            venue=self._venue.venue,
+            offset_ms=self.skew_ms,
+            uncertainty_ms=uncertain_ms,
+            seen_ns=time.monotonic_ns(),
+        )
+        self._desk.handle(read)
 
     async def _keep_rules(self, read_ns: int) -> None:
         """Once an hour, and when the core has a reason to doubt them."""

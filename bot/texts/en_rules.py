@@ -6,6 +6,7 @@ RULES: dict[str, str] = {
     "breaker": "Breaker open",
     "venue_blocked": "Venue blocked",
     "venue_not_ready": "Venue not ready",
+    "clock_off": "Clocks are apart",
     "symbol_not_allowed": "Symbol not allowed",
     "dead_letter": "A remainder waits for a person",
     "duplicate": "Executed already",

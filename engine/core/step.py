@@ -5,6 +5,7 @@ from typing import Any
 
 from engine.core import (
     cards,
+    clocks,
     closing,
     commands,
     countdowns,
@@ -31,7 +32,7 @@ from engine.core import (
 from engine.core.state import State
 from engine.domain import event as ev
 from engine.domain import margin_event, stream_event
-from engine.domain.account_event import Amended, CountdownSet, LatencySampled, Stopping
+from engine.domain.account_event import Amended, ClockRead, CountdownSet, LatencySampled, Stopping
 from engine.domain.effect import Effect
 from engine.domain.money import NS_PER_S
 from engine.domain.order import TradeState
@@ -220,6 +221,7 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     CountdownSet: countdowns.on_set,
     LatencySampled: latency.on_sampled,
     Stopping: parents.on_stopping,
+    ClockRead: clocks.on_read,
     ev.JournalState: halt.on_journal,
     ev.Tick: _on_tick,
     ev.IntentJournaled: _on_intent,

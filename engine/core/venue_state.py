@@ -25,6 +25,14 @@ class VenueSettings(Struct, frozen=True, kw_only=True):
     trades: bool = True  # False: watched only; it has no account, and nothing waits for it
 
 
+class VenueClock(Struct, kw_only=True):
+    """A venue's clock beside ours, as it was read last."""
+
+    offset_ms: int = 0
+    uncertainty_ms: int = 0
+    is_told: bool = False  # that it is too far off
+
+
 class VenueState(Struct, kw_only=True):
     name: str
     settings: VenueSettings
@@ -51,6 +59,7 @@ class VenueState(Struct, kw_only=True):
     failing: str = ""  # newest private call failure, "" after a success
     failures: int = 0  # of its balances and open orders, since the last balances
     hearing: Hearing = field(default_factory=Hearing)
+    clock: VenueClock = field(default_factory=VenueClock)
     countdown: Countdown = field(default_factory=Countdown)
 
     @property

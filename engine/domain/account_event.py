@@ -38,3 +38,15 @@ class Stopping(Struct, frozen=True, kw_only=True, tag=True):
     """The process is about to end: whatever of ours rests is taken back next, and nothing new is begun."""
 
     seen_ns: int
+
+
+class ClockRead(Struct, frozen=True, kw_only=True, tag=True):
+    """What a venue's clock showed beside ours."""
+
+    venue: str
+    offset_ms: int  # its clock minus ours
+    uncertainty_ms: int  # half of the way there and back
+    seen_ns: int
+
+
+AccountEvent = CountdownSet | LatencySampled | ClockRead | Amended | Stopping

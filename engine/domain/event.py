@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from engine.domain.account_event import Amended, CountdownSet, LatencySampled, Stopping
+from engine.domain.account_event import AccountEvent
 from engine.domain.command import Command
 from engine.domain.margin_event import FundingBooked, FundingReported, HedgeLost, MarginAligned, PositionsReported
 from engine.domain.market import Balance, Instrument, Levels, Loan, MarketWarning, Wallet
@@ -380,10 +380,7 @@ Event = (
     | OrderStreamState
     | VenueFailed
     | RateUsed
-    | Amended
-    | CountdownSet
-    | LatencySampled
-    | Stopping
+    | AccountEvent
     | JournalState
     | Tick
     | IntentJournaled

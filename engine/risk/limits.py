@@ -45,6 +45,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_spread: Decimal = Decimal("0.05")  # R115: of each book, against its mid
     max_slippage: Decimal = Decimal("0.005")  # R109: planned VWAP against the top of the book
     max_collar: Decimal = Decimal("0.02")  # an order's limit against its own symbol's mid
+    max_clock_off_ms: int = 2_000  # of a venue's clock against ours, and how far it may be uncertain
     # Accounts of perpetuals: maintenance margin as a share of equity (domain.md §7), and how much one may hold
     margin_warn: Decimal = Decimal("0.5")
     margin_reduce: Decimal = Decimal("0.7")  # no new position

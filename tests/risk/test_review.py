@@ -21,6 +21,7 @@ CASES = [  # why, what is seen, changed limits, rule ("" = approved)
     ("a breaker", {"breaker": "loss_streak", "breaker_reason": "open for 900 s more"}, {}, "breaker"),
     ("a venue differs from the ledger", {"sell_blocked": "ledger_mismatch: BTC +1"}, {}, "venue_blocked"),
     ("a venue is not reconciled", {"buy_ready": False}, {}, "venue_not_ready"),
+    ("a venue whose clock is off", {"buy_clock_off": "its clock is 600.0 s ahead of ours"}, {}, "clock_off"),
     ("a symbol nobody listed", {"buy_allowed": False}, {}, "symbol_not_allowed"),
     ("a remainder waits", {"dead_letter": "t9"}, {}, "dead_letter"),
     ("executed already", {"opportunity_trade": "t9"}, {}, "duplicate"),

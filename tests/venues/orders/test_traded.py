@@ -12,7 +12,7 @@ import pytest
 
 from engine.assemble import core_config
 from engine.config import Credential
-from engine.core import boards
+from engine.core import boards, clocks
 from engine.core.state import State
 from engine.desk import Desk
 from engine.domain.effect import FetchBalances, FetchOpenOrders, Notice
@@ -21,6 +21,7 @@ from engine.domain.event import InstrumentsLoaded
 from engine.domain.market import Gate
 from engine.traded import Pace, TradedVenue
 from engine.venues.registry import build_orders
+from sandbox.faults import Fault
 from sandbox.venues.opening import HOUSES
 from sandbox.venues.orders import Kind, OrderRequest, Side
 from sandbox.world import World, WorldConfig
@@ -38,7 +39,17 @@ PERPS = {
     "kucoin_futures": "XBTUSDTM",
 }
 LEVERAGE = 3
-QUICK = Pace(warm=0.2, rules=60.0, rules_short=60.0, rules_least=0.2, look=0.05, wallets=0.2, warnings=0.2, loans=0.2)
+QUICK = Pace(
+    first_clock=0.0,
+    warm=0.2,
+    rules=60.0,
+    rules_short=60.0,
+    rules_least=0.2,
+    look=0.05,
+    wallets=0.2,
+    warnings=0.2,
+    loans=0.2,
+)
 
 
 class House:
@@ -218,3 +229,11 @@ async def test_rules_are_asked_for_right_after_the_rest_that_was_told(monkeypatc
     with pytest.raises(asyncio.CancelledError):
         await traded.run()
     assert waits == [7.5, 0.25, 0.5, 9.0]
+
+
+async def test_a_clock_that_is_ten_minutes_off_stops_new_trades_and_rings():
+    async with house("upbit") as at:
+        held = at.state.venues["upbit"]
+        at.world.floors["upbit"].faults.arm(Fault(kind="clock_offset", offset_ms=600_000))
+        await until(lambda: bool(at.alerts("clock_off")), 20)
+        assert "ahead" in clocks.why_off(at.state, held) and 590_000 < held.clock.offset_ms < 610_000
