@@ -2,12 +2,14 @@
 
 from bot.texts import (
     en,
+    en_alerts,
     en_guard,
     en_markets,
     en_orders,
     en_perps,
     en_rules,
     ko,
+    ko_alerts,
     ko_guard,
     ko_markets,
     ko_orders,
@@ -17,8 +19,8 @@ from bot.texts import (
 from bot.views.content import Markup, html
 
 TEXTS = {
-    "ko": ko.TEXTS | ko_markets.TEXTS | ko_guard.TEXTS | ko_orders.TEXTS | ko_perps.TEXTS,
-    "en": en.TEXTS | en_markets.TEXTS | en_guard.TEXTS | en_orders.TEXTS | en_perps.TEXTS,
+    "ko": ko.TEXTS | ko_alerts.TEXTS | ko_markets.TEXTS | ko_guard.TEXTS | ko_orders.TEXTS | ko_perps.TEXTS,
+    "en": en.TEXTS | en_alerts.TEXTS | en_markets.TEXTS | en_guard.TEXTS | en_orders.TEXTS | en_perps.TEXTS,
 }
 _RULES = {"ko": ko_rules.RULES, "en": en_rules.RULES}
 _NUMBERS = {"ko": ko_rules.NUMBERS, "en": en_rules.NUMBERS}
