@@ -36,9 +36,10 @@ TEXTS: dict[str, str] = {
     "blocked.reconciling": "reconciling",
     "flag.anomaly": "Unusually large premium: check deposits and withdrawals first",
     "breaker.loss_streak": "loss streak",
-    "breaker.daily_loss": "daily loss",
-    "breaker.error_rate": "error rate",
-    "breaker.latency": "latency",
+    "breaker.loss_rate": "loss rate",
+    "breaker.failure_window": "many failed orders",
+    "breaker.slippage": "slippage",
+    "breaker.order_failures": "orders failed in a row",
     "actor.auto": "auto",
     # start, help
     "start": (

@@ -36,9 +36,10 @@ TEXTS: dict[str, str] = {
     "blocked.reconciling": "잔고 대조 중",
     "flag.anomaly": "프리미엄이 비정상적으로 큽니다. 입출금 상태를 먼저 확인하세요",
     "breaker.loss_streak": "연속 손실",
-    "breaker.daily_loss": "일일 손실",
-    "breaker.error_rate": "오류율",
-    "breaker.latency": "지연",
+    "breaker.loss_rate": "손실률",
+    "breaker.failure_window": "주문 실패 잦음",
+    "breaker.slippage": "슬리피지 과다",
+    "breaker.order_failures": "주문 연속 실패",
     "actor.auto": "자동",
     # start, help
     "start": (
@@ -261,7 +262,7 @@ TEXTS: dict[str, str] = {
     "audit.broken": "🚨 <b>기록 사슬이 {id}번에서 끊겼습니다</b>",
     "audit.row": "{time} {actor} · {command} {verdict}",
     # announcements
-    "conflict.text": "Another process polls with this token (409); updates may be lost to it",
+    "conflict.text": "다른 프로세스가 같은 토큰으로 메시지를 받고 있습니다 (409). 명령이 그쪽으로 사라질 수 있습니다",
     "chat_dead.text": "{name} ({id}): {reason}",
     "started.both": "🔄 엔진과 봇이 시작되었습니다 · {level}",
     "started.bot": "🔄 봇이 다시 시작되었습니다 · {level}",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from bot.views import money
+from bot.views import money, rings
 from bot.views.card import headline
 from bot.views.content import Content
 from bot.views.reader import Reader
@@ -34,7 +34,7 @@ def status(reader: Reader, view: StatusView) -> Content:
         lines.append(reader.say("status.trouble", unknown=view.unknown_orders, dead=view.dead_letters))
     open_breakers = [name for name, state in view.breakers.items() if state != "closed"]
     if open_breakers:
-        lines.append(reader.say("status.breakers", names=", ".join(reader.named("breaker", n) for n in open_breakers)))
+        lines.append(reader.say("status.breakers", names=", ".join(rings.breaker(reader, n) for n in open_breakers)))
     if view.watchdog.known:
         lines.append(_watchdog(reader, view.watchdog))
     lines.append(_rates(reader, view))

@@ -89,6 +89,7 @@ def recall(state: State, event: SettingStored) -> None:
         stored = msgspec.json.decode(event.value, type=StoredAlerts, strict=False)
     except msgspec.MsgspecError as error:
         text = f"stored {event.name} v{event.version} is not usable: {error}"
-        state.alert("bad_setting", Severity.WARN, text, is_new=True)
+        numbers = {"name": event.name, "version": str(event.version)}
+        state.alert("bad_setting", Severity.WARN, text, numbers=numbers, is_new=True)
         return
     state.audience.keep(event.name.removeprefix(PREFIX), stored.settings, event.version, stored.parent)

@@ -124,7 +124,8 @@ def on_setting(state: State, event: SettingStored) -> None:
             apply_setting(state, held, msgspec.json.decode(event.value, type=StoredStrategy))
         except (msgspec.ValidationError, ValueError) as error:
             text = f"stored {event.name} v{event.version} is not usable: {error}"
-            state.alert("bad_setting", Severity.WARN, text, is_new=True)
+            numbers = {"name": event.name, "version": str(event.version)}
+            state.alert("bad_setting", Severity.WARN, text, numbers=numbers, is_new=True)
     elif event.name.startswith("mute."):
         left_ms = msgspec.json.decode(event.value, type=StoredMute).until_ms - state.wall_ms
         state.muted_until_ns[event.name.removeprefix("mute.")] = state.now_ns + left_ms * NS_PER_MS
@@ -225,7 +226,9 @@ def confirm(state: State, event: Commanded, command: ask.Confirm) -> Reply:
     if token is None:
         return no(event, "unknown_token", "this button is not known any more")
     if (token.user_id, token.chat_id) != (command.user_id, command.chat_id):
-        state.alert("token_misuse", Severity.WARN, f"user {command.user_id} pressed a button of {token.user_id}")
+        text = f"user {command.user_id} pressed a button of {token.user_id}"
+        numbers = {"user": str(command.user_id), "owner": str(token.user_id)}
+        state.alert("token_misuse", Severity.WARN, text, numbers=numbers)
         return no(event, "not_yours", "this button belongs to another user")
     if token.answer is not None:
         return msgspec.structs.replace(token.answer, request_id=event.request_id)

@@ -150,5 +150,6 @@ def on_journal(state: State, event: JournalState) -> None:
     if event.writable:
         state.alert("journal", Severity.WARN, "the journal can be written again; resume by hand")
         return
-    state.alert("journal", Severity.CRIT, f"the journal cannot be written: {event.reason}")
+    text = f"the journal cannot be written: {event.reason}"
+    state.alert("journal", Severity.CRIT, text, numbers={"reason": event.reason})
     raise_to(state, 2, f"journal: {event.reason}", "journal")

@@ -132,7 +132,7 @@ def release(state: State, event: Commanded, command: ReleaseMarket) -> Reply:
         StoreSetting(name=name, version=state.wall_ms, value=encode(held), actor=event.actor, wall_ms=state.wall_ms)
     )
     text = f"{key[0]} {key[1]} is used again by the word of {event.actor} ({command.evidence}), priced {held.off:+.1%}"
-    numbers = {"off": f"{held.off:.4f}"}
+    numbers = {"off": f"{held.off:.4f}", "by": event.actor}
     state.alert("released", Severity.WARN, text, venue=key[0], symbol=key[1], numbers=numbers)
     return _reply(event, "", text)
 

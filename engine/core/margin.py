@@ -227,7 +227,7 @@ def _look_at(state: State, held: VenueState) -> None:
         return
     is_worse, account.alarm = alarm > account.alarm, alarm
     shown = f"{used:.0%}" if used is not None else "more than all"
-    numbers = {"usage": shown, "liquidation": _nearest(held)}
+    numbers = {"usage": shown if used is not None else ">100%", "liquidation": _nearest(held)}
     if not is_worse:
         text = f"{held.name}: {shown} of the equity is needed as margin"
         state.alert("margin_eased", Severity.INFO, text, venue=held.name, numbers=numbers)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import structs
 
-from engine.core import gate, hearing, latency, placing, trades
+from engine.core import gate, hearing, latency, placing, receipts, trades
 from engine.core.state import State
 from engine.core.venue_state import VenueState
 from engine.domain.effect import Cancel, Remember, Severity
@@ -84,6 +84,7 @@ def reopen(state: State, trade: Trade, order: OrderState, before: OrderReport | 
             f"at {order.request.venue}",
             venue=order.request.venue,
             trade_id=trade.plan.trade_id,
+            numbers=receipts.order_numbers(trade, order) | {"was": str(was)},
         )
     if trade.is_over:
         trade.state, trade.settled = TradeState.WORKING, False
@@ -131,7 +132,7 @@ def after(state: State, trade: Trade, order: OrderState, was: OrderStatus) -> No
                 f"order {order.request.cid} at {venue}: {order.status} after {order.looks} look-ups",
                 venue=venue,
                 trade_id=trade.plan.trade_id,
-                numbers={"status": order.status},
+                numbers=receipts.order_numbers(trade, order),
             )
         gate.note_order(state, trade, order)
     else:
@@ -163,6 +164,7 @@ def on_not_sent(state: State, event: OrderNotSent) -> None:
             f"order {event.cid} is open at {order.request.venue}, and yet: {event.reason}",
             venue=order.request.venue,
             trade_id=trade.plan.trade_id,
+            numbers=receipts.order_numbers(trade, order) | {"was": str(OrderStatus.NOT_PLACED)},
         )
         return
     order.reason = event.reason
@@ -219,7 +221,7 @@ def on_lost(state: State, event: OrderLost) -> None:
             f"no answer from {order.request.venue} on {order.request.side} {order.request.qty} {order.request.symbol}",
             venue=order.request.venue,
             trade_id=trade.plan.trade_id,
-            numbers={"cid": event.cid},
+            numbers=receipts.order_numbers(trade, order),
         )
     state.touch(order.request.venue)
     gate.note_order(state, trade, order)

@@ -56,7 +56,9 @@ def confirm(state: State, event: Commanded, command: ask.ConfirmParent) -> Reply
     if draft is None:
         return _reply(event, False, "unknown_token", "this button is not known any more")
     if (draft.user_id, draft.chat_id) != (command.user_id, command.chat_id):
-        state.alert("token_misuse", Severity.WARN, f"user {command.user_id} pressed a button of {draft.user_id}")
+        text = f"user {command.user_id} pressed a button of {draft.user_id}"
+        numbers = {"user": str(command.user_id), "owner": str(draft.user_id)}
+        state.alert("token_misuse", Severity.WARN, text, numbers=numbers)
         return _reply(event, False, "not_yours", "this button belongs to another user")
     if draft.answer is not None:
         return structs.replace(draft.answer, request_id=event.request_id)

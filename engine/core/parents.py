@@ -255,7 +255,9 @@ def _refused(state: State, parent: Parent, item: Due, why: NotExecutable) -> Non
     if why.rule not in _PASSES and state.now_ns - parent.refused_since_ns > _PATIENCE_NS:
         state.refuse(STRATEGY, parent.plan.parent_id, "", why.rule, why.text, why.numbers)
         text = f"order {parent.plan.parent_id} is paused, refused for a minute: {why.text}"
-        state.alert("order_paused", Severity.WARN, text, numbers={"order": parent.plan.parent_id, "rule": why.rule})
+        ask = parent.plan.ask
+        numbers = {"order": parent.plan.parent_id, "rule": why.rule, "side": str(ask.side), "qty": f"{ask.qty:f}"}
+        state.alert("order_paused", Severity.WARN, text, numbers=numbers | {"base": ask.base})
         pause(state, parent, parent.reason)
 
 

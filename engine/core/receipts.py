@@ -8,7 +8,7 @@ from engine.core.state import State
 from engine.domain.effect import OrderView, Severity
 from engine.domain.money import ZERO, exact
 from engine.domain.order import LegRole, TradeState
-from engine.domain.view import FillView, PnlView, TradeView
+from engine.domain.view import FillView, NakedView, PnlView, TradeView
 from engine.execution import trade as life
 from engine.execution.order_state import OrderState
 from engine.execution.trade import Trade
@@ -64,6 +64,56 @@ def _worth_krw(state: State, trade: Trade, naked: Decimal) -> Decimal:
     quote = state.market.quote(leg.venue, leg.symbol) if trade.state is not TradeState.CLOSED else None
     price = exact((quote.bid + quote.ask) / 2) if quote is not None else leg.planned_vwap
     return abs(naked) * price * leg.quote_krw
+
+
+def naked(state: State, trade: Trade) -> NakedView | None:
+    """The leg that leads, with what it has open and no partner for; None where all is balanced."""
+    open_qty = life.exposure(trade)
+    if not open_qty:
+        return None
+    leg = trade.plan.legs[life.lagging(trade, open_qty)[1]]
+    return NakedView(
+        trade_id=trade.plan.trade_id,
+        venue=leg.venue,
+        symbol=leg.symbol,
+        base=leg.base,
+        side=leg.side,
+        qty=abs(open_qty),
+        krw=_worth_krw(state, trade, open_qty),
+    )
+
+
+def open_numbers(state: State, trade: Trade) -> dict[str, str]:
+    """Of an alert: which leg is open, how much of it, and at which halt. A trade of one leg has no partner to lack."""
+    found = naked(state, trade)
+    if found is None:
+        leg = trade.plan.legs[0]
+        return {"at": leg.venue, "symbol": leg.symbol}
+    return {
+        "at": found.venue,
+        "symbol": found.symbol,
+        "side": str(found.side),
+        "naked": f"{found.qty:f}",
+        "base": found.base,
+        "krw": f"{found.krw:.0f}",
+        "halt": str(state.level),
+    }
+
+
+def order_numbers(trade: Trade, order: OrderState) -> dict[str, str]:
+    """Of an alert: the order, with its worth in KRW at its own limit and its plan's rate."""
+    request, leg = order.request, trade.plan.leg(order.request.leg)
+    filled = order.report.filled_qty if order.report else ZERO
+    return {
+        "cid": request.cid,
+        "symbol": request.symbol,
+        "side": str(request.side),
+        "qty": f"{request.qty:f}",
+        "filled": f"{filled:f}",
+        "base": leg.base,
+        "krw": f"{request.qty * request.price * leg.quote_krw:.0f}",
+        "status": str(order.status),
+    }
 
 
 def _hedges(trade: Trade) -> tuple[FillView, ...]:

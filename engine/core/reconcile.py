@@ -75,7 +75,7 @@ def on_balances(state: State, event: BalancesReported) -> None:
         if below := below_zero(state, held):
             if not held.blocked:
                 text = f"{held.name} tells {below}: its books cannot be opened"
-                state.alert("balance_below_zero", Severity.CRIT, text, venue=held.name)
+                state.alert("balance_below_zero", Severity.CRIT, text, venue=held.name, numbers={"below": below})
             held.blocked = f"balance_below_zero: {below}"
         elif not pending and not _asks_again(state, held):
             adopt(state, held)

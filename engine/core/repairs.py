@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import structs
 
-from engine.core import hedging, orders, trades
+from engine.core import hedging, orders, receipts, trades
 from engine.core.halt import reply
 from engine.core.state import State
 from engine.domain import command as ask
@@ -184,6 +184,7 @@ def _resolve_filled(state: State, event: Commanded, command: ask.ResolveUnknown)
         f"order {request.cid} at {request.venue}: {filled} filled{at}, says {event.actor}",
         venue=request.venue,
         trade_id=trade.plan.trade_id,
+        numbers=receipts.order_numbers(trade, order) | {"filled": str(filled), "price": str(price), "by": event.actor},
     )
     orders.take_report(state, report)
     return reply(event, True, "", f"resolved as {filled} filled{at}", {"cid": command.cid})

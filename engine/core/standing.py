@@ -110,7 +110,7 @@ def _changes(before: Instrument, after: Instrument) -> dict[str, str]:
     if before.ticks != after.ticks:
         old, new = ({band.from_price: band.tick for band in rules.ticks} for rules in (before, after))
         moved = [price for price in sorted({*old, *new}) if old.get(price) != new.get(price)]
-        said = (f"from {price:f} on {_tick(old, price)} → {_tick(new, price)}" for price in moved[:3])
+        said = (f"≥ {price:f}: {_tick(old, price)} → {_tick(new, price)}" for price in moved[:3])
         changed["tick"] = "; ".join(said)
     return changed
 

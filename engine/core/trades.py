@@ -277,7 +277,7 @@ def warn_naked(state: State, trade: Trade, naked: Decimal) -> None:
         Severity.CRIT,
         f"trade {trade.plan.trade_id}: {naked} {base} without its partner",
         trade_id=trade.plan.trade_id,
-        numbers={"naked": str(naked), "base": base},
+        numbers=receipts.open_numbers(state, trade),
     )
     show(state, trade)
 
@@ -306,7 +306,9 @@ def settle(state: State, trade: Trade, end: End) -> None:
     book_result(state, trade)
     if end.state is TradeState.DEAD_LETTER:
         block(state, trade)
-        state.alert("dead_letter", Severity.CRIT, f"trade {plan.trade_id}: {end.reason}", trade_id=plan.trade_id)
+        text = f"trade {plan.trade_id}: {end.reason}"
+        numbers = receipts.open_numbers(state, trade)
+        state.alert("dead_letter", Severity.CRIT, text, trade_id=plan.trade_id, numbers=numbers)
     else:
         unblock(state, trade)
     hedging.note(state, trade)

@@ -55,7 +55,10 @@ def on_feed_state(state: State, event: FeedState) -> None:
         if before is not False and down is None:
             state.watch.down[event.venue] = Down(since_ns=state.now_ns, reason=event.reason)
         if before:
-            state.alert("venue_down", Severity.WARN, f"{event.venue}: {event.reason}", venue=event.venue)
+            numbers = {"reason": event.reason}
+            state.alert(
+                "venue_down", Severity.WARN, f"{event.venue}: {event.reason}", venue=event.venue, numbers=numbers
+            )
     elif down is not None:
         del state.watch.down[event.venue]
         away_s = (state.now_ns - down.since_ns) / NS_PER_S

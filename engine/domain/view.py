@@ -156,6 +156,18 @@ class ParentQuote(Struct, frozen=True, kw_only=True):
     expires_ms: int
 
 
+class NakedView(Struct, frozen=True, kw_only=True):
+    """What a trade has open without a partner: the leg that leads."""
+
+    trade_id: str
+    venue: str
+    symbol: str
+    base: str
+    side: str
+    qty: Decimal  # base
+    krw: Decimal  # at the market of now, else as planned
+
+
 class AlertView(Struct, frozen=True, kw_only=True):
     """Notice `alert`: something a person should know. `rule` names it; texts are the reader's business."""
 

@@ -97,7 +97,7 @@ def test_changed_rules_are_told_with_old_and_new(rig):
     assert told["numbers"] == {
         "min_notional": f"{known.min_notional:f} → 11",
         "taker_fee_bps": f"{known.taker_fee_bps:f} → 7.5",
-        "tick": f"from 0 on {known.ticks[0].tick:f} → 0.1",
+        "tick": f"≥ 0: {known.ticks[0].tick:f} → 0.1",
     }
     assert rig.state.market.instruments[KEY].min_notional == 11
     assert boards.venue(rig.state, rig.state.venues["binance"], Wires()).rules.taker_bps == 7.5
