@@ -168,6 +168,37 @@ def _order_paused(reader: Reader, numbers: Numbers) -> str:
     )
 
 
+def _stop(key: str) -> Sentence:
+    """Of a stop-loss: what it was to do, at which price at the worst, and what is left of it."""
+
+    def say(reader: Reader, numbers: Numbers) -> str:
+        base, quote = numbers["base"], numbers["quote"]
+        return reader.plain(
+            key,
+            order=numbers["order"],
+            side=reader.named("side", numbers["side"]),
+            qty=_amount(reader, numbers["qty"], base),
+            left=_amount(reader, numbers.get("unfilled", "0"), base),
+            stop=money.price(Decimal(numbers["stop"]), quote),
+            limit=money.price(Decimal(numbers["limit"]), quote),
+            why=rule_title(reader.language, numbers["rule"]) if numbers.get("rule") else reader.plain("ring.unsold"),
+        )
+
+    return say
+
+
+def _clock(key: str) -> Sentence:
+    """Seconds with their sign; how far it is uncertain and what is allowed."""
+
+    def say(reader: Reader, numbers: Numbers) -> str:
+        off, around, limit = (Decimal(numbers[name]) / 1_000 for name in ("offset_ms", "uncertain_ms", "limit_ms"))
+        sign = "+" if off > 0 else ""
+        shown = sign + money.number(off, 1)
+        return reader.plain(key, off=shown, around=money.number(around, 1), limit=money.number(limit, 1))
+
+    return say
+
+
 def _quarantined(reader: Reader, numbers: Numbers) -> str:
     if "off" not in numbers:
         return reader.plain("ring.agrees_again")
@@ -229,7 +260,13 @@ SENTENCES: Mapping[str, Sentence] = {
     "unknown_resolved": _order("ring.unknown_resolved"),
     "late_order": _order("ring.late_order"),
     "resolved_by_hand": _order("ring.resolved_by_hand"),
+    "order_forgotten": _order("ring.order_forgotten"),
+    "order_sent_again": _as_is("ring.order_sent_again"),
     "order_paused": _order_paused,
+    "stop_went_off": _stop("ring.stop_went_off"),
+    "stop_unfilled": _stop("ring.stop_unfilled"),
+    "clock_off": _clock("ring.clock_off"),
+    "clock_agrees": _clock("ring.clock_agrees"),
     "naked": _naked,
     "dead_letter": _dead_letter,
     "breaker": _breaker,

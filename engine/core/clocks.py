@@ -18,7 +18,12 @@ def on_read(state: State, event: ClockRead) -> None:
     was_off = why_off(state, held)
     clock.offset_ms, clock.uncertainty_ms = event.offset_ms, event.uncertainty_ms
     why = why_off(state, held)
-    numbers = {"offset_ms": str(event.offset_ms), "limit_ms": str(state.config.limits.max_clock_off_ms)}
+    most_ms = state.config.limits.max_clock_off_ms
+    numbers = {
+        "offset_ms": str(event.offset_ms),
+        "uncertain_ms": str(event.uncertainty_ms),
+        "limit_ms": str(most_ms),
+    }
     if why and was_off and not clock.is_told:  # read twice: one slow answer is no news
         clock.is_told = True
         text = f"{held.name}: {why}; no new trade begins there"

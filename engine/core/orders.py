@@ -272,7 +272,7 @@ def _lose_sight(state: State, trade: Trade, order: OrderState, asked_ns: int) ->
         f"{request.venue} does not know {request.side} {request.qty} {request.symbol} any more; it had acknowledged it",
         venue=request.venue,
         trade_id=trade.plan.trade_id,
-        numbers={"cid": request.cid, "side": request.side, "qty": f"{request.qty:f}", "symbol": request.symbol},
+        numbers=receipts.order_numbers(trade, order),
     )
     placing.look_up_due(state, order)
     trades.show(state, trade)

@@ -233,7 +233,7 @@ def _finish(state: State, parent: Parent, why: str) -> None:
     if not why and done < whole:
         why = f"{done} of {whole} {parent.plan.ask.base} filled"
     if done < whole:
-        stops.failed(state, parent, why)
+        stops.failed(state, parent, "", why)
     move(state, parent, ParentState.DONE, why)
 
 
@@ -251,7 +251,7 @@ def _refused(state: State, parent: Parent, item: Due, why: NotExecutable) -> Non
         return
     parent.refused_since_ns = parent.refused_since_ns or state.now_ns
     if state.now_ns - parent.refused_since_ns >= _RINGS_NS:
-        stops.failed(state, parent, parent.reason)
+        stops.failed(state, parent, why.rule, why.text)
     if why.rule not in _PASSES and state.now_ns - parent.refused_since_ns > _PATIENCE_NS:
         state.refuse(STRATEGY, parent.plan.parent_id, "", why.rule, why.text, why.numbers)
         text = f"order {parent.plan.parent_id} is paused, refused for a minute: {why.text}"

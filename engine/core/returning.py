@@ -37,5 +37,5 @@ def gone(state: State, parent: Parent) -> set[int]:
 def tell(state: State, parent: Parent, slices: set[int]) -> None:
     plan = parent.plan
     text = f"{len(slices)} resting at {plan.venue} were taken back while the desk was away; they are sent again"
-    numbers = {"order": plan.parent_id, "slices": str(len(slices)), "coin": plan.ask.base}
+    numbers = {"order": plan.parent_id, "count": str(len(slices)), "base": plan.ask.base}
     state.alert("order_sent_again", Severity.WARN, f"order {plan.parent_id}: {text}", venue=plan.venue, numbers=numbers)

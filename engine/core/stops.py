@@ -23,14 +23,14 @@ def went_off(state: State, parent: Parent, piece: Slice) -> None:
     state.alert("stop_went_off", Severity.WARN, text, venue=plan.venue, numbers=_numbers(parent))
 
 
-def failed(state: State, parent: Parent, why: str) -> None:
+def failed(state: State, parent: Parent, rule: str, why: str) -> None:
     """It has gone off and does not fill: rung once, for the price may run away meanwhile."""
     if parent.plan.ask.template is not Template.STOP or not parent.triggered or parent.rung:
         return
     parent.rung = True
     left = size(parent) - filled_base(parent.trades)
     text = f"the stop {parent.plan.ask.stop} has gone off and {left} {parent.plan.ask.base} are not filled: {why}"
-    numbers = {**_numbers(parent), "left": f"{left:f}", "reason": why}
+    numbers = _numbers(parent) | {"unfilled": f"{left:f}", "rule": rule}
     state.alert("stop_unfilled", Severity.CRIT, text, venue=parent.plan.venue, numbers=numbers)
 
 
@@ -38,5 +38,5 @@ def _numbers(parent: Parent) -> dict[str, str]:
     plan = parent.plan
     qty = f"{size(parent):f}"
     stop = f"{plan.ask.stop:f}" if plan.ask.stop is not None else ""
-    numbers = {"order": plan.parent_id, "side": plan.ask.side.value, "coin": plan.ask.base, "qty": qty}
+    numbers = {"order": plan.parent_id, "side": plan.ask.side.value, "base": plan.ask.base, "qty": qty}
     return numbers | {"stop": stop, "limit": f"{plan.limit:f}", "quote": plan.quote}

@@ -31,7 +31,10 @@ def test_it_is_told_once_with_its_figure_and_told_when_it_agrees() -> None:
         read(rig, 600_000)
     [told] = [msgspec.json.decode(each.body) for each in rig.of(Notice) if each.kind == "alert"]
     assert (told["rule"], told["venue"]) == ("clock_off", "upbit")
-    assert told["numbers"] == {"offset_ms": "600000", "limit_ms": "2000"} and "600.0 s ahead" in told["text"]
+    assert (
+        told["numbers"] == {"offset_ms": "600000", "uncertain_ms": "20", "limit_ms": "2000"}
+        and "600.0 s ahead" in told["text"]
+    )
     read(rig, 0)
     read(rig, 0)
     assert rig.alerts() == [("clock_off", "crit"), ("clock_agrees", "info")]
