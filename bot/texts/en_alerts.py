@@ -102,7 +102,7 @@ TEXTS: dict[str, str] = {
     "ring.order_forgotten": "{order}: the venue had acknowledged it ({filled} filled) and does not know it any more. Money is kept for either outcome while it is looked up",
     "ring.order_sent_again": "order {order}: {count} resting in {base} were taken back while the desk was away; it sends them again",
     "ring.stop_went_off": "order {order}: {stop} was reached. {side} {qty}, {limit} at the worst",
-    "ring.stop_unfilled": "order {order}: the stop {stop} has gone off, and {left} are not filled above its limit {limit}: {why}. It goes on trying; act by /order",
+    "ring.stop_unfilled": "order {order}: the stop {stop} has gone off, and {left} are not filled within its limit {limit}: {why}. It goes on trying; act by /order",
     "ring.unsold": "the book had no more at that price",
     "ring.clock_off": "{off} s from ours (± {around} s, allowed {limit} s). Where several venues say so it is this server's clock",
     "ring.clock_agrees": "{off} s from ours (± {around} s, allowed {limit} s)",

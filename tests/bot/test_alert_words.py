@@ -38,7 +38,8 @@ SAMPLES = {
     "order": "p7", "breaker": "order_failures:upbit", "name": "strategy.kimchi", "version": "7", "user": "1",
     "naked": "0.0123", "base": "BTC", "krw": "1722000", "at": "upbit", "symbol": "KRW-BTC", "halt": "2",
     "below": "USDT -1.50", "cid": "a1", "qty": "0.0123", "filled": "0.01", "was": "not_placed", "status": "filled",
-    "price": "140000000", "by": "telegram:1", "stop": "139500000", "unfilled": "0.005", "limit": "139081500", "quote": "KRW",
+    "price": "140000000", "by": "telegram:1",
+    "stop": "139500000", "unfilled": "0.005", "limit": "139081500", "quote": "KRW",
     "offset_ms": "600000", "uncertain_ms": "20", "limit_ms": "2000",
 }  # fmt: skip
 
