@@ -22,6 +22,7 @@ Kind = Literal[
     # for `ms`, or until cleared where ms is 0
     "reject_all",
     "query_lag",  # an order cannot be looked up until it is `ms` old
+    "query_blind",  # an order of `symbol` is in the lists, and its own query says that there is none
     "rest_outage",
     "maintenance",  # REST answers 503, new sockets are refused; the open ones are cut when it begins
     "clock_offset",  # the venue's own clock is off by `offset_ms`
@@ -48,6 +49,7 @@ _REQUEST = {"http_error", "rate_limit", "ban"}
 _LASTING = {
     "reject_all",
     "query_lag",
+    "query_blind",
     "rest_outage",
     "maintenance",
     "clock_offset",

@@ -210,6 +210,8 @@ class Floor:
         if self.clock() - order.created_ms < self.faults.lag_ms():
             self.faults.count("query_lag")
             raise Refused(Reason.UNKNOWN_ORDER, "not visible yet")
+        if self.faults.lasting("query_blind", order.symbol) is not None:
+            raise Refused(Reason.UNKNOWN_ORDER, "only the lists know it")
         return order
 
     def open_orders(self, account: str, symbol: str | None = None) -> list[Order]:

@@ -25,6 +25,7 @@ from sandbox.venues.limits import Ban, Window
 from sandbox.venues.orders import Order, Reason, Refused
 from sandbox.venues.sockets import Sockets
 from sandbox.venues.spelling import fixed, plain
+from sandbox.venues.trading import shown_orders
 
 _AHEAD_MS = 1000
 _ERRORS = {
@@ -55,6 +56,7 @@ _WEIGHTS = {
     ("GET", "/api/v3/account/commission"): 20,
     ("GET", "/api/v3/order"): 4,
     ("GET", "/api/v3/openOrders"): 6,
+    ("GET", "/api/v3/allOrders"): 20,
     ("GET", "/api/v3/myTrades"): 20,
     ("GET", "/api/v3/trades"): 25,
     ("GET", "/api/v3/ticker/24hr"): 2,
@@ -235,8 +237,8 @@ class Binance:
     async def _all(self, request: web.Request) -> web.Response:
         credential, query = await self._signed(request)
         symbol = known_symbol(self.floor, query)
-        mine = [o for o in self._orders_of(credential.account) if o.symbol == symbol]
-        return answer([order_row(order) for order in mine][-whole(query, "limit", 500) :])
+        mine = shown_orders(self.floor, credential.account, symbol)[: whole(query, "limit", 500)]
+        return answer([order_row(order) for order in reversed(mine)])
 
     async def _mine(self, request: web.Request) -> web.Response:
         credential, query = await self._signed(request)
@@ -244,14 +246,11 @@ class Binance:
         wanted = query.get("orderId")
         rows = [
             trade_row(order, fill)
-            for order in self._orders_of(credential.account)
-            if order.symbol == symbol and wanted in (None, str(order.id))
+            for order in reversed(shown_orders(self.floor, credential.account, symbol))
+            if wanted in (None, str(order.id))
             for fill in order.fills
         ]
         return answer(rows[-whole(query, "limit", 500) :])
-
-    def _orders_of(self, account: str) -> list[Order]:
-        return [order for order in self.floor.exchange.orders.values() if order.account == account]
 
     async def _account(self, request: web.Request) -> web.Response:
         credential, _ = await self._signed(request)

@@ -19,6 +19,7 @@ from sandbox.venues.orders import Order, Reason, Refused
 from sandbox.venues.spelling import KST, four_places, json_bytes, kst, plain, utc_parts
 from sandbox.venues.ticketed import TicketedFeed, pairs, total
 from sandbox.venues.ticketed_orders import TicketedOrders
+from sandbox.venues.trading import shown_orders
 from sandbox.venues.upbit.frames import ticker_row, trade_tick_row
 from sandbox.venues.upbit.rest import NAMES
 from sandbox.venues.upbit.wire import account_rows, chance_row, wallet_row
@@ -307,12 +308,7 @@ class Bithumb:
         account = self._account(request).account
         market = request.query.get("market")
         states = set(request.query.getall("states[]", [])) | set(request.query.getall("state", []))
-        lag_ms, now_ms = self.floor.faults.lag_ms(), self.floor.clock()
-        rows = [
-            order_row(order)
-            for order in reversed(self.floor.exchange.orders.values())
-            if order.account == account and market in (None, order.symbol) and now_ms - order.created_ms >= lag_ms
-        ]
+        rows = [order_row(order) for order in shown_orders(self.floor, account, market)]
         return [row for row in rows if not states or row["state"] in states]
 
     async def _orders(self, request: web.Request) -> web.Response:
@@ -323,7 +319,9 @@ class Bithumb:
             rows = [r for r in rows if r["uuid"] in uuids or r.get("client_order_id") in client_ids]
         elif "state" not in request.query and "states[]" not in request.query:
             rows = [row for row in rows if row["state"] == "wait"]
-        return _json(rows[: whole(request.query, "limit", 100)])
+        limit = min(100, whole(request.query, "limit", 100))
+        first = (max(1, whole(request.query, "page", 1)) - 1) * limit
+        return _json(rows[first : first + limit])
 
     async def _pending(self, request: web.Request) -> web.Response:
         return _page((row for row in self._mine(request) if row["state"] == "wait"), request, most=100)

@@ -30,6 +30,7 @@ _LIMITS = {  # per path: so many per window
     "/api/v5/trade/batch-orders": 300,
     "/api/v5/trade/cancel-order": 60,
     "/api/v5/trade/amend-order": 60,
+    "/api/v5/trade/orders-history": 40,
     "/api/v5/account/balance": 10,
     "/api/v5/account/positions": 10,
     "/api/v5/account/bills-archive": 5,

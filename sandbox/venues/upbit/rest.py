@@ -15,6 +15,7 @@ from sandbox.venues.orders import Order, Reason, Refused, State
 from sandbox.venues.spelling import json_bytes, plain
 from sandbox.venues.ticketed import TicketedFeed, pairs, total
 from sandbox.venues.ticketed_orders import TicketedOrders
+from sandbox.venues.trading import shown_orders
 from sandbox.venues.upbit.frames import IDLE_SECONDS, ticker_row, trade_tick_row
 from sandbox.venues.upbit.my_order import my_order
 from sandbox.venues.upbit.wire import (
@@ -268,10 +269,8 @@ class Upbit:
         wanted = request.query.getall("states[]", None) or [request.query.get("state", "")]
         rows = [
             order_row(order)
-            for order in reversed(self.floor.exchange.orders.values())
-            if order.account == account
-            and order.state is not State.OPEN
-            and request.query.get("market", order.symbol) == order.symbol
+            for order in shown_orders(self.floor, account, request.query.get("market"))
+            if order.state is not State.OPEN
         ]
         limit = min(1000, whole(request.query, "limit", 100))
         return _json([row for row in rows if wanted == [""] or row["state"] in wanted][:limit])
@@ -283,8 +282,8 @@ class Upbit:
         return _json(
             [
                 order_row(order)
-                for order in self.floor.exchange.orders.values()
-                if order.account == account and (order_uuid(order.id) in uuids or order.client_id in identifiers)
+                for order in reversed(shown_orders(self.floor, account))
+                if order_uuid(order.id) in uuids or order.client_id in identifiers
             ]
         )
 
