@@ -151,6 +151,16 @@ class CcxtClient:
                 raise OrderNotFound(f"{self.venue}: {error}") from error
             raise
 
+    async def ended(self, path: str, params: dict[str, Any], shape: type[T]) -> T:
+        """A list of orders, as the second witness of a look-up: no error of it says that an order is absent.
+
+        Raises VenueUnavailable, RateLimited, VenueRefused.
+        """
+        try:
+            return await self.ask(Purpose.LOOK_UP, "GET", path, params, shape)
+        except OrderNotFound as error:
+            raise VenueUnavailable(f"{self.venue}: {path} was answered with {error}") from error
+
     async def date_header(self, path: str) -> tuple[int, int, str]:
         """(sent, received, Date) of one public GET; both times are our wall clock in ms. Raises VenueUnavailable."""
         await self._purse.pay(Purpose.READ)

@@ -8,7 +8,7 @@ from typing import Any
 from ccxt.async_support.binance import binance  # type: ignore[import-untyped]
 from msgspec import Struct, field
 
-from engine.domain.errors import VenueUnavailable
+from engine.domain.errors import OrderNotFound, VenueUnavailable
 from engine.domain.market import Balance, Instrument, Loan, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
@@ -26,7 +26,7 @@ _WEIGHT_PER_MINUTE = 6_000
 _ORDERS_PER_10_S = 100
 _NEARLY = Decimal("0.9")  # from here on only urgent calls go out until the venue's window ends
 _MAX_RECV_WINDOW_MS = 60_000
-_TRADES_PAGE = 1_000
+_TRADES_PAGE, _ORDERS_PAGE = 1_000, 1_000
 _BPS_PER_ONE = 10_000
 _ABILITIES = Abilities(kinds=frozenset(OrderKind), amend=True, expiry=True)
 
@@ -218,8 +218,17 @@ class BinanceOrders:
         await self._client.ask(Purpose.CANCEL, "DELETE", "order", params, dict[str, Any])
 
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
+        """By client id, else among the newest of its market: trades name no client id."""
         params = {"symbol": symbol, "origClientOrderId": cid}
-        row = await self._client.ask(Purpose.LOOK_UP, "GET", "order", params, _Order)
+        try:
+            row = await self._client.ask(Purpose.LOOK_UP, "GET", "order", params, _Order)
+        except OrderNotFound:
+            asked = {"symbol": symbol, "limit": _ORDERS_PAGE}
+            newest = reversed(await self._client.ended("allOrders", asked, list[_Order]))
+            found = next((each for each in newest if each.clientOrderId == cid), None)
+            if found is None:
+                raise
+            row = found
         return _report(row, cid, await self._fills(row, Purpose.LOOK_UP))
 
     async def open_orders(self) -> Sequence[OrderReport]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from engine.domain.errors import VenueRefused, VenueUnavailable
+from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Instrument, MarketWarning, Product, Wallet
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
@@ -24,7 +24,7 @@ from engine.venues.socket_line import SocketLine
 from engine.venues.verdict import Budgets
 
 _MAX_RECV_WINDOW_MS = 60_000
-_TRADES_PAGE, _INCOME_PAGE = 1_000, 1_000
+_TRADES_PAGE, _INCOME_PAGE, _ORDERS_PAGE = 1_000, 1_000, 1_000
 _BPS_PER_ONE = 10_000
 _NO_END_MS = 4_000_000_000_000  # a delivery date beyond it says that a perpetual has no end
 _MARGIN_TYPE_AS_IS, _MODE_AS_IS = "-4046", "-4059"
@@ -91,8 +91,17 @@ class BinanceUsdmOrders:
         await self._client.ask(Purpose.CANCEL, "DELETE", "order", params, dict[str, Any])
 
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
+        """By client id, else among the newest of its market: trades name no client id."""
         params = {"symbol": symbol, "origClientOrderId": cid}
-        row = await self._client.ask(Purpose.LOOK_UP, "GET", "order", params, private.Order)
+        try:
+            row = await self._client.ask(Purpose.LOOK_UP, "GET", "order", params, private.Order)
+        except OrderNotFound:
+            asked = {"symbol": symbol, "limit": _ORDERS_PAGE}
+            newest = reversed(await self._client.ended("allOrders", asked, list[private.Order]))
+            found = next((each for each in newest if each.clientOrderId == cid), None)
+            if found is None:
+                raise
+            row = found
         return self._told(row, cid, await self._fills(row, Purpose.LOOK_UP))
 
     async def open_orders(self) -> Sequence[OrderReport]:

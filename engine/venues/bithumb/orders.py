@@ -10,7 +10,7 @@ from typing import Any
 from ccxt.async_support.bithumb import bithumb  # type: ignore[import-untyped]
 from msgspec import Struct
 
-from engine.domain.errors import VenueRefused, VenueUnavailable
+from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand, floor_to
 from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 # What every client sends; the API names no step. Finer sizes stand in the book, so four decimals are on the safe side.
 _QTY_STEP = Decimal("0.0001")
 _PAGE = 100
+_ENDED_PAGES = 3
 _BPS_PER_ONE = 10_000
 _SPEND_STEP = Decimal(1)  # KRW of a market buy
 _ABILITIES = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}))
@@ -176,7 +177,14 @@ class BithumbOrders:
         await self._client.ask(Purpose.CANCEL, "DELETE", "v2/order", {"client_order_id": cid}, dict[str, Any])
 
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
-        row = await self._client.ask(Purpose.LOOK_UP, "GET", "v1/order", {"client_order_id": cid}, _Order)
+        """By client id, else among the newest that have ended: its fills name no client id."""
+        try:
+            row = await self._client.ask(Purpose.LOOK_UP, "GET", "v1/order", {"client_order_id": cid}, _Order)
+        except OrderNotFound:
+            found = await self._ended(symbol, cid)
+            if found is None:
+                raise
+            row = found
         return self._report(row, cid)
 
     async def open_orders(self) -> Sequence[OrderReport]:
@@ -234,6 +242,18 @@ class BithumbOrders:
 
     async def close(self) -> None:
         await self._client.close()
+
+    async def _ended(self, symbol: str, cid: str) -> _Order | None:
+        states = [_State.DONE.value, _State.CANCEL.value]
+        for page in range(1, _ENDED_PAGES + 1):
+            params = {"market": symbol, "states": states, "order_by": "desc", "limit": _PAGE, "page": page}
+            rows = await self._client.ended("v1/orders", params, list[_Order])
+            for row in rows:
+                if row.client_order_id == cid:
+                    return row
+            if len(rows) < _PAGE:
+                break
+        return None
 
     def _report(self, row: _Order, cid: str) -> OrderReport:
         quote = row.market.split("-")[0]

@@ -10,7 +10,7 @@ from typing import Any
 from ccxt.async_support.okx import okx  # type: ignore[import-untyped]
 from msgspec import Struct
 
-from engine.domain.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
+from engine.domain.errors import OrderNotFound, OutcomeUnknown, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Instrument, MarketWarning, Product, Wallet
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
@@ -25,6 +25,7 @@ from engine.venues.socket_line import SocketLine
 from engine.venues.verdict import Budgets
 
 _PAGE = 100
+_ENDED_PAGES = 3
 _LEAST_COUNTDOWN_S = 10
 _EXPIRING = ("trade/order", "trade/amend-order")
 _RECENT_MS = 2 * 86_400_000  # /trade/fills keeps three days, /trade/fills-history three months
@@ -128,11 +129,19 @@ class OkxTrading:
         await self._client.ask(Purpose.CANCEL, "POST", "trade/cancel-order", params, dict[str, Any])
 
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
+        """By client id, else among the newest that have ended (of seven days): fills are not asked for by it."""
         params = {"instId": symbol, "clOrdId": cid}
-        answer = await self._client.ask(Purpose.LOOK_UP, "GET", "trade/order", params, wire.Orders)
-        if not answer.data:
-            raise VenueUnavailable(f"{self.venue}: a look-up of {cid} was answered without a row")
-        return await self._report(answer.data[0], cid, Purpose.LOOK_UP)
+        try:
+            answer = await self._client.ask(Purpose.LOOK_UP, "GET", "trade/order", params, wire.Orders)
+            if not answer.data:
+                raise VenueUnavailable(f"{self.venue}: a look-up of {cid} was answered without a row")
+            row = answer.data[0]
+        except OrderNotFound:
+            found = await self._ended(symbol, cid)
+            if found is None:
+                raise
+            row = found
+        return await self._report(row, cid, Purpose.LOOK_UP)
 
     async def open_orders(self) -> Sequence[OrderReport]:
         rows: list[wire.Order] = []
@@ -257,6 +266,18 @@ class OkxTrading:
             fees=fees_of((fill.feeCcy, -self._number(fill.fee)) for fill in fills),
             venue_ts_ms=row.uTime,
         )
+
+    async def _ended(self, symbol: str, cid: str) -> wire.Order | None:
+        params: dict[str, Any] = {"instType": self._traded.kind, "instId": symbol, "limit": _PAGE}
+        for _ in range(_ENDED_PAGES):
+            rows = (await self._client.ended("trade/orders-history", params, wire.Orders)).data
+            for row in rows:
+                if row.clOrdId == cid:
+                    return row
+            if len(rows) < _PAGE:
+                break
+            params = params | {"after": rows[-1].ordId}
+        return None
 
     async def _fills(self, row: wire.Order, purpose: Purpose) -> list[wire.Fill]:
         """Every fill of the order, with its fee."""

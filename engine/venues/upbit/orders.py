@@ -11,7 +11,7 @@ from typing import Any
 from ccxt.async_support.upbit import upbit  # type: ignore[import-untyped]
 from msgspec import Struct
 
-from engine.domain.errors import VenueRefused, VenueUnavailable
+from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand, floor_to, tick_at
 from engine.domain.order import Abilities, Fee, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _QTY_STEP = Decimal("0.00000001")  # volumes have eight decimals; no endpoint says so
 _PAGE = 100
+_ENDED_PAGE = 1_000  # of the last seven days; the most that one answer holds
 _BPS_PER_ONE = 10_000
 _SPEND_STEP = Decimal(1)  # KRW of a market buy
 _ABILITIES = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}))
@@ -204,7 +205,16 @@ class UpbitOrders:
         await self._client.ask(Purpose.CANCEL, "DELETE", "order", {"identifier": cid}, dict[str, Any])
 
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
-        row = await self._client.ask(Purpose.LOOK_UP, "GET", "order", {"identifier": cid}, _Order)
+        """By identifier, else among the newest that have ended: its fills name no identifier."""
+        try:
+            row = await self._client.ask(Purpose.LOOK_UP, "GET", "order", {"identifier": cid}, _Order)
+        except OrderNotFound:
+            params = {"market": symbol, "limit": _ENDED_PAGE}
+            ended = await self._client.ended("orders/closed", params, list[_Order])
+            found = next((each for each in ended if each.identifier == cid), None)
+            if found is None:
+                raise
+            row = found
         return self._report(row, cid)
 
     async def open_orders(self) -> Sequence[OrderReport]:

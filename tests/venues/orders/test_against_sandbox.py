@@ -314,6 +314,19 @@ async def test_a_request_that_never_arrived_is_unknown_and_then_not_found(trader
     assert await trader.wallet() == before
 
 
+async def test_an_ended_order_that_its_own_query_does_not_know_is_in_a_list(trader):
+    if trader.venue == "coinone":
+        pytest.skip("it lists what is open by client id, and nothing that has ended")
+    order = trader.wish(Side.BUY, TimeInForce.IOC, away=D("0.02"))
+    await trader.orders.place(order)
+    known = await trader.settled(order.cid)
+    trader.floor.faults.arm(Fault(kind="query_blind"))
+    assert known.filled_qty and known.fees
+    assert await trader.orders.look_up(trader.symbol, order.cid) == known
+    with pytest.raises(OrderNotFound):
+        await trader.orders.look_up(trader.symbol, order.cid[:-2])
+
+
 async def test_where_requests_expire_a_late_one_is_never_executed(trader):
     if trader.venue not in EXPIRING:
         pytest.skip(f"{trader.venue} knows no request expiry")

@@ -225,6 +225,7 @@ async def test_more_fills_than_one_page(play, orders):
 
 
 async def test_only_the_venues_own_code_is_not_found(play, orders):
+    play.says("GET /api/v3/allOrders", Say([]))
     play.says("GET /api/v3/order", no(-2013, "Order does not exist."), Say("<html>404</html>", 404), no(-1121))
     with pytest.raises(OrderNotFound):
         await orders.look_up("BTCUSDT", CID)

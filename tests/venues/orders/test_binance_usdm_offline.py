@@ -255,6 +255,7 @@ async def test_more_fills_than_one_page(play, trade):
 
 
 async def test_only_the_venues_own_code_is_not_found(play, trade):
+    play.says("GET /fapi/v1/allOrders", Say([]))
     play.says(LOOK_UP, no(-2013, "Order does not exist."), Say("<html>404</html>", 404), no(-1121))
     for error in (OrderNotFound, VenueUnavailable, VenueRefused):
         with pytest.raises(error):

@@ -171,6 +171,7 @@ async def test_look_up(play, orders, why, row, status, qty, quote, fees):
 
 
 async def test_only_the_venues_own_code_is_not_found(play, orders):
+    play.says("GET /v1/orders", Say([]))
     play.says(
         "GET /v1/order",
         no("order_not_found", status=404),

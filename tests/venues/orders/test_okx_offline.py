@@ -207,6 +207,7 @@ async def test_look_up_before_the_fills_settle_asks_again_later(play, orders):
 
 
 async def test_only_the_venues_own_code_is_not_found(play, orders):
+    play.says("GET /api/v5/trade/orders-history", yes())
     play.says("GET /api/v5/trade/order", no("51603", "Order does not exist"), Say("<html>", 404), no("51001"))
     with pytest.raises(OrderNotFound):
         await orders.look_up("BTC-USDT", CID)

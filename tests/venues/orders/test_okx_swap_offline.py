@@ -174,6 +174,7 @@ async def test_fills_that_do_not_add_up_yet_are_asked_again(play, orders):
 
 
 async def test_a_look_up_tells_not_found_from_no_answer(play, orders):
+    play.says("GET /api/v5/trade/orders-history", yes())
     play.says("GET /api/v5/trade/order", no("51603"), yes(), Say("<html>", 502))
     with pytest.raises(OrderNotFound):
         await orders.look_up(BTC, CID)

@@ -259,6 +259,17 @@ async def test_a_lost_answer_is_unknown_and_then_found_or_not(holder):
     assert (await holder.held()).qty == holder.lots(6)
 
 
+async def test_an_ended_order_that_its_own_query_does_not_know_is_in_a_list(holder):
+    order = holder.wish(Side.BUY, TimeInForce.IOC, away=NEAR, qty=holder.lots(20))
+    await holder.orders.place(order)
+    known = await holder.settled(order.cid)
+    holder.floor.faults.arm(Fault(kind="query_blind"))
+    assert known.filled_qty == order.qty and known.fees
+    assert await holder.orders.look_up(holder.symbol, order.cid) == known
+    with pytest.raises(OrderNotFound):
+        await holder.orders.look_up(holder.symbol, order.cid[:-2])
+
+
 async def test_where_requests_expire_a_late_one_is_never_executed(holder):
     if holder.venue not in EXPIRING:
         assert not holder.orders.abilities.expiry

@@ -219,6 +219,7 @@ async def test_look_up_before_the_fills_settle_asks_again_later(play, orders):
 
 
 async def test_only_the_venues_own_code_is_not_found(play, orders):
+    play.says("GET /v1/orders/closed", Say([]))
     play.says("GET /v1/order", no("order_not_found", status=404), Say("<html>404</html>", 404), no(404, status=404))
     with pytest.raises(OrderNotFound):
         await orders.look_up("KRW-BTC", CID)
