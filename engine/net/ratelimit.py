@@ -62,6 +62,11 @@ class TokenBucket:
         self._spend(tokens)
         return True
 
+    def owe(self, tokens: float) -> None:
+        """Spend what need not be there yet: whoever comes next waits until enough came back."""
+        self._fill()
+        self._spend(tokens)
+
     async def take(self, tokens: float = 1.0, *, urgent: bool = False) -> None:
         """Take, waiting as long as it needs."""
         if tokens + (0.0 if urgent else self._reserved) > self._burst:

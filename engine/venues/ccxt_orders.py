@@ -136,9 +136,13 @@ class CcxtClient:
         params: dict[str, Any],
         shape: type[T],
         access: str = "private",
+        price: int = 1,
     ) -> T:
-        """Anything but a placement. Raises VenueUnavailable, RateLimited, VenueRefused; OrderNotFound for LOOK_UP."""
-        await self._purse.pay(purpose)
+        """Anything but a placement; `price` as the venue weighs it, in usual calls.
+
+        Raises VenueUnavailable, RateLimited, VenueRefused; OrderNotFound for LOOK_UP.
+        """
+        await self._purse.pay(purpose, price)
         try:
             answer = await self._request(method, path, params, access)
             return msgspec.convert(answer, shape, strict=False)
@@ -151,13 +155,13 @@ class CcxtClient:
                 raise OrderNotFound(f"{self.venue}: {error}") from error
             raise
 
-    async def ended(self, path: str, params: dict[str, Any], shape: type[T]) -> T:
+    async def ended(self, path: str, params: dict[str, Any], shape: type[T], price: int = 1) -> T:
         """A list of orders, as the second witness of a look-up: no error of it says that an order is absent.
 
         Raises VenueUnavailable, RateLimited, VenueRefused.
         """
         try:
-            return await self.ask(Purpose.LOOK_UP, "GET", path, params, shape)
+            return await self.ask(Purpose.LOOK_UP, "GET", path, params, shape, price=price)
         except OrderNotFound as error:
             raise VenueUnavailable(f"{self.venue}: {path} was answered with {error}") from error
 

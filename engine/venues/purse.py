@@ -61,22 +61,28 @@ class Purse:
             wait_s = budget.wait_s(urgent=urgent)
             raise RateLimited(f"{self._venue}: order budget is empty for {wait_s:.2f} s, nothing was sent", wait_s)
 
-    async def pay(self, purpose: Purpose) -> None:
-        """Anything but a placement. Raises RateLimited."""
+    async def pay(self, purpose: Purpose, price: int = 1) -> None:
+        """Anything but a placement; `price` counts usual calls. Raises RateLimited.
+
+        One is waited for, the rest is owed: a dear call is never kept waiting by a budget that is too small for it.
+        """
         until_s = asyncio.get_running_loop().time() + self._patience_s
         if purpose is Purpose.LOOK_UP and self._budgets.looks is not None:
-            await self._take(self._budgets.looks, purpose, until_s)
+            await self._take(self._budgets.looks, purpose, until_s, price)
             if self._budgets.looks_apart:
                 return
-        await self._take(self._budgets.orders if purpose is Purpose.CANCEL else self._budgets.reads, purpose, until_s)
+        budget = self._budgets.orders if purpose is Purpose.CANCEL else self._budgets.reads
+        await self._take(budget, purpose, until_s, price)
 
-    async def _take(self, budget: Budget, purpose: Purpose, until_s: float) -> None:
+    async def _take(self, budget: Budget, purpose: Purpose, until_s: float, price: int) -> None:
         urgent = purpose is not Purpose.READ
         while not budget.try_take(urgent=urgent):
             wait_s = budget.wait_s(urgent=urgent)
             if asyncio.get_running_loop().time() + wait_s > until_s:
                 raise RateLimited(f"{self._venue}: {purpose.value} budget is empty for {wait_s:.2f} s", wait_s)
             await asyncio.sleep(wait_s)
+        if price > 1:
+            budget.owe(price - 1)
 
     def rest(self, wait_s: float) -> None:
         """The venue said `too many`: asking on makes a ban longer, so urgent calls rest too."""

@@ -157,3 +157,14 @@ def test_a_full_window_keeps_its_reserved_share_and_can_be_blocked():
     assert not window.try_take(urgent=True)
     time.now_ns += SECOND
     assert window.try_take()
+
+
+def test_what_is_owed_is_waited_for():
+    time = Time()
+    window = SlidingWindow(2, 1.0, time, reserved=1.0)
+    assert window.try_take(urgent=True)
+    window.owe(3)  # more than it ever holds
+    assert not window.try_take(urgent=True)
+    assert window.wait_s(urgent=True) == pytest.approx(1.0)
+    time.now_ns += SECOND
+    assert window.try_take() and not window.try_take(), "and nothing of it is kept against later calls"

@@ -27,6 +27,7 @@ _ORDERS_PER_10_S = 100
 _NEARLY = Decimal("0.9")  # from here on only urgent calls go out until the venue's window ends
 _MAX_RECV_WINDOW_MS = 60_000
 _TRADES_PAGE, _ORDERS_PAGE = 1_000, 1_000
+_ORDERS_PRICE = 5  # allOrders weighs 20, an order's own query 4
 _BPS_PER_ONE = 10_000
 _ABILITIES = Abilities(kinds=frozenset(OrderKind), amend=True, expiry=True)
 
@@ -224,7 +225,7 @@ class BinanceOrders:
             row = await self._client.ask(Purpose.LOOK_UP, "GET", "order", params, _Order)
         except OrderNotFound:
             asked = {"symbol": symbol, "limit": _ORDERS_PAGE}
-            newest = reversed(await self._client.ended("allOrders", asked, list[_Order]))
+            newest = reversed(await self._client.ended("allOrders", asked, list[_Order], _ORDERS_PRICE))
             found = next((each for each in newest if each.clientOrderId == cid), None)
             if found is None:
                 raise

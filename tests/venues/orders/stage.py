@@ -94,6 +94,7 @@ class Open:
         self._wait_s = wait_s
         self.held: list[tuple[float, bool]] = []
         self.taken: list[bool] = []
+        self.owed = 0.0
 
     def wait_s(self, tokens: float = 1.0, *, urgent: bool = False) -> float:
         return self._wait_s
@@ -101,6 +102,9 @@ class Open:
     def try_take(self, tokens: float = 1.0, *, urgent: bool = False) -> bool:
         self.taken.append(urgent)
         return self._wait_s == 0
+
+    def owe(self, tokens: float) -> None:
+        self.owed += tokens
 
     def block(self, seconds: float) -> None:
         self.held.append((seconds, True))

@@ -60,13 +60,20 @@ async def test_look_ups_leave_a_share_for_what_proves_them():
     async with stage() as play:
         play.says("GET /v1/accounts", Say([]))
         play.says("GET /v1/order", Say({"error": {"name": "order_not_found", "message": "none"}}, 404))
+        play.says("GET /v1/orders/closed", Say([]))
         settings = config(play.base, reads_per_second=D(10), order_timeout_ms=3_000)
         orders = build_orders("upbit", settings, CREDENTIAL)
+        absent = 0
 
         async def look_up() -> None:
+            nonlocal absent
             while True:
-                with suppress(RateLimited, OrderNotFound):
+                try:
                     await orders.look_up("KRW-BTC", "cid")
+                except OrderNotFound:
+                    absent += 1
+                except RateLimited:
+                    pass
 
         async with asyncio.timeout(20):
             looking = [asyncio.create_task(look_up()) for _ in range(14)]
@@ -78,6 +85,34 @@ async def test_look_ups_leave_a_share_for_what_proves_them():
         await asyncio.wait(looking)
         looks = sum(heard.path == "/v1/order" for heard in play.heard)
         assert looks >= 8, "and what is left is theirs"
+        assert absent >= 2, "a second question that waits behind all first ones is asked, too"
+        await orders.close()
+
+
+async def test_a_flood_of_look_ups_stays_far_below_the_weight_that_a_venue_bans_for():
+    """Binance's list of orders weighs five times its query: 6,000 in a minute are the address's, all of it."""
+    async with stage() as play:
+        play.says("GET /api/v3/order", Say({"code": -2013, "msg": "Order does not exist."}, 400))
+        play.says("GET /api/v3/allOrders", Say([]))
+        play.says("GET /api/v3/account", Say({"balances": []}))
+        settings = config(play.base, symbols=("BTCUSDT",), reads_per_second=D(20), order_timeout_ms=3_000)
+        orders = build_orders("binance", settings, CREDENTIAL)
+
+        async def look_up() -> None:
+            while True:
+                with suppress(RateLimited, OrderNotFound):
+                    await orders.look_up("BTCUSDT", "cid")
+
+        looking = [asyncio.create_task(look_up()) for _ in range(14)]
+        await asyncio.sleep(4.4)
+        async with asyncio.timeout(5):
+            await orders.balances()
+        heard = [each.path for each in play.heard]
+        for task in looking:
+            task.cancel()
+        await asyncio.wait(looking)
+        lists = heard.count("/api/v3/allOrders")
+        assert lists >= 3 and heard.count("/api/v3/order") * 4 + lists * 20 <= 4.4 * 60
         await orders.close()
 
 
