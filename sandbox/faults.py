@@ -23,6 +23,8 @@ Kind = Literal[
     "reject_all",
     "query_lag",  # an order cannot be looked up until it is `ms` old
     "query_blind",  # an order of `symbol` is in the lists, and its own query says that there is none
+    # the query and the lists of orders know none of `symbol` that ended `forgets_after_ms` ago; its trades stay listed
+    "forgets_ended",
     "rest_outage",
     "maintenance",  # REST answers 503, new sockets are refused; the open ones are cut when it begins
     "clock_offset",  # the venue's own clock is off by `offset_ms`
@@ -50,6 +52,7 @@ _LASTING = {
     "reject_all",
     "query_lag",
     "query_blind",
+    "forgets_ended",
     "rest_outage",
     "maintenance",
     "clock_offset",
@@ -72,6 +75,8 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     code: str = ""
     ms: int = 0
     offset_ms: int = 0
+    forgets_after_ms: int = 0
+    unfilled: bool = False  # only what ended without a trade is forgotten
     ratio: Decimal = Decimal("0.5")
     status: int = 502
     executed: bool = False
@@ -149,6 +154,14 @@ class VenueFaults:
     def lag_ms(self) -> int:
         fault = self.lasting("query_lag", count=False)
         return fault.ms if fault else 0
+
+    def forgets(self, symbol: str, age_ms: int, *, filled: bool) -> bool:
+        """Whether an order that ended so long ago is no longer known."""
+        fault = self.lasting("forgets_ended", symbol, count=False)
+        if fault is None or age_ms < fault.forgets_after_ms or (filled and fault.unfilled):
+            return False
+        self.count("forgets_ended")
+        return True
 
     def count(self, kind: Kind) -> None:
         self.shown[kind] += 1

@@ -14,7 +14,7 @@ from sandbox.venues.ledger import Ledger
 from sandbox.venues.liquidity import Levels
 from sandbox.venues.loans import Loans
 from sandbox.venues.matching import Exchange
-from sandbox.venues.orders import Order, OrderRequest, Print, Reason, Refused
+from sandbox.venues.orders import Order, OrderRequest, Print, Reason, Refused, State
 from sandbox.venues.positions import Mark
 from sandbox.venues.rules import VenueRules
 from sandbox.venues.wallets import Wallets
@@ -212,7 +212,13 @@ class Floor:
             raise Refused(Reason.UNKNOWN_ORDER, "not visible yet")
         if self.faults.lasting("query_blind", order.symbol) is not None:
             raise Refused(Reason.UNKNOWN_ORDER, "only the lists know it")
+        if self.has_forgotten(order):
+            raise Refused(Reason.UNKNOWN_ORDER, "forgotten")
         return order
+
+    def has_forgotten(self, order: Order) -> bool:
+        age_ms = self.clock() - order.updated_ms
+        return order.state is not State.OPEN and self.faults.forgets(order.symbol, age_ms, filled=bool(order.filled))
 
     def open_orders(self, account: str, symbol: str | None = None) -> list[Order]:
         """Raises Refused for a market that is not here."""

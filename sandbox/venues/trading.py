@@ -60,7 +60,12 @@ def stamped_ms(text: str, now_ms: int, past_ms: int, ahead_ms: int, unit_ms: int
 
 
 def shown_orders(floor: Floor, account: str, symbol: str | None = None) -> list[Order]:
-    """Every order of the account that the venue shows by now, newest first."""
+    """Every order of the account that the venue shows by now, and still, newest first."""
+    return [order for order in traded_orders(floor, account, symbol) if not floor.has_forgotten(order)]
+
+
+def traded_orders(floor: Floor, account: str, symbol: str | None = None) -> list[Order]:
+    """The same with those that it has forgotten: their trades are listed."""
     now_ms, lag_ms = floor.clock(), floor.faults.lag_ms()
     return [
         order
@@ -71,7 +76,7 @@ def shown_orders(floor: Floor, account: str, symbol: str | None = None) -> list[
 
 def shown_fills(floor: Floor, account: str, symbol: str | None = None) -> list[tuple[Order, Fill]]:
     """Newest first."""
-    found = [(order, fill) for order in shown_orders(floor, account, symbol) for fill in order.fills]
+    found = [(order, fill) for order in traded_orders(floor, account, symbol) for fill in order.fills]
     return sorted(found, key=lambda pair: -pair[1].id)
 
 

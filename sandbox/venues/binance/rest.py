@@ -25,7 +25,7 @@ from sandbox.venues.limits import Ban, Window
 from sandbox.venues.orders import Order, Reason, Refused
 from sandbox.venues.sockets import Sockets
 from sandbox.venues.spelling import fixed, plain
-from sandbox.venues.trading import shown_orders
+from sandbox.venues.trading import shown_orders, traded_orders
 
 _AHEAD_MS = 1000
 _ERRORS = {
@@ -246,7 +246,7 @@ class Binance:
         wanted = query.get("orderId")
         rows = [
             trade_row(order, fill)
-            for order in reversed(shown_orders(self.floor, credential.account, symbol))
+            for order in reversed(traded_orders(self.floor, credential.account, symbol))
             if wanted in (None, str(order.id))
             for fill in order.fills
         ]

@@ -17,7 +17,7 @@ from sandbox.venues.floor import Floor
 from sandbox.venues.orders import Order, Reason, Refused, State
 from sandbox.venues.public import symbol_of
 from sandbox.venues.spelling import json_bytes, plain
-from sandbox.venues.trading import Countdown, cancelled, shown_orders
+from sandbox.venues.trading import Countdown, cancelled, shown_orders, traded_orders
 
 Query = Mapping[str, str]
 Say = Callable[[str, Query], Any]
@@ -182,7 +182,7 @@ class Private:
         wanted, first, since = query.get("orderId"), whole(query, "fromId", 0), whole(query, "startTime", 0)
         pairs = [
             (order, fill)
-            for order in shown_orders(self.floor, account, symbol_of(self.floor, query.get("symbol")))
+            for order in traded_orders(self.floor, account, symbol_of(self.floor, query.get("symbol")))
             if wanted in (None, str(order.id))
             for fill in order.fills
             if fill.id >= first and fill.at_ms >= since

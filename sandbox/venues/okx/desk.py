@@ -10,7 +10,7 @@ from sandbox.venues.okx.answers import ENDED, OTHER_MODE, Failed, answer, failed
 from sandbox.venues.okx.seats import Seat, Seats, body_of
 from sandbox.venues.okx.wire import fill_row, number, order_number, order_row, placed_row, wish
 from sandbox.venues.orders import Order, Reason, Refused, State
-from sandbox.venues.trading import shown_orders
+from sandbox.venues.trading import shown_orders, traded_orders
 
 _MOST = 20  # orders of one batch
 Body = dict[str, object]
@@ -104,7 +104,7 @@ class Desk:
         seat, wanted = await self._seats.of(request), request.query.get("ordId")
         rows = [
             fill_row(order, fill)
-            for order in shown_orders(seat.floor, seat.account, request.query.get("instId"))
+            for order in traded_orders(seat.floor, seat.account, request.query.get("instId"))
             if wanted is None or order.id == order_number(wanted)
             for fill in reversed(order.fills)
         ]

@@ -327,6 +327,16 @@ async def test_an_ended_order_that_its_own_query_does_not_know_is_in_a_list(trad
         await trader.orders.look_up(trader.symbol, order.cid[:-2])
 
 
+async def test_what_a_venue_has_forgotten_is_found_nowhere_unless_its_trades_name_it(trader):
+    order = trader.wish(Side.BUY, TimeInForce.IOC, away=D("0.02"))
+    await trader.orders.place(order)
+    assert (await trader.settled(order.cid)).filled_qty
+    trader.floor.faults.arm(Fault(kind="forgets_ended"))
+    by_trades = trader.venue in ("gate", "bybit")
+    with pytest.raises(VenueUnavailable if by_trades else OrderNotFound):
+        await trader.orders.look_up(trader.symbol, order.cid)
+
+
 async def test_where_requests_expire_a_late_one_is_never_executed(trader):
     if trader.venue not in EXPIRING:
         pytest.skip(f"{trader.venue} knows no request expiry")
