@@ -11,6 +11,7 @@ from chaos.bank import ACCOUNT, Arrival, Bank
 from chaos.perps import SYMBOL, PerpBank
 from engine.core.state import State
 from engine.core.trades import is_dust
+from engine.core.venue_state import VenueState
 from engine.domain.effect import Submit
 from engine.domain.order import LegRole, OrderRequest, Side, TradeState
 from engine.execution import trade as life
@@ -39,6 +40,7 @@ class Checks:
         self._by_trade: dict[str, list[Arrival]] = defaultdict(list)
         self._asked: dict[str, str] = {}  # trade -> the person's order that it is a child of
         self._fresh: set[str] = set()  # trades that an order has arrived of since the last look
+        self._finishing: set[str] = set()  # client ids of orders whose trade was under way when they were planned
 
     @property
     def watches(self) -> bool:
@@ -53,6 +55,8 @@ class Checks:
         if row.kind == "intent":
             intent = _intent.decode(row.payload)
             self.durable |= {order.cid: order for order in intent.orders}
+            if intent.plan is None:
+                self._finishing |= {order.cid for order in intent.orders}
             if intent.plan is not None and intent.plan.parent_id:
                 self._asked[intent.plan.trade_id] = intent.plan.parent_id
 
@@ -67,9 +71,25 @@ class Checks:
         reduces = order.role in (LegRole.UNWIND, LegRole.FLATTEN)
         if level == 2 or (level >= 3 and not reduces):
             self.breach("no send while latched", f"{order.cid} ({order.role}) left at L{level}")
-        held = state.venues.get(order.venue)
-        if order.role is LegRole.ENTRY and (held is None or not held.opened or not held.rules_known):
-            self.breach("no send while unreconciled", f"{order.cid} left for {order.venue}")
+        if why := self._unreconciled(order, state.venues.get(order.venue)):
+            self.breach("no send while unreconciled", f"{order.cid} ({order.role}) left for {order.venue}: {why}")
+
+    def _unreconciled(self, order: OrderRequest, held: VenueState | None) -> str:
+        """Why nothing of this kind may leave for the venue; "" where it may.
+
+        What begins an exposure needs a venue that agrees with the ledger (risk.rules `_venue`), and so does a hedge,
+        which opens a position (core.hedging `_way`). Between that verdict and the send nothing makes a venue unready:
+        an order under way makes every comparison void. What ends an exposure may not wait for that: a trade's second
+        leg, a chase, an unwind and L3's closings (core.trades `mend`, core.closing) ask for the market's rules alone,
+        and for its book; a person's tap on a position asks for more, at the tap. Where an account was never opened
+        nothing can have been entered, so nothing can want to leave.
+        """
+        if held is None or not held.opened or not held.rules_known:
+            return "its rules or its opening balances are not known"
+        begins = order.role is LegRole.HEDGE or (order.role is LegRole.ENTRY and order.cid not in self._finishing)
+        if begins and not held.ready:
+            return f"swept {held.swept}, agreed {held.agreed}, blocked {held.blocked!r}"
+        return ""
 
     def on_arrival(self, arrival: Arrival) -> None:
         cid = arrival.request.cid
