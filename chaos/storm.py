@@ -69,7 +69,7 @@ class Storm:
         while world.loop.time() < end_s:
             self._revive()
             world.market.step(_ROUND_S)
-            world.market.show_all(world.mono_ns(), world.venue_ms())
+            world.market.show_all(world.seen_ns(), world.venue_ms())
             self.alive()
             await asyncio.sleep(_ROUND_S)
             self.persons.change_their_mind()
@@ -80,7 +80,7 @@ class Storm:
         world = self._world
         for name in world.banks:
             if name not in world.market.dark:
-                world.tell(FeedAlive(venue=name, seen_ns=world.mono_ns()))
+                world.tell(FeedAlive(venue=name, seen_ns=world.seen_ns()))
 
     async def quiet(self, seconds: float) -> None:
         """Nothing is shown. What is under way goes on."""

@@ -118,6 +118,7 @@ class World:
         self.fates = {name: Fates(self.stream(f"fates {name}"), self.counts) for name in self.banks}
         self.market = Market(self.stream("market"), self.banks, self.tell)
         self.clients: dict[str, SimVenue] = {}  # of the newest life
+        self._clock = seams.clock(self)
         self.life: Life | None = None
         self.shell: Shell | None = None
         self._process: asyncio.Task[None] | None = None
@@ -137,6 +138,10 @@ class World:
 
     def mono_ns(self) -> int:
         return self.loop.now_ns
+
+    def seen_ns(self) -> int:
+        """The desk's own clock, which stamps all that it is told. A careless one is not the world's."""
+        return self._clock.mono_ns()
 
     def wall_ms(self) -> int:
         return _BOOT_WALL_MS + self.loop.now_ns // NS_PER_MS + self._skew_ms
@@ -244,7 +249,7 @@ class World:
 
     async def _live(self, life: Life) -> None:
         latch = self._seams.latch(self.platter, life)
-        clock = self._seams.clock(self)
+        clock = self._clock
         shell = Shell(self.config, clock, latch, dict, core=self._core)
         journal = Journal(
             Path("chaos"),
@@ -256,11 +261,11 @@ class World:
         async with asyncio.TaskGroup() as tasks:
             venues = {name: self._venue(name, life, shell) for name in self.banks}
             heard = [client.stream for client in self.clients.values() if client.stream is not None]
-            streams = Streams(shell.desk, journal, heard, self.mono_ns)
+            streams = Streams(shell.desk, journal, heard, self.seen_ns)
             kept: dict[type, Callable[[Any], None]] = {Record: lambda effect: None, StoreSetting: latch.store}
             shell.wire(journal, venues, tasks, streams.effects() | kept)
             settings = [
-                ev.SettingStored(name=name, version=version, value=value, seen_ns=self.mono_ns())
+                ev.SettingStored(name=name, version=version, value=value, seen_ns=self.seen_ns())
                 for (name, version), value in sorted(self.platter.settings.items())
             ]
             shell.recover(journal, settings)
@@ -285,7 +290,7 @@ class World:
             made = SimVenue(bank, *rest, expires=expires)
         self.clients[name] = made
         if self._hears and name not in _WITHOUT_STREAM:
-            made.stream = SimStream(name, fates, life, self._network, self.later, self.mono_ns)
+            made.stream = SimStream(name, fates, life, self._network, self.later, self.seen_ns)
             bank.on_order = made.stream.on_order
         # Careless clients are of coins: a wrapper would hide that this one has positions.
         return made if isinstance(bank, PerpBank) else self._seams.orders(made)
@@ -301,7 +306,7 @@ class World:
                 break
             except (VenueUnavailable, VenueRefused, OutcomeUnknown):
                 await asyncio.sleep(1.0)
-        shell.desk.handle(ev.InstrumentsLoaded(venue=name, instruments=found, seen_ns=self.mono_ns()))
+        shell.desk.handle(ev.InstrumentsLoaded(venue=name, instruments=found, seen_ns=self.seen_ns()))
         if name not in self.market.dark:
             self.connect(name)
 
@@ -323,17 +328,17 @@ class World:
                     self._process.cancel()
 
     def connect(self, venue: str) -> None:
-        now_ns = self.mono_ns()
+        now_ns = self.seen_ns()
         self.tell(ev.FeedState(venue=venue, connected=True, reason="connected", seen_ns=now_ns))
         self.market.show_one(venue, now_ns, self.venue_ms())
 
     def disconnect(self, venue: str) -> None:
-        self.tell(ev.FeedState(venue=venue, connected=False, reason="lost", seen_ns=self.mono_ns()))
+        self.tell(ev.FeedState(venue=venue, connected=False, reason="lost", seen_ns=self.seen_ns()))
 
     def show_fx(self) -> None:
         for source, rate in (("dunamu", "1389.5"), ("frankfurter", "1390.5")):
             as_of_ms = self.venue_ms()
-            self.tell(ev.FxRate(source=source, rate=Decimal(rate), as_of_ms=as_of_ms, seen_ns=self.mono_ns()))
+            self.tell(ev.FxRate(source=source, rate=Decimal(rate), as_of_ms=as_of_ms, seen_ns=self.seen_ns()))
 
     # the venues
 
@@ -348,7 +353,7 @@ class World:
         self.counts[f"order.{arrival.request.role}"] += 1
         self.note("arrival", arrival.request.cid, str(arrival.request.qty), str(arrival.request.price))
         self.checks.on_arrival(arrival)
-        for listener in self.on_arrival:
+        for listener in tuple(self.on_arrival):  # one may be done with the first that it hears
             listener(arrival)
 
     def marks(self) -> dict[str, Decimal]:

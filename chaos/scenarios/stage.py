@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from chaos.bank import Arrival
 from chaos.run import live, unsettled
 from chaos.storm import Storm
 from chaos.world import Seams, World, configuration
@@ -19,6 +20,7 @@ from engine.domain.view import AlertView
 _ALERT = msgspec.json.Decoder(AlertView)
 _READY_S = 30.0
 _SETTLED_S = 150.0
+_OWN = "the scenario"  # what is wrong with the scenario itself proves nothing about a guard
 
 
 class Scenario(Struct, frozen=True, kw_only=True):
@@ -31,6 +33,14 @@ class Scenario(Struct, frozen=True, kw_only=True):
     guard: str
     law: str  # how the violation begins that shows without the guard
     run: Callable[[int, bool], list[str]]
+
+    def __post_init__(self) -> None:
+        if not self.law or self.law.startswith(_OWN):
+            raise ValueError(f"scenario {self.key} names no law that its guard keeps: {self.law!r}")
+
+    def shows(self, violations: list[str]) -> bool:
+        """Whether the scenario's own law is among what was broken."""
+        return any(line.startswith(self.law) for line in violations if not line.startswith(_OWN))
 
     @property
     def key(self) -> str:
@@ -84,6 +94,16 @@ class Stage:
         for name in self.world.banks:
             self.force(name, *fates)
 
+    def once_sent(self, after_s: float, work: Callable[[], None]) -> None:
+        """Do it so long after the next order has reached its venue."""
+        listeners = self.world.on_arrival
+
+        def arrived(_: Arrival) -> None:
+            listeners.remove(arrived)
+            self.world.later(after_s, work)
+
+        listeners.append(arrived)
+
     async def premium(self, market: str = "", seconds: float = 1.5, ratio: float = 0.0) -> None:
         """A venue's price stands away from the others' for a while; by chance which, how far and to which side."""
         name = market or self.random.choice(tuple(self.world.banks))
@@ -119,7 +139,7 @@ class Stage:
     def met(self, *counts: str) -> None:
         """The scenario itself: a fault that was not met proves nothing."""
         if not any(self.world.counts[name] for name in counts):
-            self.breach("the scenario", f"none of {', '.join(counts)} was met")
+            self.breach(_OWN, f"none of {', '.join(counts)} was met")
 
     async def settle(self, most_s: float = _SETTLED_S) -> None:
         """No fault is left: everything must come to its end, and every account agree with the ledger."""

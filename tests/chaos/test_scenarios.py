@@ -32,9 +32,21 @@ def test_it_shows_where_its_guard_is_gone(scenario: Scenario):
     found: list[str] = []
     for seed in UNGUARDED:
         found += scenario.run(seed, False)
-        if any(line.startswith(scenario.law) for line in found):
+        if scenario.shows(found):
             return
     raise AssertionError(f"no seed broke `{scenario.law}`: {found}")
+
+
+@pytest.mark.parametrize("law", ["", "the scenario", "the scenario: none of them was met"])
+def test_a_scenario_names_a_law_that_its_guard_keeps(law: str):
+    with pytest.raises(ValueError, match="names no law"):
+        Scenario(number=1, name="", fault="", guard="", law=law, run=lambda seed, guarded: [])
+
+
+def test_what_is_wrong_with_the_scenario_proves_nothing():
+    made = Scenario(number=1, name="", fault="", guard="", law="the", run=lambda seed, guarded: [])
+    assert not made.shows([]) and not made.shows(["the scenario: none of them was met"])
+    assert made.shows(["the scenario: none of them was met", "the law: broken"])
 
 
 def test_the_list_of_known_faults_is_covered():
