@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 
 from chaos.kept import STORM, Kept, keep
-from chaos.run import Result, run
+from chaos.run import Flat, Result, run
 
 
 def main() -> int:
@@ -78,8 +78,9 @@ def _summary(results: list[Result], took_s: float) -> dict[str, object]:
         "hedges_closed": counts["hedges closed"],
         "faults": {name: n for name, n in sorted(counts.items()) if "." in name and not name.startswith("order.")},
         "violations": sum(len(result.violations) for result in results),
-        "slowest_flat_ms": max((result.slowest_flat_ms for result in results), default=0),
-        "most_naked_krw": max((result.most_naked_krw for result in results), default=0),
+        "flat": {
+            name: max((getattr(result.flat, name) for result in results), default=0) for name in Flat.__struct_fields__
+        },
         "slowest_settled_s": max((result.settled_s for result in results), default=0),
     }
 

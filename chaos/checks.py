@@ -1,19 +1,20 @@
 """What must hold at every moment and at the end. A breach is one line; nothing here changes anything."""
 
 from collections import defaultdict
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from chaos.bank import ACCOUNT, Arrival, Bank
+from chaos.exposure import Bounds, Exposure, Sky
 from chaos.perps import SYMBOL, PerpBank
 from engine.core.state import State
 from engine.core.trades import is_dust
 from engine.core.venue_state import VenueState
 from engine.domain.effect import Submit
-from engine.domain.order import LegRole, OrderRequest, Side, TradeState
+from engine.domain.order import LegRole, OrderRequest, TradeState
 from engine.execution import trade as life
 from engine.execution.order_state import OrderState
 from engine.execution.parent import filled_base
@@ -22,30 +23,19 @@ from engine.storage.disk import Row
 
 ZERO = Decimal(0)
 _intent = msgspec.json.Decoder(Submit)
-_DUST_KRW = Decimal(20_000)
 
 
 class Checks:
     """Fed by the disk, the network and the venues; read by nobody but the run."""
 
-    def __init__(self, most_naked_krw: Decimal) -> None:
+    def __init__(self, allowed: Bounds) -> None:
         self.violations: list[str] = []
         self.durable: dict[str, OrderRequest] = {}  # by client id: what an intent on disk says
         self.arrived: dict[str, Arrival] = {}
         self.sent: dict[str, int] = {}
-        self.slowest_flat_ms = 0
-        self.most_naked_krw = ZERO
-        self._cap = most_naked_krw
-        self._naked_since: dict[str, int] = {}
-        self._by_trade: dict[str, list[Arrival]] = defaultdict(list)
+        self.exposure = Exposure(allowed, self.breach)
         self._asked: dict[str, str] = {}  # trade -> the person's order that it is a child of
-        self._fresh: set[str] = set()  # trades that an order has arrived of since the last look
         self._finishing: set[str] = set()  # client ids of orders whose trade was under way when they were planned
-
-    @property
-    def watches(self) -> bool:
-        """Whether a trade stood open at the last look."""
-        return bool(self._naked_since)
 
     def breach(self, law: str, text: str) -> None:
         if len(self.violations) < 20:
@@ -60,8 +50,9 @@ class Checks:
             if intent.plan is not None and intent.plan.parent_id:
                 self._asked[intent.plan.trade_id] = intent.plan.parent_id
 
-    def on_send(self, order: OrderRequest, state: State, latch_level: int) -> None:
+    def on_send(self, order: OrderRequest, state: State, latch_level: int, now_ms: int) -> None:
         """The last moment at which the desk could have stopped it."""
+        self.exposure.on_send(order.cid, now_ms)
         self.sent[order.cid] = self.sent.get(order.cid, 0) + 1
         if self.sent[order.cid] > 1:
             self.breach("sent once", f"{order.cid} was sent {self.sent[order.cid]} times")
@@ -98,50 +89,18 @@ class Checks:
         self.arrived[cid] = arrival
         if self.durable.get(cid, arrival.request) != arrival.request:
             self.breach("arrives as journaled", f"{cid}: {arrival.request} instead of {self.durable[cid]}")
-        self._by_trade[arrival.request.trade_id].append(arrival)
-        self._fresh.add(arrival.request.trade_id)
+        self.exposure.on_arrival(arrival)
 
-    def look(self, state: State | None, banks: Mapping[str, Bank], now_ms: int, marks: Mapping[str, Decimal]) -> None:
+    def look(
+        self,
+        state: State | None,
+        banks: Mapping[str, Bank],
+        now_ms: int,
+        mark: Decimal,
+        sky: Callable[[set[str]], Sky],
+    ) -> None:
         """Exposure of every trade by the venues' own records; called once a second while something is under way."""
-        due = set(self._naked_since) | self._fresh | (set(state.live_trades) if state is not None else set())
-        self._fresh.clear()
-        for trade_id in sorted(due):
-            if trade_id in self._asked:
-                continue  # a person wants the coin
-            if all(each.request.reduce_only for each in self._by_trade[trade_id]):
-                continue  # it closes a position that other trades have opened
-            self._weigh(trade_id, state, banks, now_ms, marks["BTC"])
-
-    def _weigh(self, trade_id: str, state: State | None, banks: Mapping[str, Bank], now_ms: int, mark: Decimal) -> None:
-        krw = abs(self.open_qty(trade_id, banks)) * mark
-        known = state.trades.get(trade_id) if state is not None else None
-        if krw <= _DUST_KRW or (known is not None and known.state is TradeState.DEAD_LETTER):
-            self._end_naked(trade_id, now_ms)
-            return
-        self._naked_since.setdefault(trade_id, now_ms)
-        self.most_naked_krw = max(self.most_naked_krw, krw)
-        if krw > self._cap:
-            self.breach("unhedged notional", f"{trade_id} stands open with {krw:.0f} KRW")
-
-    def open_qty(self, trade_id: str, banks: Mapping[str, Bank]) -> Decimal:
-        """Signed coin that a trade stands open with, by the venues' own records."""
-        return sum((self._signed(arrival, banks[arrival.venue]) for arrival in self._by_trade[trade_id]), ZERO)
-
-    def _signed(self, arrival: Arrival, bank: Bank) -> Decimal:
-        """What the order brought of the coin, by the venue's own record."""
-        request = arrival.request
-        if bank.rules.markets[request.symbol].base != "BTC":
-            return ZERO
-        report = bank.find(request.cid, 0)
-        if report is None:
-            return ZERO
-        fee = sum((fee.amount for fee in report.fees if fee.asset == "BTC"), ZERO)
-        return report.filled_qty - fee if request.side is Side.BUY else -report.filled_qty
-
-    def _end_naked(self, trade_id: str, now_ms: int) -> None:
-        since = self._naked_since.pop(trade_id, None)
-        if since is not None:
-            self.slowest_flat_ms = max(self.slowest_flat_ms, now_ms - since)
+        self.exposure.look(state, banks, now_ms, mark, self._asked, sky)
 
     def money(self, banks: Mapping[str, Bank]) -> None:
         """At each venue the sum over all accounts is what was paid in."""

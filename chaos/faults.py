@@ -35,10 +35,13 @@ _FRAMES: tuple[tuple[int, str], ...] = (
 )
 
 
+CALM = 0.01  # even then one request in a hundred goes wrong
+
+
 class Weather(Struct):
     """What holds at one venue now."""
 
-    badness: float = 0.01  # chance that a request goes wrong
+    badness: float = CALM  # chance that a request goes wrong
     lag_ms: int = 0  # an order cannot be looked up until it is so old
     away: bool = False  # maintenance: every call fails before it does anything
     zero_balances: bool = False  # answers without any balance

@@ -29,6 +29,7 @@ class Market:
         self._walk = 0.0  # of the coin's price, logarithmic
         self._tether = 0.01
         self.premiums: dict[str, float] = {}
+        self.shown_ns: dict[str, int] = {}  # venue -> when the desk was shown its books, or would have been
         self.dark: set[str] = set()  # venues whose socket is down
         self.crossed: set[str] = set()  # venues that show a crossed book
         self.healed = False  # a feed that takes away what a false bid crosses
@@ -57,10 +58,12 @@ class Market:
             if marked is not None and bank.name not in self.dark:
                 self._tell(marked)
             if bank.name not in self.dark:
+                self.shown_ns[bank.name] = now_ns
                 self._tell(self._event(bank, rules.symbol, now_ns, wall_ms))
 
     def show_one(self, venue: str, now_ns: int, wall_ms: int) -> None:
         """A feed that has just connected brings every book whole."""
+        self.shown_ns[venue] = now_ns
         for symbol in self._banks[venue].rules.markets:
             self._tell(self._event(self._banks[venue], symbol, now_ns, wall_ms))
 

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
+from chaos import sky
 from chaos.checks import wallet_apart
+from chaos.faults import CALM
 from chaos.perps import PerpBank
 from chaos.persons import Persons
 from chaos.world import Killed, World
@@ -90,14 +92,15 @@ class Storm:
             self._revive()
             busy = world.shell is None or bool(world.shell.desk.state.live_trades)
             await asyncio.sleep(min(left_s, 0.5 if busy else 10.0))
-            if busy or world.checks.watches:
+            if busy or world.checks.exposure.watches:
                 self._look()
         world.market.step(seconds)
 
     def _look(self) -> None:
         world = self._world
         state = world.shell.desk.state if world.shell is not None else None
-        world.checks.look(state, world.banks, world.venue_ms(), world.marks())
+        mark = world.marks()["BTC"]
+        world.checks.look(state, world.banks, world.venue_ms(), mark, partial(sky.over, world))
 
     def _revive(self) -> None:
         """The supervisor: a process that is gone is started again after a while."""
@@ -151,7 +154,7 @@ class Storm:
 
     def _degrade(self, name: str, badness: float) -> None:
         weather = self._world.fates[name].weather
-        self._spell(lambda: setattr(weather, "badness", badness), lambda: setattr(weather, "badness", 0.01), 5, 40)
+        self._spell(lambda: setattr(weather, "badness", badness), lambda: setattr(weather, "badness", CALM), 5, 40)
 
     def _slow_queries(self, random: Random) -> None:
         weather = self._world.fates[self._venue()].weather

@@ -15,6 +15,7 @@ from chaos.faults import Fates
 from chaos.streams import SimStream
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, RateLimited, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Gate, Instrument, MarketWarning, Wallet
+from engine.domain.money import NS_PER_S
 from engine.domain.order import Abilities, LegRole, OrderKind, OrderReport, OrderRequest, OrderStatus
 from engine.net.ratelimit import TokenBucket
 from engine.venues.purse import Purpose, Purse, budgets
@@ -41,6 +42,7 @@ class SimVenue:
         random: Random,
         later: Callable[[float, Callable[[], None]], None],
         on_send: Callable[[OrderRequest], None],
+        on_doubt: Callable[[OrderRequest], None],
         clock_ns: Callable[[], int],
         skew_ms: Callable[[], int],
         *,
@@ -58,6 +60,9 @@ class SimVenue:
         self._random = random
         self._later = later
         self._on_send = on_send
+        self._on_doubt = on_doubt
+        self._clock_ns = clock_ns
+        self.blocked_until_ns = 0  # before then no order can leave for it
         self._skew_ms = skew_ms
         self._expires = expires
         self._orders = TokenBucket(_ORDERS_PER_S, _ORDER_BURST, clock_ns, reserved=_ORDER_BURST / 2)
@@ -86,7 +91,11 @@ class SimVenue:
             async with asyncio.timeout(TIMEOUT_S):
                 return await answer
         except TimeoutError:
+            self._on_doubt(order)
             raise OutcomeUnknown(f"no answer within {TIMEOUT_S} s") from None
+        except OutcomeUnknown:
+            self._on_doubt(order)
+            raise
 
     def _arrival_s(self, fate: str) -> float:
         if fate == "late":
@@ -133,7 +142,7 @@ class SimVenue:
         if self._life.dead or answer.done():
             return
         if isinstance(error, RateLimited):
-            self._purse.rest(error.retry_after_s)
+            self._rest(error.retry_after_s)
         if error is not None:
             answer.set_exception(error)
         elif report is not None:
@@ -157,8 +166,16 @@ class SimVenue:
         seconds = self._random.uniform(2, 15)
         if what == "block":
             self._orders.block(seconds)
+            self._no_orders_for(seconds)
         else:
             self._orders.calm(seconds)
+
+    def _rest(self, seconds: float) -> None:
+        self._purse.rest(seconds)
+        self._no_orders_for(seconds)
+
+    def _no_orders_for(self, seconds: float) -> None:
+        self.blocked_until_ns = max(self.blocked_until_ns, self._clock_ns() + int(seconds * NS_PER_S))
 
     async def cancel(self, symbol: str, cid: str, venue_order_id: str) -> None:
         await self._ask(lambda: self._cancel(cid), Purpose.CANCEL)
@@ -236,7 +253,7 @@ class SimVenue:
             await asyncio.sleep(TIMEOUT_S)
             raise VenueUnavailable(f"no answer within {TIMEOUT_S} s")
         if fate == "rate_limited":
-            self._purse.rest(1.0)
+            self._rest(1.0)
             raise RateLimited("too many requests", 1.0)
         if fate == "error":
             raise VenueUnavailable("HTTP 503: <html>")

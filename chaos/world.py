@@ -17,6 +17,7 @@ from chaos import perps
 from chaos.bank import Arrival, Bank
 from chaos.checks import Checks
 from chaos.disk import Life, Platter, SimDisk, SimLatch
+from chaos.exposure import bounds
 from chaos.faults import Fates
 from chaos.loop import SimLoop
 from chaos.market import Market
@@ -44,7 +45,6 @@ _IDLE_TICK_S = 5.0  # quiet hours are cheap: what happens in them is nothing
 _MOST_DEATHS = 10
 _WITHOUT_STREAM = ("bithumb",)  # what becomes of an order there is only learnt by asking
 _EXPIRING = ("binance", "okx")
-_MOST_NAKED_KRW = Decimal(3_000_000)  # one trade's largest leg and what a late one may add
 _FUNDS = {
     "upbit": {"KRW": Decimal(3_000_000_000), "BTC": Decimal(40), "USDT": Decimal(900_000)},
     "bithumb": {"KRW": Decimal(3_000_000_000), "BTC": Decimal(40), "USDT": Decimal(900_000)},
@@ -108,7 +108,7 @@ class World:
         self.loop = SimLoop(self.stream("loop"))
         self.loop.set_exception_handler(self._in_a_callback)
         self.counts: Counter[str] = Counter()
-        self.checks = Checks(_MOST_NAKED_KRW)
+        self.checks = Checks(bounds(self.config))
         self._trace = hashlib.sha256()
         self._skew_ms = 0  # of the wall clock, after jumps
         self._network = self.stream("network")
@@ -279,11 +279,14 @@ class World:
     def _venue(self, name: str, life: Life, shell: Shell) -> Orders:
         def on_send(order: OrderRequest) -> None:
             level = 2 if self.platter.hand_halted else self.platter.latch.level
-            self.checks.on_send(order, shell.desk.state, level)
+            self.checks.on_send(order, shell.desk.state, level, self.venue_ms())
+
+        def on_doubt(order: OrderRequest) -> None:
+            self.checks.exposure.on_doubt(order.trade_id, self.venue_ms())
 
         expires = name in _EXPIRING
         bank, fates = self.banks[name], self.fates[name]
-        rest = (fates, life, self._network, self.later, on_send, self.mono_ns, lambda: self._skew_ms)
+        rest = (fates, life, self._network, self.later, on_send, on_doubt, self.mono_ns, lambda: self._skew_ms)
         if isinstance(bank, PerpBank):
             made: SimVenue = SimPerps(bank, *rest, expires=expires)
         else:

@@ -56,7 +56,7 @@ async def _success_is_said(stage: Stage) -> None:
 
     def hear(notice: Notice) -> None:
         if notice.kind == "trade" and b'"state":"closed"' in notice.body.replace(b": ", b":"):
-            open_qty = checks.open_qty(notice.key, stage.world.banks)
+            open_qty = checks.exposure.open_qty(notice.key, stage.world.banks)
             if abs(open_qty) * stage.world.marks()["BTC"] > 20_000:
                 stage.breach("said and done", f"{notice.key} is said to be closed with {open_qty} BTC open")
 

@@ -2,11 +2,20 @@
 
 import logging
 from collections.abc import Iterator
+from decimal import Decimal
 
+import msgspec
 import pytest
 
+from chaos.exposure import bounds
 from chaos.run import run
+from chaos.world import configuration
+from engine.config import Config
+from engine.core import gate, placing, trades
+from engine.domain.money import NS_PER_S
+from engine.domain.order import LegRole
 from engine.risk import review, rules
+from engine.risk.limits import Held
 
 
 @pytest.fixture(autouse=True)
@@ -16,11 +25,11 @@ def silence() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def breaks(law: str, seeds: range, hours: float) -> list[str]:
+def breaks(law: str, seeds: range, hours: float, config: Config | None = None) -> list[str]:
     """What the first seed breaks that breaks this law. Fails where none does."""
     broken: list[str] = []
     for seed in seeds:
-        found = run(seed, hours).violations
+        found = run(seed, hours, config=config).violations
         broken += found
         if any(line.startswith(law) for line in found):
             return found
@@ -33,3 +42,41 @@ def test_entries_to_a_venue_that_does_not_agree_break_a_law(monkeypatch):
     monkeypatch.setattr(review, "RULES", kept)
     found = breaks("no send while unreconciled", range(401, 431), 1.0)
     assert any("(entry)" in line and "agreed False" in line for line in found), found
+
+
+def test_a_doubled_leg_breaks_a_law(monkeypatch):
+    made = placing.make_order
+
+    def doubled(state, trade, leg, role, side, qty, price, **how):
+        is_first = role is LegRole.ENTRY and leg == 0 and len(trade.plan.legs) > 1
+        return made(state, trade, leg, role, side, qty * (2 if is_first else 1), price, **how)
+
+    monkeypatch.setattr(placing, "make_order", doubled)
+    breaks("order size", range(401, 404), 1.0)
+    breaks("unhedged notional", range(401, 421), 1.0)
+
+
+def test_exposures_of_all_trades_beyond_the_limit_of_a_coin_break_a_law(monkeypatch):
+    """Each is no larger than a trade may be; together they are."""
+    known = configuration()
+    risk = msgspec.structs.replace(
+        known.risk, overrides=known.risk.overrides | {"max_position_coin_usd": Decimal(1_100)}
+    )
+    config = msgspec.structs.replace(known, risk=risk)
+    assert bounds(config).total_krw < 2 * bounds(config).trade_krw
+    assert [run(seed, 1.0, config=config).violations for seed in (401, 402)] == [[], []]
+    monkeypatch.setattr(gate, "held", lambda state, coin: Held())
+    found = breaks("unhedged notional", range(401, 431), 2.0, config)
+    assert any("all trades together" in line for line in found), found
+
+
+def test_an_exposure_that_is_left_alone_breaks_a_law(monkeypatch):
+    monkeypatch.setattr(trades, "mend", lambda state, trade, naked: None)
+    breaks("time to flat", range(401, 421), 1.0)
+
+
+def test_an_exposure_without_a_price_that_is_no_persons_breaks_a_law(monkeypatch):
+    """Nothing is shown after an episode: what is open then is a dead letter half a minute later."""
+    monkeypatch.setattr(trades, "_HOPELESS_NS", 600 * NS_PER_S)
+    found = breaks("time to flat", range(401, 441), 2.0)
+    assert any("but books" in line for line in found), found
