@@ -50,6 +50,10 @@ class Checks:
             if intent.plan is not None and intent.plan.parent_id:
                 self._asked[intent.plan.trade_id] = intent.plan.parent_id
 
+    def finishes(self, cid: str) -> bool:
+        """Whether the order belongs to a trade that had begun when it was planned."""
+        return cid in self._finishing
+
     def on_send(self, order: OrderRequest, state: State, latch_level: int, now_ms: int) -> None:
         """The last moment at which the desk could have stopped it."""
         self.exposure.on_send(order.cid, now_ms)
@@ -77,7 +81,7 @@ class Checks:
         """
         if held is None or not held.opened or not held.rules_known:
             return "its rules or its opening balances are not known"
-        begins = order.role is LegRole.HEDGE or (order.role is LegRole.ENTRY and order.cid not in self._finishing)
+        begins = order.role is LegRole.HEDGE or (order.role is LegRole.ENTRY and not self.finishes(order.cid))
         if begins and not held.ready:
             return f"swept {held.swept}, agreed {held.agreed}, blocked {held.blocked!r}"
         return ""

@@ -18,6 +18,7 @@ from engine.domain.money import NS_PER_S
 from engine.domain.order import OrderStatus
 
 _ROUND_S = 0.25  # between two rounds of books in an episode
+_GO_ON_S = 60.0
 _LOOKED_FOR_NS = 120 * NS_PER_S  # later than the latest arrival
 
 
@@ -35,6 +36,8 @@ class Storm:
         while self._world.loop.time() < end_s:
             self._gust()
             await self._episode()
+            if self._random.random() < 0.5:  # else what is open must end without a price
+                await self._go_on()
             await self.recover()
             if self._random.random() < 0.85:  # what rests keeps the desk awake: a quiet hour would be a long one
                 self.persons.give_up()
@@ -51,6 +54,12 @@ class Storm:
         await self.rounds(random.uniform(2, 7))
         world.market.premiums.pop(name, None)
         await self.rounds(random.uniform(0.5, 3))
+
+    async def _go_on(self) -> None:
+        """Books as in any market, until nothing stands open; for a minute at most."""
+        end_s = self._world.loop.time() + _GO_ON_S
+        while self._world.checks.exposure.watches and self._world.loop.time() < end_s:
+            await self.rounds(1.0)
 
     async def recover(self) -> None:
         """A person resumes a desk that halted, once its reasons are gone."""

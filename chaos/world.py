@@ -31,7 +31,7 @@ from engine.domain import event as ev
 from engine.domain.effect import Notice, Record, StoreSetting
 from engine.domain.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from engine.domain.money import NS_PER_MS
-from engine.domain.order import OrderRequest
+from engine.domain.order import LegRole, OrderRequest, Policy
 from engine.shell import Clock, Shell
 from engine.storage.disk import Disk
 from engine.storage.journal import Journal
@@ -63,12 +63,21 @@ class Hopeless(Exception):
 
 
 @cache
-def configuration(with_perps: bool = False) -> Config:
-    """The four venues of coins; with the one of perpetuals it hedges, too."""
+def configuration(with_perps: bool = False, hard_first: str = "") -> Config:
+    """The four venues of coins; with the one of perpetuals it hedges, too. `hard_first`: a strategy of that policy."""
     overlays = ("desk.yaml", "perps.yaml") if with_perps else ("desk.yaml",)
     config = load(_ROOT / "configs", tuple(Path(__file__).parent / name for name in overlays))
     traded = {name: venue for name, venue in config.venues.items() if venue.trade}
-    return msgspec.structs.replace(config, venues=traded)
+    strategies = dict(config.strategies)
+    if hard_first:
+        params = strategies[hard_first].params | {"policy": Policy.HARD_LEG_FIRST.value}
+        strategies[hard_first] = msgspec.structs.replace(strategies[hard_first], params=params)
+    return msgspec.structs.replace(config, venues=traded, strategies=strategies)
+
+
+def _of_seed(seed: int) -> Config:
+    """Both kinds of desk, and each of the two strategies with two legs sends the hard one first on some."""
+    return configuration(with_perps=bool(seed % 2), hard_first=("kimchi", "spatial")[seed // 2 % 2])
 
 
 _cores: dict[int, tuple[Config, CoreConfig]] = {}  # by identity; the configuration is kept, so that it stays its own
@@ -102,7 +111,7 @@ class World:
         """`hears`: most venues have a private stream of orders."""
         self.seed = seed
         self._hears = hears
-        self.config = config or configuration(with_perps=bool(seed % 2))  # both kinds of desk
+        self.config = config or _of_seed(seed)
         self._core = _core_of(self.config)
         self._seams = seams
         self.loop = SimLoop(self.stream("loop"))
@@ -353,7 +362,8 @@ class World:
 
     def _on_arrival(self, arrival: Arrival) -> None:
         self.counts["venue orders"] += 1
-        self.counts[f"order.{arrival.request.role}"] += 1
+        is_second = arrival.request.role is LegRole.ENTRY and self.checks.finishes(arrival.request.cid)
+        self.counts["order.second" if is_second else f"order.{arrival.request.role}"] += 1
         self.note("arrival", arrival.request.cid, str(arrival.request.qty), str(arrival.request.price))
         self.checks.on_arrival(arrival)
         for listener in tuple(self.on_arrival):  # one may be done with the first that it hears

@@ -71,3 +71,10 @@ def test_the_command_prints_one_object_and_its_exit_code_says_whether_all_held()
     said = json.loads(done.stdout.splitlines()[-1])
     assert done.returncode == 0 and said["violations"] == 0
     assert said["seeds"] == 2 and said["virtual_hours"] > 2 and said["orders"] > 0
+
+
+def test_a_second_leg_follows_the_hard_one_on_every_seed_that_trades():
+    """Of either strategy with two legs: where the storm has none of them, that policy is not simulated."""
+    hard = [run(seed, 2.0).counts for seed in (501, 502, 503, 504)]
+    assert all(counts["order.second"] for counts in hard if counts["order.entry"] > 20)
+    assert sum(counts["order.second"] for counts in hard) > 20
