@@ -8,7 +8,8 @@ from typing import Literal
 from msgspec import Struct, to_builtins
 
 Kind = Literal[
-    # the next `count` placements that match `symbol` and `side`
+    # the next `count` placements that match `symbol` and `side`; those from drop to delay with another `scope`: the
+    # next `count` requests in it
     "reject",  # refused with `code`, the venue's own
     "drop_before",  # cut before it reached the venue: nothing executed
     "drop_after",  # executed, then the answer never came; with `ms` the socket hangs that long first
@@ -19,6 +20,7 @@ Kind = Literal[
     "http_error",  # `status` with an HTML page; `executed` says whether a placement took place
     "rate_limit",  # the venue's 429
     "ban",  # the venue's 418
+    "twice",  # it arrives twice; what the client is told `answers`: the first or the last of them
     # for `ms`, or until cleared where ms is 0
     "reject_all",
     "query_lag",  # an order cannot be looked up until it is `ms` old
@@ -47,6 +49,7 @@ Kind = Literal[
 ]
 
 _PLACEMENT = {"reject", "drop_before", "drop_after", "delay_before", "delay_after", "partial"}
+_ON_THE_WAY = {"drop_before", "drop_after", "delay_before", "delay_after"}
 _REQUEST = {"http_error", "rate_limit", "ban"}
 _LASTING = {
     "reject_all",
@@ -71,7 +74,8 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     count: int = 1
     symbol: str = ""
     side: Literal["", "bid", "ask"] = ""
-    scope: Literal["placement", "query", "any"] = "placement"
+    scope: Literal["placement", "cancel", "query", "any"] = "placement"
+    answers: Literal["first", "last"] = "first"
     code: str = ""
     ms: int = 0
     offset_ms: int = 0
@@ -122,12 +126,21 @@ class VenueFaults:
         """The fault that this placement shows, if any; it is used up by asking."""
         if (lasting := self.lasting("reject_all", symbol)) is not None:
             return lasting
-        return self._next(
-            lambda f: f.kind in _PLACEMENT or (f.kind in _REQUEST and f.scope == "placement"), symbol, side
-        )
+        return self._next(lambda f: f.kind in _PLACEMENT | _REQUEST and f.scope == "placement", symbol, side)
 
     def for_request(self, scope: str) -> Fault | None:
-        return self._next(lambda f: f.kind in _REQUEST and f.scope in (scope, "any"), "", "")
+        """Of a placement only whether it arrives twice: the floor shows the rest. A cancel gets a query's noes, too."""
+        noes = {"cancel": ("cancel", "query", "any"), "query": ("query", "any")}.get(scope, ())
+        ways = () if scope == "placement" else (scope, "any")
+        return self._next(
+            lambda f: (
+                (f.kind == "twice" and f.scope in (scope, "any"))
+                or (f.kind in _REQUEST and f.scope in noes)
+                or (f.kind in _ON_THE_WAY and f.scope in ways)
+            ),
+            "",
+            "",
+        )
 
     def for_frame(self, symbol: str) -> Fault | None:
         return self._next(lambda f: f.kind in _FRAME, symbol, "")

@@ -62,46 +62,82 @@ def _guard(dialect: Dialect) -> Middleware:
             if faults.lasting("ws_refuse") is not None or faults.lasting("maintenance") is not None:
                 return web.Response(status=503, text="unavailable")
             return await handler(request)
-        headers: dict[str, str] = {}
         try:
-            _show_request_faults(dialect, request)
-            headers = dialect.admit(request)
-            answer = await handler(request)
-        except Refused as error:
-            answer = dialect.refused(error)
-        except Denied as error:
-            answer = dialect.denied(error)
-        except Malformed as error:
-            answer = dialect.malformed(error)
-        except Limited as error:
-            answer = dialect.limited(error)
-        except Page as error:
-            answer = web.Response(status=error.status, text=_PAGE.format(error.status), content_type="text/html")
+            return await _carried(dialect, request, handler)
         except Cut as error:
             return await _cut(request, error.hang_ms)
-        answer.headers.update(headers)
-        answer.headers["Date"] = formatdate(dialect.floor.clock() / 1000, usegmt=True)
-        return answer
 
     return guard
 
 
+_TIMERS = ("countdown", "cancel-all-after", "dead-cancel")
 _PAGE = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>nginx</body></html>"
 
 
-def _show_request_faults(dialect: Dialect, request: web.Request) -> None:
-    faults = dialect.floor.faults
+async def _carried(dialect: Dialect, request: web.Request, handler: Handler) -> web.StreamResponse:
+    """There and back, with what the way shows. Raises Cut."""
+    faults, scope = dialect.floor.faults, _scope(dialect, request)
     if faults.lasting("rest_outage") is not None:
         raise Cut
     if faults.lasting("maintenance") is not None:
-        raise Page(503)
+        return await _answered(dialect, request, handler, Page(503))
+    fault = faults.for_request(scope)
+    if fault is None:
+        return await _answered(dialect, request, handler)
+    match fault.kind:
+        case "http_error":
+            return await _answered(dialect, request, handler, Page(fault.status))
+        case "rate_limit" | "ban":
+            return await _answered(dialect, request, handler, Limited(banned=fault.kind == "ban"))
+        case "drop_before":
+            raise Cut(fault.ms)
+        case "delay_before":
+            await asyncio.sleep(fault.ms / 1000)
+    answer = await _answered(dialect, request, handler)
+    match fault.kind:
+        case "twice":
+            again = await _answered(dialect, request, handler)
+            return again if fault.answers == "last" else answer
+        case "drop_after":
+            raise Cut(fault.ms)
+        case "delay_after":
+            await asyncio.sleep(fault.ms / 1000)
+    return answer
+
+
+async def _answered(
+    dialect: Dialect, request: web.Request, handler: Handler, no: Exception | None = None
+) -> web.StreamResponse:
+    """What the venue says; `no` stands before its door. Raises Cut."""
+    headers: dict[str, str] = {}
+    answer: web.StreamResponse
+    try:
+        if no is not None:
+            raise no
+        headers = dialect.admit(request)
+        answer = await handler(request)
+    except Refused as error:
+        answer = dialect.refused(error)
+    except Denied as error:
+        answer = dialect.denied(error)
+    except Malformed as error:
+        answer = dialect.malformed(error)
+    except Limited as error:
+        answer = dialect.limited(error)
+    except Page as error:
+        answer = web.Response(status=error.status, text=_PAGE.format(error.status), content_type="text/html")
+    answer.headers.update(headers)
+    answer.headers["Date"] = formatdate(dialect.floor.clock() / 1000, usegmt=True)
+    return answer
+
+
+def _scope(dialect: Dialect, request: web.Request) -> str:
+    """Every venue cancels by DELETE or says so in the path, and so does every dead man's timer."""
     if dialect.is_placement(request):
-        return  # the floor shows those: some of them execute first
-    fault = faults.for_request("query")
-    if fault is not None and fault.kind == "http_error":
-        raise Page(fault.status)
-    if fault is not None:
-        raise Limited(banned=fault.kind == "ban")
+        return "placement"
+    path = request.path.lower()
+    is_cancel = (request.method == "DELETE" and "listenkey" not in path) or "cancel" in path
+    return "cancel" if is_cancel and not any(timer in path for timer in _TIMERS) else "query"
 
 
 async def _cut(request: web.Request, hang_ms: int) -> web.Response:
