@@ -54,6 +54,7 @@ class Bank:
         self.funds = dict(funds)
         self._history: list[tuple[int, tuple[Balance, ...]]] = []
         self.on_order: Callable[[OrderReport], None] | None = None  # a stream of the desk's newest life
+        self._forgotten_ms = 0  # what ended before then its queries do not know
         self._resting: dict[int, tuple[venue.State, Decimal]] = {}  # order -> as it was told last
 
     def show(self, symbol: str, bids: Levels, asks: Levels) -> None:
@@ -130,13 +131,21 @@ class Bank:
         )
         return self.exchange.place(wanted, self.clock_ms()).id
 
-    def find(self, cid: str, lag_ms: int) -> OrderReport | None:
-        """None where there is none, or none that queries show yet."""
+    def find(self, cid: str, lag_ms: int = 0) -> OrderReport | None:
+        """The truth: None where there is none, or none that is so old."""
         try:
             order = self.exchange.find(ACCOUNT, client_id=cid)
         except venue.Refused:
             return None
         return self.report(order) if self.clock_ms() - order.created_ms >= lag_ms else None
+
+    def look_up(self, cid: str, lag_ms: int, forgets_ms: int) -> OrderReport | None:
+        """What its order query tells: nothing of what is too new, nor of what ended too long ago."""
+        if forgets_ms:
+            self._forgotten_ms = max(self._forgotten_ms, self.clock_ms() - forgets_ms)
+        found = self.find(cid, lag_ms)
+        is_over = found is not None and found.status is not OrderStatus.OPEN
+        return None if found is None or (is_over and found.venue_ts_ms < self._forgotten_ms) else found
 
     def fees_paid(self) -> tuple[Fee, ...]:
         """Of every order, so far."""

@@ -46,6 +46,7 @@ class Weather(Struct):
     away: bool = False  # maintenance: every call fails before it does anything
     zero_balances: bool = False  # answers without any balance
     stale_balances: bool = False  # answers of some seconds ago
+    forgets_ms: int = 0  # an order that ended longer ago is not found any more, then or later; 0: it remembers all
     deaf: bool = False  # its private stream stands and tells nothing
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from random import Random
 
 from chaos import sky
+from chaos.bank import Arrival
 from chaos.checks import wallet_apart
 from chaos.faults import CALM
 from chaos.perps import PerpBank
@@ -148,6 +149,7 @@ class Storm:
             (1, "halt by hand", self._halt_by_hand),
             (1, "halt by command", self._halt_by_command),
             (2, "deleveraged", self._deleveraged),
+            (3, "forgetful", self._forgetful),
         ]
 
     def _venue(self) -> str:
@@ -253,6 +255,32 @@ class Storm:
 
     def _take_away(self, bank: PerpBank, share: float) -> None:
         self._world.counts["positions taken away"] += bank.deleverage(share)
+
+    def _forgetful(self, random: Random) -> None:
+        """Its order query does not know what ended some minutes ago: what was forgotten stays so.
+
+        Every other time nobody can ask for longer than it remembers, from shortly after its next order.
+        """
+        world, name = self._world, self._venue()
+        weather = world.fates[name].weather
+        ms = random.choice((60_000, 180_000, 600_000))
+        self._spell(
+            lambda: setattr(weather, "forgets_ms", ms), lambda: setattr(weather, "forgets_ms", 0), ms / 1_000, 2_400
+        )
+        goes_away, wait_s, least_s = random.random() < 0.5, random.uniform(0.02, 1), ms / 1_000 + 5
+        off = partial(setattr, weather, "away", False)
+
+        def on() -> None:
+            weather.away = bool(weather.forgets_ms)  # unless the spell is over
+
+        def arrived(arrival: Arrival) -> None:
+            if arrival.venue != name:
+                return
+            world.on_arrival.remove(arrived)
+            world.later(wait_s, lambda: self._spell(on, off, least_s, least_s + 60))
+
+        if goes_away:
+            world.on_arrival.append(arrived)
 
     def accept(self) -> None:
         """A person who has read at the venue what it did takes the venue's word, once the desk has been told it."""

@@ -195,8 +195,10 @@ class SimVenue:
         self._bank.cancel_everything()
 
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
-        found = await self._ask(lambda: self._bank.find(cid, self._fates.weather.lag_ms), Purpose.LOOK_UP)
+        weather = self._fates.weather
+        found = await self._ask(lambda: self._bank.look_up(cid, weather.lag_ms, weather.forgets_ms), Purpose.LOOK_UP)
         if found is None:
+            self._fates.counts["query.forgotten"] += self._bank.find(cid, weather.lag_ms) is not None
             raise OrderNotFound(cid)
         return found
 

@@ -163,8 +163,8 @@ class World:
         for fates in self.fates.values():
             fates.script.clear()
             fates.fills_first = 0
-            fates.weather.badness, fates.weather.lag_ms = 0.0, 0
             weather = fates.weather
+            weather.badness, weather.lag_ms, weather.forgets_ms = 0.0, 0, 0
             weather.away = weather.zero_balances = weather.stale_balances = weather.deaf = False
 
     def jump_wall(self, ms: int) -> None:
