@@ -8,7 +8,7 @@ from bot.config import User
 from bot.faults import NOT_MADE
 from bot.office import Office
 from bot.outbox import Priority
-from bot.views import notices
+from bot.views import left_naked, notices
 from bot.views.content import Button, Content
 from bot.views.orders import OVER
 from engine.control.client import DoorRefused, DoorUnavailable
@@ -210,9 +210,8 @@ class Alerts:
             who = self._office.name_of(actor)
             if level:
                 name = reader.named("level", str(level))
-                content = Content(
-                    text=reader.say("halt.notice", level=name, actor=who, reason=event.body.get("reason", ""))
-                )
+                said = reader.say("halt.notice", level=name, actor=who, reason=event.body.get("reason", ""))
+                content = Content(text="\n".join([said, *left_naked.lines(reader, event.body)]))
             else:
                 content = Content(text=reader.say("halt.resumed", actor=who))
             self._once(user, f"halt:{event.id or event.wall_ms}", content, Priority.CRITICAL, False)

@@ -225,6 +225,8 @@ TEXTS: dict[str, str] = {
     "halt.done1": "🟡 <b>L1</b> No new entries. Trades under way run to their end.\nBack on: /resume",
     "halt.done2": "🔴 <b>L2 stopped</b> New orders are blocked, open ones cancelled, hedges kept.\nBack on: /resume",
     "halt.done3": "🔴 <b>L3 flattening</b> Open exposure is closed, then everything stops.\nBack on: /resume",
+    "halt.naked": "🔴 <b>Open without a partner</b>: {venue} {side} {qty} (≈ {krw}). At L2 no repairing order leaves; what its orders under way do not close comes into /dlq · <code>{id}</code>",
+    "halt.in_dlq": "🆘 <b>Waits for a person</b>: {venue} {side} {qty} (≈ {krw}), open without a partner. It is in /dlq already · <code>{id}</code>",
     "halt.pending": "🔌 <b>The engine cannot be reached.</b> The moment it can, it is stopped (L{level}) before anything else.",
     "halt.refused": "⛔ L{level} was refused. {why}",
     "halt.ask3": "🔻 <b>L3 flatten</b>: open positions are closed at the market. There is no way back. Do it?",

@@ -225,6 +225,8 @@ TEXTS: dict[str, str] = {
     "halt.done1": "🟡 <b>L1</b> 신규 진입을 중지했습니다. 진행 중인 거래는 끝까지 처리합니다.\n재개: /resume",
     "halt.done2": "🔴 <b>L2 정지</b> 새 주문을 막고 미체결 주문을 취소했습니다. 헤지는 그대로 둡니다.\n재개: /resume",
     "halt.done3": "🔴 <b>L3 청산</b> 열린 노출을 정리한 뒤 멈춥니다.\n재개: /resume",
+    "halt.naked": "🔴 <b>짝 없이 열린 다리</b>: {venue} {side} {qty} (≈ {krw}). L2 에서는 복구 주문이 나가지 않습니다. 진행 중인 주문이 끝나고 남은 것은 /dlq 로 갑니다 · <code>{id}</code>",
+    "halt.in_dlq": "🆘 <b>사람이 처리할 거래</b>: {venue} {side} {qty} (≈ {krw}) 이(가) 짝 없이 열려 있습니다. 이미 /dlq 에 있습니다 · <code>{id}</code>",
     "halt.pending": "🔌 <b>엔진에 연결할 수 없습니다.</b> 연결되는 순간 가장 먼저 정지(L{level})시킵니다.",
     "halt.refused": "⛔ L{level} 정지가 거부되었습니다. {why}",
     "halt.ask3": "🔻 <b>L3 청산</b>: 열린 포지션을 시장에서 정리합니다. 되돌릴 수 없습니다. 실행할까요?",

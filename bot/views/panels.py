@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.views import money
+from bot.views import left_naked, money
 from bot.views.content import Button, Content, Markup
 from bot.views.reader import Reader
 from bot.views.refusals import reason
@@ -72,13 +72,14 @@ def ask(reader: Reader, text: str, yes: str, yes_data: str, no_data: str, *, sty
 
 
 def halted(reader: Reader, level: int, answer: Answer, flatten_data: str) -> Content:
-    """What a halt did; below level 3 with the button that would flatten as well."""
+    """What a halt did and left open; below level 3 with the button that would flatten as well."""
     if not answer.ok:
         return Content(text=reader.say("halt.refused", level=level, why=reason(reader, answer.rule, answer.text)))
     rows: tuple[tuple[Button, ...], ...] = ()
     if flatten_data and level == 2:
         rows = ((Button(text=reader.plain("button.flatten"), data=flatten_data, style="danger"),),)
-    return Content(text=reader.say(f"halt.done{level}"), rows=rows)
+    text = [reader.say(f"halt.done{level}"), *left_naked.lines(reader, answer.body)]
+    return Content(text="\n".join(text), rows=rows)
 
 
 def resume_check(reader: Reader, answer: Answer, confirm_data: str) -> Content:

@@ -41,6 +41,7 @@ from engine.control.views import (
     LegView,
     LockView,
     Message,
+    NakedView,
     OpportunityView,
     OrderReport,
     OrderRequest,
@@ -80,6 +81,7 @@ __all__ = [
     "LoanView",
     "LockView",
     "Message",
+    "NakedView",
     "OpportunityView",
     "OrderBody",
     "OrderReport",
@@ -237,12 +239,6 @@ class VersionBody(Message):
 class HaltView(Message):
     level: int
     reason: str
-
-
-class ResumeToken(Message):
-    """Body of the answer to the first step of a resume; good for 60 s."""
-
-    token: str
 
 
 class LimitUse(Message):

@@ -185,6 +185,19 @@ class ParentQuote(Message):
     expires_ms: int
 
 
+class NakedView(Message):
+    """What a trade has open without a partner: the leg that leads."""
+
+    trade_id: str
+    venue: str
+    symbol: str
+    base: str
+    side: str
+    qty: Decimal
+    krw: Decimal
+    is_letter: bool
+
+
 class AlertView(Message):
     """Something a person should know. `rule` names it."""
 

@@ -4,12 +4,16 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.core import trades
+from engine.core import receipts, trades
 from engine.core.state import State, encode
 from engine.domain import command as ask
 from engine.domain.effect import Cancel, LatchChanged, Reply, Severity, StoreSetting
 from engine.domain.event import Commanded, JournalState
 from engine.domain.money import NS_PER_S
+from engine.domain.order import LegRole
+from engine.domain.view import NakedView
+from engine.execution import trade as life
+from engine.risk.latch import allows
 
 _RESUME_TTL_NS = 60 * NS_PER_S
 
@@ -26,6 +30,7 @@ class HaltView(Struct, frozen=True, kw_only=True):
     reason: str
     actor: str
     cancelling: int  # open orders that we asked to cancel
+    naked: tuple[NakedView, ...] = ()  # what is open at this moment, at a level that repairs nothing
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -43,24 +48,41 @@ def reply(event: Commanded, ok: bool, rule: str, text: str, body: Any = None) ->
 def on_halt(state: State, event: Commanded, command: ask.Halt) -> Reply:
     if command.level not in (1, 2, 3):
         return reply(event, False, "bad_parameter", f"level must be 1, 2 or 3: {command.level}")
-    cancelling = raise_to(state, command.level, command.reason, event.actor)
-    view = HaltView(level=state.level, reason=state.level_reason, actor=event.actor, cancelling=cancelling)
+    view = raise_to(state, command.level, command.reason, event.actor)
     return reply(event, True, "", f"halted at L{state.level}", view)
 
 
-def raise_to(state: State, level: int, reason: str, actor: str) -> int:
-    """Raise the latch, never lower it; from L2 cancel every open order of ours. Returns how many cancels were asked."""
+def raise_to(state: State, level: int, reason: str, actor: str) -> HaltView:
+    """Raise the latch, never lower it; from L2 cancel every open order of ours. Returns what was told of it."""
     state.resume_token = ("", 0)  # a new halt voids a resume that was prepared before it
     if level > state.level:
         state.level, state.level_reason = level, reason
         set_latch(state, actor)
     cancelling = cancel_open(state) if state.level >= 2 else 0
-    view = HaltView(level=state.level, reason=state.level_reason, actor=actor, cancelling=cancelling)
+    view = HaltView(
+        level=state.level,
+        reason=state.level_reason,
+        actor=actor,
+        cancelling=cancelling,
+        naked=_left_naked(state),
+    )
     state.notice("halt", "halt", Severity.CRIT, view)
     if state.level >= 3:
         for trade in list(state.live_trades.values()):
             trades.drive(state, trade)
-    return cancelling
+    return view
+
+
+def _left_naked(state: State) -> tuple[NakedView, ...]:
+    """What L2 leaves as it is: each leg without a partner, of trades under way and of dead letters."""
+    if allows(state.level, LegRole.UNWIND):
+        return ()
+    trades_open = [
+        trade
+        for trade in (state.letters | state.live_trades).values()
+        if not trades.is_surely_dust(state, trade, life.exposure(trade))
+    ]
+    return tuple(view for trade in trades_open if (view := receipts.naked(state, trade)) is not None)
 
 
 def set_latch(state: State, actor: str) -> None:

@@ -80,6 +80,7 @@ def naked(state: State, trade: Trade) -> NakedView | None:
         side=leg.side,
         qty=abs(open_qty),
         krw=_worth_krw(state, trade, open_qty),
+        is_letter=trade.state is TradeState.DEAD_LETTER,
     )
 
 

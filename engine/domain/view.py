@@ -166,6 +166,7 @@ class NakedView(Struct, frozen=True, kw_only=True):
     side: str
     qty: Decimal  # base
     krw: Decimal  # at the market of now, else as planned
+    is_letter: bool  # it waits for a person in the dead-letter queue already
 
 
 class AlertView(Struct, frozen=True, kw_only=True):

@@ -17,8 +17,8 @@ from tests.storage.views import order as order_view
 
 MIRRORS: list[tuple[type, type]] = [
     *((getattr(view, name), getattr(views, name)) for name in (
-        "LegView OpportunityView TokenView FillView PnlView TradeView AlertView RefusalView CurvePoint StrategyView"
-        " VenueView BalanceView StatusView"
+        "LegView OpportunityView TokenView FillView PnlView TradeView NakedView AlertView RefusalView CurvePoint"
+        " StrategyView VenueView BalanceView StatusView"
     ).split()),
     (effect.OrderView, views.OrderView),
     (order.OrderRequest, views.OrderRequest),

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import msgspec
+import pytest
 
 from engine.domain.command import Halt, Mode, ResumeConfirm, ResumeRequest, SetMode
 from engine.domain.effect import Cancel, LatchChanged, Submit
@@ -60,6 +61,44 @@ def test_l2_sends_nothing_more_and_leaves_a_remainder_to_a_person():
     assert trade.state is TradeState.DEAD_LETTER
     assert [effect.cid for effect in rig.of(Cancel)] == [trade.orders[1].request.cid]
     assert rig.ledger_difference() == {}
+
+
+def told_naked(rig: Rig, level: int) -> list[dict[str, object]]:
+    reply = rig.ask(Halt(level=level, reason="a tap"))
+    return list(msgspec.json.decode(reply.body)["naked"])
+
+
+def test_a_halt_that_stops_repairs_names_the_leg_that_it_leaves_open():
+    """Without it, whoever kills during a trade believes that all is closed."""
+    rig = Rig().ready()
+    trade = rig.execute(FILLS, Outcome(answer="ack", fill=Decimal(0), open_ms=500))
+    rig.run_for(50)
+    bought = trade.orders[0].report
+    assert bought is not None
+    (leg,) = told_naked(rig, 2)
+    fees = sum(fee.amount for fee in bought.fees if fee.asset == "BTC")
+    assert (leg["trade_id"], leg["venue"], leg["side"]) == (trade.plan.trade_id, "binance", "buy")
+    assert Decimal(str(leg["qty"])) == bought.filled_qty - fees and leg["is_letter"] is False
+    assert Decimal(str(leg["krw"])) > 900_000
+    rig.settle()
+    assert trade.state is TradeState.DEAD_LETTER
+    (leg,) = told_naked(rig, 1)
+    assert leg["is_letter"] is True, "still at L2: it waits for a person"
+
+
+@pytest.mark.parametrize("level", [1, 3])
+def test_a_halt_that_lets_repairs_pass_names_none(level: int):
+    rig = Rig().ready()
+    rig.execute(FILLS, Outcome(answer="ack", fill=Decimal(0), open_ms=500))
+    rig.run_for(50)
+    assert told_naked(rig, level) == []
+
+
+def test_a_halt_with_nothing_open_names_none():
+    rig = Rig().ready()
+    rig.execute()
+    rig.settle()
+    assert told_naked(rig, 2) == []
 
 
 def test_l2_cancels_what_rests(tether_rig):
