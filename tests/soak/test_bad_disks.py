@@ -1,6 +1,10 @@
-"""A disk that takes nothing any more: L2 with its reason, what rests is cancelled all the same, a person resumes."""
+"""A journal that takes nothing any more, whether the disk or another program keeps it from it: L2 with its reason, what
+rests is cancelled all the same, and nothing leaves before a person resumes.
+"""
 
+import asyncio
 import resource
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,6 +81,22 @@ def read_only(stage: Stage) -> Callable[[], None]:
     return switch.unlink
 
 
+def locked(stage: Stage) -> Callable[[], None]:
+    """Another program holds the journal."""
+    holder = sqlite3.connect(stage.data_dir / "journal.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+
+    def mend() -> None:
+        holder.execute("ROLLBACK")
+        holder.close()
+
+    return mend
+
+
+def placed(stage: Stage) -> int:
+    return sum(len(floor.exchange.orders) for floor in stage.world.floors.values())
+
+
 def resting(stage: Stage) -> list[Order]:
     floors = stage.world.floors.values()
     return [order for floor in floors for order in floor.exchange.orders.values() if order.state is State.OPEN]
@@ -102,12 +122,20 @@ async def bad_day(run_dir: Path, spoil: Callable[[Stage], Callable[[], None]], s
             alerts = await soak.door.get("/status")
             assert alerts["level"] == 2
             assert stage.engine.exit_code is None
+            before = placed(stage)
         finally:
             mend()
+        await asyncio.sleep(2)
+        assert placed(stage) == before, "the journal is back, the desk is not"
         await soak.world("premium", {"venue": "bithumb", "coin": "BTC", "bps": 0, "seconds": 0.1})
         await soak.resume(Halted(2))
         assert soak.not_resumed == []
         assert stage.engine.exit_code is None
+
+
+@pytest.mark.timeout(400)
+async def test_another_program_holds_the_journal(tmp_path: Path):
+    await bad_day(tmp_path, locked)
 
 
 @pytest.mark.timeout(400)
