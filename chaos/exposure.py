@@ -7,10 +7,13 @@ from decimal import Decimal
 from msgspec import Struct
 
 from chaos.bank import Arrival, Bank
+from chaos.perps import PerpBank
 from engine.config import Config
 from engine.core.state import State
 from engine.core.trades import legs_in_use
 from engine.domain.order import Side, TradeState
+from engine.execution.order_state import net_base
+from engine.execution.trade import Trade
 from engine.risk.limits import limits_of
 
 ZERO = Decimal(0)
@@ -89,7 +92,7 @@ class Exposure:
         self._sent_ms: dict[str, int] = {}  # by client id
         self._doubted_ms: dict[str, int] = {}  # trade -> until when one of its orders may have no end
         self._late: dict[str, int] = {}  # trade -> orders that came when no venue was to accept them any more
-        self._written: dict[str, Decimal] = {}  # trade -> signed coin that a person has closed by hand
+        self._apart: dict[str, Decimal] = {}  # trade -> signed coin that no order of it has brought or taken
         self._told: set[tuple[str, str]] = set()
 
     @property
@@ -163,9 +166,9 @@ class Exposure:
         known = state.trades.get(trade_id) if state is not None else None
         venues = {each.venue for each in self._by_trade[trade_id]}
         if known is not None:
-            self._written[trade_id] = known.written_off
+            self._apart[trade_id] = self._closed_without_us(known, banks)
             venues |= {leg.venue for leg in (*legs_in_use(known), *known.plan.hedges)}
-        krw = abs(self.open_qty(trade_id, banks) - self._written.get(trade_id, ZERO)) * mark
+        krw = abs(self.open_qty(trade_id, banks) + self._apart.get(trade_id, ZERO)) * mark
         if krw <= _DUST_KRW or (known is not None and known.state is TradeState.DEAD_LETTER):
             self._end(trade_id, now_ms)
             return krw if krw > _DUST_KRW else ZERO
@@ -175,6 +178,19 @@ class Exposure:
         if krw > most:
             self._tell("unhedged notional", trade_id, f"{trade_id} stands open with {krw:.0f} of {most:.0f} KRW")
         return krw
+
+    def _closed_without_us(self, trade: Trade, banks: Mapping[str, Bank]) -> Decimal:
+        """What a person has closed by hand, and what of its hedges their venue took away.
+
+        Of the latter the books have fills that no order of ours has brought; that they lose no more than the position
+        has lost is a law of its own (Checks.hedges).
+        """
+        taken = [
+            net_base(order, "BTC")
+            for order in trade.orders
+            if order.request.cid not in self._sent_ms and isinstance(banks[order.request.venue], PerpBank)
+        ]
+        return sum(taken, -trade.written_off)
 
     def _run(self, trade_id: str, now_ms: int, sky: Sky) -> None:
         """The clock of a trade stands while a fault holds, and while one of its orders may lack an end."""
