@@ -79,8 +79,8 @@ class BitgetFuturesOrders(BitgetAccount):
             return await self._report(answer.data, cid, Purpose.LOOK_UP)
         except OrderNotFound:
             params = _PRODUCT | {"symbol": symbol, "limit": PAGE}
-            ended = await self._orders("v2/mix/order/orders-history", params, Purpose.LOOK_UP)
-            for row in ended:
+            ended = await self._client.ended("v2/mix/order/orders-history", params, Data[wire.Listed])
+            for row in ended.data.entrustedList or []:
                 if row.clientOid == cid:
                     return await self._report(row, cid, Purpose.LOOK_UP)
             raise

@@ -118,7 +118,7 @@ class BitgetOrders(BitgetAccount):
         except OrderNotFound:
             params = {"symbol": symbol, "limit": PAGE}
             path = "v2/spot/trade/history-orders"
-            ended = await self._client.ask(Purpose.LOOK_UP, "GET", path, params, Data[list[_Order]])
+            ended = await self._client.ended(path, params, Data[list[_Order]])
             for row in ended.data:
                 if row.clientOid == cid:
                     return await self._report(row, cid, Purpose.LOOK_UP)

@@ -214,9 +214,14 @@ class GateFuturesOrders:
     ) -> list[T]:
         """Newest first."""
         rows: list[T] = []
+        shape: type[list[T]] = list[row]  # type: ignore[valid-type]
+        path = f"{_FUTURES}/{path}"
         for page in range(most):
             params = {**asked, "limit": _PAGE, "offset": page * _PAGE}
-            found = await self._client.ask(purpose, "GET", f"{_FUTURES}/{path}", params, list[row])  # type: ignore[valid-type]
+            if purpose is Purpose.LOOK_UP:
+                found = await self._client.ended(path, params, shape)
+            else:
+                found = await self._client.ask(purpose, "GET", path, params, shape)
             rows += found
             if len(found) < _PAGE:
                 return rows

@@ -147,7 +147,7 @@ class GateOrders:
             if ended is not None:
                 return self._report(ended, cid)
         asked = {"currency_pair": symbol, "limit": _TRADES_PAGE}
-        trades = await self._client.ask(Purpose.LOOK_UP, "GET", "spot/my_trades", asked, list[_Trade])
+        trades = await self._client.ended("spot/my_trades", asked, list[_Trade])
         if any(trade.text == text for trade in trades):
             raise VenueUnavailable(f"gate: {cid} has trades and is not listed yet")
         raise OrderNotFound(f"gate: no order and no trade of {cid}")
@@ -208,7 +208,7 @@ class GateOrders:
         params: dict[str, Any] = {"currency_pair": symbol, "status": "finished", "limit": _PAGE}
         for page in range(1, _FINISHED_PAGES + 1):
             asked = {**params, "page": page}
-            rows = await self._client.ask(Purpose.LOOK_UP, "GET", "spot/orders", asked, list[_Order])
+            rows = await self._client.ended("spot/orders", asked, list[_Order])
             for row in rows:
                 if row.text == text:
                     return row

@@ -99,9 +99,7 @@ class KucoinFuturesOrders:
             return await self._report(found.data, cid, Purpose.LOOK_UP)
         except OrderNotFound:
             named = {"symbol": symbol}
-            ended = await self._client.ask(
-                Purpose.LOOK_UP, "GET", "recentDoneOrders", named, Data[list[wire.Order] | None]
-            )
+            ended = await self._client.ended("recentDoneOrders", named, Data[list[wire.Order] | None])
             for row in ended.data or []:
                 if row.clientOid == cid:
                     return await self._report(row, cid, Purpose.LOOK_UP)

@@ -125,7 +125,7 @@ class KucoinOrders:
             return self._report(found.data, cid)
         except OrderNotFound:
             asked = {"symbol": symbol, "limit": _PAGE}
-            ended = await self._client.ask(Purpose.LOOK_UP, "GET", "hf/orders/done", asked, Data[_Ended])
+            ended = await self._client.ended("hf/orders/done", asked, Data[_Ended])
             for row in ended.data.items:
                 if row.clientOid == cid:
                     return self._report(row, cid)

@@ -12,7 +12,13 @@ from engine.domain.errors import OrderNotFound, RateLimited, VenueRefused, Venue
 from engine.domain.order import OrderStatus
 from engine.venues.binance.orders import BinanceOrders
 from engine.venues.binance_usdm.orders import BinanceUsdmOrders
+from engine.venues.bitget.futures import BitgetFuturesOrders
+from engine.venues.bitget.orders import BitgetOrders
 from engine.venues.bithumb.orders import BithumbOrders
+from engine.venues.gate.futures import GateFuturesOrders
+from engine.venues.gate.orders import GateOrders
+from engine.venues.kucoin.futures import KucoinFuturesOrders
+from engine.venues.kucoin.orders import KucoinOrders
 from engine.venues.okx.orders import OkxOrders
 from engine.venues.okx.swap_orders import OkxSwapOrders
 from engine.venues.upbit.orders import UpbitOrders
@@ -49,6 +55,9 @@ def plainly(*rows: Any) -> Say:
 ENDED = {"state": "cancel", "executed_volume": "0.2", "executed_funds": "20000000", "paid_fee": "10000.5"}
 KRW = (OrderStatus.CANCELLED, D("0.2"), D(20_000_000), {"KRW": D("10000.5")})
 WITHOUT_TRADES = {key: value for key, value in upbit.ROW.items() if key != "trades"}  # as both lists show it
+GATE_NONE = Say({"label": "ORDER_NOT_FOUND", "message": "none"}, 400)
+KUCOIN_NONE = Say({"code": "100001", "msg": "order not exist"})
+BITGET_NONE = Say({"code": "43001", "msg": "The order does not exist", "data": None}, 400)
 VENUES = {
     "upbit": Venue(
         make=UpbitOrders,
@@ -234,3 +243,37 @@ async def test_both_questions_are_paid_as_look_ups(venue):
         with pytest.raises(OrderNotFound):
             await orders.look_up(venue.symbol, CID)
         assert looks.taken == [True, True]
+
+
+OTHERS = [
+    (GateOrders, "BTC_USDT", f"GET /api/v4/spot/orders/t-{CID}", "GET /api/v4/spot/orders", GATE_NONE),
+    (
+        GateFuturesOrders,
+        "BTC_USDT",
+        f"GET /api/v4/futures/usdt/orders/t-{CID}",
+        "GET /api/v4/futures/usdt/orders",
+        GATE_NONE,
+    ),
+    (KucoinOrders, "BTC-USDT", f"GET /api/v1/hf/orders/client-order/{CID}", "GET /api/v1/hf/orders/done", KUCOIN_NONE),
+    (KucoinFuturesOrders, "XBTUSDTM", "GET /api/v1/orders/byClientOid", "GET /api/v1/recentDoneOrders", KUCOIN_NONE),
+    (BitgetOrders, "BTCUSDT", "GET /api/v2/spot/trade/orderInfo", "GET /api/v2/spot/trade/history-orders", BITGET_NONE),
+    (
+        BitgetFuturesOrders,
+        "BTCUSDT",
+        "GET /api/v2/mix/order/detail",
+        "GET /api/v2/mix/order/orders-history",
+        BITGET_NONE,
+    ),
+]
+
+
+@pytest.mark.parametrize("make, symbol, query, listed, none", OTHERS, ids=[case[0].__name__ for case in OTHERS])
+async def test_nor_is_it_one_on_the_venues_that_asked_two_places_before(make, symbol, query, listed, none):
+    async with stage() as play:
+        orders = make(config(play.base, symbols=(symbol,), leverage=2), CREDENTIAL, Budgets(Open(), Open()))
+        play.says(query, none)
+        play.says(listed, none)
+        with pytest.raises(VenueUnavailable):
+            await orders.look_up(symbol, CID)
+        assert [f"{heard.method} {heard.path}" for heard in play.heard][-2:] == [query, listed]
+        await orders.close()
