@@ -25,6 +25,7 @@ from sandbox.world import WorldConfig
 _TOLD = 8  # of the slowest starts
 _STEP_S = 0.1  # between two looks at the tape: books are not what is on trial here
 _PERPETUALS = ("binance_usdm",)  # the tenth account of "all": reconciled at each start, positions and funding too
+_BESIDE_PERPETUALS = ("upbit", "binance")  # of "perps": bought at the one, sold at the other
 _WITHOUT_SHIM = ("", *(point.name for point in POINTS if point.trigger != "call"))
 _SHIM = Path(__file__).with_name("shim.c")
 
@@ -49,8 +50,8 @@ def rounds(asked: argparse.Namespace, folder: Path) -> Iterator[Wish]:
     while left > 0:
         run_dir = folder / f"seed-{seed}"
         run_dir.mkdir(parents=True)
-        spot = TRADED if asked.houses == "all" else DESK
-        traded = (*spot, *_PERPETUALS) if asked.houses == "all" else spot
+        spot = {"all": TRADED, "desk": DESK, "perps": _BESIDE_PERPETUALS}[asked.houses]
+        traded = spot if asked.houses == "desk" else (*spot, *_PERPETUALS)
         funds = {name: FUNDS["upbit" if "KRW" in HOUSES[name].money else "binance"] for name in spot}
         world = WorldConfig(seed=seed, funds=funds, step_s=_STEP_S, houses=traded)
         kills = min(left, asked.per_round)
@@ -62,6 +63,7 @@ def rounds(asked: argparse.Namespace, folder: Path) -> Iterator[Wish]:
             shim=shim,
             traded=traded,
             cuts_power=asked.power,
+            trades_perpetuals=asked.houses == "perps",
             at=asked.at,
         )
         left, seed = left - kills, seed + 1
@@ -99,6 +101,7 @@ def summary(made: list[Result], wall_s: float) -> dict[str, object]:
         "rounds": len(made),
         "wall_s": round(wall_s, 1),
         "orders_at_venues": counts["orders_at_venues"],
+        "orders_of_perpetuals": counts["orders_of_perpetuals"],
         "orders_planned": counts["orders_planned"],
         "trades": counts["trades"],
         "points": dict(sorted(reached.items())),
@@ -143,7 +146,9 @@ def main() -> int:
     parser.add_argument(
         "--at", default="", choices=[point.name for point in POINTS], help="kill there only (all points otherwise)"
     )
-    parser.add_argument("--houses", choices=("desk", "all"), default="desk", help="all: ten accounts at ten venues")
+    parser.add_argument(
+        "--houses", choices=("desk", "all", "perps"), default="desk", help="all: ten accounts; perps: spot against perp"
+    )
     parser.add_argument("--keep", type=Path, help="folder of the runs' files (a temporary one otherwise)")
     asked = parser.parse_args()
     began = time.monotonic()

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,6 +30,7 @@ from sandbox.venues.orders import Order
 from sandbox.world import WorldConfig
 
 log = logging.getLogger(__name__)
+ZERO = Decimal(0)
 _READY_S = 120
 _PATIENCE_S = 3.5  # how long a ready desk may take to come to its point
 _PEACE_S = 300  # on a machine that is busy with other things; seconds on one that is not
@@ -46,6 +48,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     traded: tuple[str, ...]  # of the venues that stand
     cuts_power: bool = False
     cold_every: int = 8  # one start in so many is not forked
+    trades_perpetuals: bool = False  # against the first spot venue abroad; else they are only reconciled
     at: str = ""  # only ends at this point; "": at any
 
 
@@ -208,11 +211,16 @@ async def play(wish: Wish) -> Result:
             crash = Crash(stage, session, wish, lives)
             await crash.play()
             proof = Proof(stage, crash)
+            positions = _apart(stage, await crash.door.get("/v1/perps"))
             await proof.take()
         finally:
             await lives.kill()
     result = crash.result
     result.violations += proof.violations
+    result.violations += [f"a position differs from the venue's own: {each}" for each in positions]
+    result.counts["orders_of_perpetuals"] = sum(
+        len(floor.exchange.orders) for floor in stage.world.floors.values() if floor.rules.margined
+    )
     result.counts.update({name: n for name, n in proof.figures.items() if isinstance(n, int)})
     result.counts.update({name: n for name, n in crash.counts.items() if name.startswith("fault")})
     if crash._platter is not None:
@@ -220,6 +228,18 @@ async def play(wish: Wish) -> Result:
         result.counts["unsynced_writes_kept"] = crash._platter.kept_writes
     result.wall_s = round(time.monotonic() - began, 1)
     return result
+
+
+def _apart(stage: Stage, rows: Sequence[dict[str, str]]) -> list[str]:
+    """The desk's positions minus the clearing's own, where they differ. `rows`: what the door shows."""
+    found = []
+    for venue, floor in stage.world.floors.items():
+        if floor.rules.margined and venue in stage.config.traded:
+            held = {each.symbol: each.qty for each in floor.exchange.clearing.positions("trader")}
+            told = {row["symbol"]: Decimal(row["qty"]) for row in rows if row["venue"] == venue}
+            off = {symbol: told.get(symbol, ZERO) - held.get(symbol, ZERO) for symbol in sorted({*held, *told})}
+            found += [f"{venue} {symbol} {qty:+f}" for symbol, qty in off.items() if qty]
+    return found
 
 
 def _overlay(wish: Wish) -> dict[str, Any]:
@@ -234,13 +254,16 @@ def _overlay(wish: Wish) -> dict[str, Any]:
     korean = _korean(wish.traded)
     perpetuals = {name for house in HOUSES.values() for name in house.margined}
     groups = [korean, [name for name in wish.traded if name not in korean and name not in perpetuals]]
+    pairs = [[groups[1][0], name] for name in wish.traded if name in perpetuals and wish.trades_perpetuals]
     params: dict[str, dict[str, Any]] = {
-        "spatial": {"coins": list(COINS), "groups": groups},
+        "spatial": {"coins": list(COINS), "groups": [group for group in groups + pairs if len(group) > 1]},
         "kimchi": {"coins": list(COINS), "korean": korean, "global": groups[1]},
     }
     strategies = {
         name: held | {"params": held["params"] | params.get(name, {})} for name, held in OVERLAY["strategies"].items()
     }
+    if wish.trades_perpetuals:  # nothing else takes the premium away first
+        strategies |= {name: held | {"mode": "off"} for name, held in strategies.items() if name != "spatial"}
     venues: dict[str, Any] = watched | dict.fromkeys(wish.traded, TIMES | {"also_watch": []})
     return OVERLAY | {"record_events": False, "venues": venues, "strategies": strategies}
 

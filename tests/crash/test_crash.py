@@ -25,6 +25,17 @@ def test_a_few_kills_lose_nothing_and_double_nothing():
     assert sum(said["points"].values()) > sum(said["points_not_reached"].values())
 
 
+@pytest.mark.timeout(600)
+def test_kills_meet_orders_of_perpetuals_too():
+    """Spot against perpetual: every order by the venues' own records, and the position by the clearing's."""
+    call = [sys.executable, "-m", "crash", "--houses", "perps", "--kills", "12", "--per-round", "6", "--seed", "5"]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3_000:]
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert (said["kills"], said["violations"]) == (12, 0)
+    assert said["orders_of_perpetuals"], "a run without an order of a perpetual proves nothing of them"
+
+
 def test_every_point_is_drawn():
     random = Random(1)
     assert {draw(random, has_shim=True).point.name for _ in range(500)} == {point.name for point in POINTS}
