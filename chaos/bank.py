@@ -140,11 +140,14 @@ class Bank:
         return self.report(order) if self.clock_ms() - order.created_ms >= lag_ms else None
 
     def look_up(self, cid: str, lag_ms: int, forgets_ms: int) -> OrderReport | None:
-        """What its order query tells: nothing of what is too new, nor of what ended too long ago."""
+        """What its order query and lists tell: nothing of what is too new, nor of what ended unfilled too long ago.
+
+        Fills are kept: Binance drops what was cancelled without one after three days, OKX after two hours.
+        """
         if forgets_ms:
             self._forgotten_ms = max(self._forgotten_ms, self.clock_ms() - forgets_ms)
         found = self.find(cid, lag_ms)
-        is_over = found is not None and found.status is not OrderStatus.OPEN
+        is_over = found is not None and found.status is not OrderStatus.OPEN and not found.filled_qty
         return None if found is None or (is_over and found.venue_ts_ms < self._forgotten_ms) else found
 
     def fees_paid(self) -> tuple[Fee, ...]:

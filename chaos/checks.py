@@ -183,16 +183,22 @@ class Checks:
                 self.breach("flat", f"trade {trade.plan.trade_id} is closed with {naked} open")
 
     def _persons(self, state: State, banks: Mapping[str, Bank]) -> None:
-        """Never more than was asked for, and as much as was told, by the venues' own records."""
+        """Never more than was asked for, and as much as was told, by the venues' own records.
+
+        What a venue accepts after its last possible moment was sent again by then: that much more, and told.
+        """
         filled: dict[str, Decimal] = defaultdict(Decimal)
+        late: dict[str, Decimal] = defaultdict(Decimal)
         for arrival in self.arrived.values():
             report = banks[arrival.venue].find(arrival.request.cid, 0)
             if report is not None and arrival.request.trade_id in self._asked:
                 filled[self._asked[arrival.request.trade_id]] += report.filled_qty
+                if arrival.request.cid in self.exposure.late_cids:
+                    late[self._asked[arrival.request.trade_id]] += report.filled_qty
         for parent_id, parent in state.parents.all.items():
             told = sum((filled_base(trades) for trades in parent.children.values()), ZERO)
-            if not told == filled[parent_id] <= parent.plan.ask.qty:
-                asked = parent.plan.ask.qty
+            asked = parent.plan.ask.qty + late[parent_id]
+            if not told == filled[parent_id] <= asked:
                 self.breach("a person's order", f"{parent_id}: {filled[parent_id]} of {asked} filled, {told} told")
 
 

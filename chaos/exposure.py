@@ -11,7 +11,7 @@ from chaos.perps import PerpBank
 from engine.config import Config
 from engine.core.state import State
 from engine.core.trades import legs_in_use
-from engine.domain.order import Side, TradeState
+from engine.domain.order import OrderStatus, Side, TradeState
 from engine.execution.order_state import net_base
 from engine.execution.trade import Trade
 from engine.risk.limits import limits_of
@@ -92,6 +92,7 @@ class Exposure:
         self._sent_ms: dict[str, int] = {}  # by client id
         self._doubted_ms: dict[str, int] = {}  # trade -> until when one of its orders may have no end
         self._late: dict[str, int] = {}  # trade -> orders that came when no venue was to accept them any more
+        self.late_cids: set[str] = set()
         self._apart: dict[str, Decimal] = {}  # trade -> signed coin that no order of it has brought or taken
         self._told: set[tuple[str, str]] = set()
 
@@ -116,6 +117,7 @@ class Exposure:
         self._fresh.append(arrival)
         if arrival.at_ms - self._sent_ms.get(request.cid, arrival.at_ms) > self.allowed.late_ms:
             self._late[request.trade_id] = self._late.get(request.trade_id, 0) + 1
+            self.late_cids.add(request.cid)
             self._doubt(request.trade_id, arrival.at_ms + self.allowed.found_ms)
 
     def look(
@@ -143,14 +145,15 @@ class Exposure:
             self._tell("unhedged notional", "all", f"all trades together stand open with {total:.0f} of {most:.0f} KRW")
 
     def _sizes(self, banks: Mapping[str, Bank], mark: Decimal, asked: Mapping[str, str]) -> None:
-        """No order of a trade is larger than a trade may be."""
+        """No order of a trade is larger than a trade may be, and what came too late is closed with it."""
         for arrival in self._fresh:
             request = arrival.request
             if request.trade_id in asked or request.reduce_only or not _is_coin(arrival, banks):
                 continue
-            if request.qty * mark > self.allowed.trade_krw:
+            most = self._most(request.trade_id)
+            if request.qty * mark > most:
                 text = f"{request.role} {request.cid} is worth {request.qty * mark:.0f} KRW"
-                self._tell("order size", request.cid, f"{text}, a trade {self.allowed.trade_krw:.0f} at most")
+                self._tell("order size", request.cid, f"{text}, a trade {most:.0f} at most")
         self._fresh.clear()
 
     def _weigh(
@@ -169,15 +172,19 @@ class Exposure:
             self._apart[trade_id] = self._closed_without_us(known, banks)
             venues |= {leg.venue for leg in (*legs_in_use(known), *known.plan.hedges)}
         krw = abs(self.open_qty(trade_id, banks) + self._apart.get(trade_id, ZERO)) * mark
-        if krw <= _DUST_KRW or (known is not None and known.state is TradeState.DEAD_LETTER):
+        if krw <= _DUST_KRW or (known is not None and _is_a_persons(known)):
             self._end(trade_id, now_ms)
             return krw if krw > _DUST_KRW else ZERO
         self._run(trade_id, now_ms, sky(venues))
         self.most_krw = max(self.most_krw, krw)
-        most = self.allowed.trade_krw * (1 + self._late.get(trade_id, 0))
+        most = self._most(trade_id)
         if krw > most:
             self._tell("unhedged notional", trade_id, f"{trade_id} stands open with {krw:.0f} of {most:.0f} KRW")
         return krw
+
+    def _most(self, trade_id: str) -> Decimal:
+        """KRW; once more for each order that came when no venue was to accept it."""
+        return self.allowed.trade_krw * (1 + self._late.get(trade_id, 0))
 
     def _closed_without_us(self, trade: Trade, banks: Mapping[str, Bank]) -> Decimal:
         """What a person has closed by hand, and what of its hedges their venue took away.
@@ -226,6 +233,12 @@ class Exposure:
     def open_qty(self, trade_id: str, banks: Mapping[str, Bank]) -> Decimal:
         """Signed coin that a trade stands open with, by the venues' own records."""
         return sum((_signed(arrival, banks) for arrival in self._by_trade[trade_id]), ZERO)
+
+
+def _is_a_persons(trade: Trade) -> bool:
+    """A dead letter, or one of its orders was rung for: neither its venue nor the balances tell what became of it."""
+    is_rung = any(each.unknown_alerted and each.status is OrderStatus.UNKNOWN for each in trade.orders)
+    return trade.state is TradeState.DEAD_LETTER or is_rung
 
 
 def _is_coin(arrival: Arrival, banks: Mapping[str, Bank]) -> bool:

@@ -17,6 +17,7 @@ from engine.domain.command import AcceptBalances, Command, Halt, ResolveUnknown,
 from engine.domain.event import FeedAlive
 from engine.domain.money import NS_PER_S
 from engine.domain.order import OrderStatus
+from engine.execution.order_state import OrderState
 
 _ROUND_S = 0.25  # between two rounds of books in an episode
 _GO_ON_S = 60.0
@@ -109,6 +110,8 @@ class Storm:
     def _look(self) -> None:
         world = self._world
         state = world.shell.desk.state if world.shell is not None else None
+        if state is not None:
+            self._answer_rings(state)
         mark = world.marks()["BTC"]
         world.checks.look(state, world.banks, world.venue_ms(), mark, partial(sky.over, world))
 
@@ -307,12 +310,25 @@ class Storm:
     def _resolve(self, state: State, bank: PerpBank) -> None:
         """While balances differ no order without an answer is proved absent: a person has looked for it there."""
         for _, order in list(state.orders.values()):
-            is_lost = order.request.venue == bank.name and order.status is OrderStatus.UNKNOWN
-            left_ns = order.sent_ns or order.planned_ns
-            if is_lost and state.now_ns - left_ns > _LOOKED_FOR_NS and bank.find(order.request.cid, 0) is None:
-                self._world.counts["resolved"] += self.ask(
-                    ResolveUnknown(cid=order.request.cid, evidence="the venue does not know it")
-                )
+            if order.request.venue == bank.name:
+                self._say_absent(state, order)
+
+    def _answer_rings(self, state: State) -> None:
+        """A person who was rung for an order that nobody finds says that it is not there, where it is not."""
+        for trade in list(state.live_trades.values()):
+            for order in trade.orders:
+                if order.unknown_alerted:
+                    self._say_absent(state, order)
+
+    def _say_absent(self, state: State, order: OrderState) -> None:
+        left_ns, cid = order.sent_ns or order.planned_ns, order.request.cid
+        if order.status is not OrderStatus.UNKNOWN or state.now_ns - left_ns <= _LOOKED_FOR_NS:
+            return
+        truth = self._world.banks[order.request.venue].find(cid)
+        if truth is None or not (truth.filled_qty or truth.status is OrderStatus.OPEN):
+            self._world.counts["resolved"] += self.ask(
+                ResolveUnknown(cid=cid, evidence="the venue has not filled any of it")
+            )
 
     def ask(self, command: Command) -> bool:
         """A person's word at the door; False where nobody listens or it is refused."""

@@ -26,6 +26,7 @@ from engine.execution.order_state import OrderState, fold, move
 from engine.execution.trade import Trade
 
 _REST_NS = 2 * NS_PER_S
+_STUCK_NS = 10 * NS_PER_S  # past its last possible acceptance: other orders' late fills are looked for until then
 _ENDS_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
 
 
@@ -298,6 +299,7 @@ def conclude_missing(state: State, held: VenueState, asked_ns: int, changed: fro
     for trade, order in waiting:
         leg = trade.plan.leg(order.request.leg)
         if leg.base in changed or leg.quote in changed or leg.symbol in changed:
+            _ring(state, trade, order)
             continue
         if order.report is not None:  # it was there, and is gone with nothing more filled
             close(state, structs.replace(order.report, status=OrderStatus.CANCELLED))
@@ -309,6 +311,23 @@ def conclude_missing(state: State, held: VenueState, asked_ns: int, changed: fro
         )
         state.emit(Remember(event=verdict))
         on_not_sent(state, verdict)
+
+
+def _ring(state: State, trade: Trade, order: OrderState) -> None:
+    """Nowhere to be found, and balances that differ: what became of it only a person can tell. Rung once."""
+    if order.unknown_alerted or state.now_ns - order.final_after_ns < _STUCK_NS:
+        return
+    order.unknown_alerted = True
+    request = order.request
+    text = f"{request.side} {request.qty} {request.symbol} is not found, and balances differ: resolve it by hand"
+    state.alert(
+        "order_stuck",
+        Severity.CRIT,
+        f"{request.venue}: {text}",
+        venue=request.venue,
+        trade_id=trade.plan.trade_id,
+        numbers=receipts.order_numbers(trade, order),
+    )
 
 
 def close(state: State, report: OrderReport) -> None:
