@@ -12,7 +12,7 @@ from engine.assemble import last_step
 from engine.carrier import Carrier
 from engine.desk import Desk
 from engine.domain.effect import LatchChanged, Record, StoreSetting
-from engine.domain.errors import VenueRefused
+from engine.domain.errors import VenueRefused, VenueUnavailable
 from engine.domain.order import OrderRequest, OrderStatus
 from engine.risk.last_step import LastStep
 from engine.storage.latch import FileLatch
@@ -60,6 +60,25 @@ async def execute(path: Path, rig: Rig, guard: LastStep | None, client: Counter)
         for _ in range(20):
             await asyncio.sleep(0)
     return carrier
+
+
+class Repeated(Counter):
+    """The request arrives twice; the second answer is that its client id is used."""
+
+    async def place(self, order: OrderRequest) -> Any:
+        self.placed.append(order)
+        raise VenueRefused("duplicate", "this id is used")
+
+    async def look_up(self, symbol: str, cid: str) -> Any:
+        raise VenueUnavailable("not now")
+
+
+async def test_a_used_client_id_says_that_the_order_is_there(tmp_path: Path) -> None:
+    rig, client = Rig().ready(), Repeated()
+    await execute(tmp_path, rig, None, client)
+    [trade] = rig.state.live_trades.values()
+    assert {order.status for order in trade.orders} == {OrderStatus.UNKNOWN}
+    assert len(client.placed) == 2 and not trade.is_over, "it is looked up, and nothing is repaired meanwhile"
 
 
 def strict(rig: Rig, **changes: object) -> LastStep:

@@ -133,8 +133,8 @@ def _obey(answer: Answer, budgets: Budgets) -> None:
 
 _DIALECT = Dialect(
     error_of=_error_of,
-    # Its own trouble, and maintenance: what became of the request is not said.
-    unknown=frozenset({"", "1", "405", "500"}),
+    # Its own trouble, and maintenance: what became of the request is not said. 131: it came twice.
+    unknown=frozenset({"", "1", "131", "405", "500"}),
     limited=frozenset({"4"}),
     not_found=frozenset({"104"}),
     duplicate=("312 ", "313 ", "314 "),  # all that it says of user_order_id: a look-up tells which

@@ -139,6 +139,7 @@ def _obey(answer: Answer, budgets: Budgets) -> None:
 
 _DIALECT = Dialect(
     error_of=_error_of,
+    unknown=frozenset({"nonce_used"}),  # ours are used once: the request came twice, and the first may have been taken
     not_found=frozenset({"order_not_found"}),
     about_rules=("invalid_price_", "invalid_volume_", "under_min_total_"),
     duplicate=("duplicate_identifier", "identifier_already", "이미 사용된 identifier"),

@@ -299,6 +299,22 @@ async def test_an_answer_that_never_came_is_unknown_and_then_found(trader, fault
     assert (report.status, report.filled_qty) == (OrderStatus.FILLED, order.qty)
 
 
+async def test_a_request_that_arrives_twice_is_no_refusal(trader):
+    """The second answer speaks of the first: its client id or its nonce is used. One order is there."""
+    if trader.venue == "bithumb":
+        pytest.skip("what it says of a used nonce is not documented, and no nonce of ours is used twice")
+    trader.floor.faults.arm(Fault(kind="twice", scope="placement", answers="last"))
+    order = trader.wish(Side.SELL, TimeInForce.POST_ONLY, away=D("-0.05"))
+    try:
+        await trader.orders.place(order)
+    except VenueRefused as error:
+        assert error.code == "duplicate"  # which the carrier takes for an order without an answer
+    except OutcomeUnknown:
+        pass
+    assert (await trader.orders.look_up(trader.symbol, order.cid)).status is OrderStatus.OPEN
+    assert len(await trader.orders.open_orders()) == 1
+
+
 LOST_AND_GONE = [Fault(kind="drop_before"), Fault(kind="http_error", status=502, executed=False)]
 
 
