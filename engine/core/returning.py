@@ -24,7 +24,8 @@ def gone(state: State, parent: Parent) -> set[int]:
     for index in sorted(parent.awaited):
         made = parent.children[index]
         if not made[-1].is_over:
-            if all(order.rests and order.told_ns > state.started_ns for order in made[-1].unresolved):
+            left = made[-1].unresolved
+            if left and all(order.rests and order.told_ns > state.started_ns for order in left):
                 parent.awaited.discard(index)
             continue
         parent.awaited.discard(index)
