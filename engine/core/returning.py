@@ -19,7 +19,7 @@ def resting(parent: Parent) -> set[int]:
 
 
 def gone(state: State, parent: Parent) -> set[int]:
-    """Slices that rested then and were taken back since, not by us; what its venue still names stands."""
+    """Slices that rested then and were taken back since, not by us or their time; what its venue still names stands."""
     found = set()
     for index in sorted(parent.awaited):
         made = parent.children[index]
@@ -29,8 +29,9 @@ def gone(state: State, parent: Parent) -> set[int]:
                 parent.awaited.discard(index)
             continue
         parent.awaited.discard(index)
-        was_ours = any(order.cancel_asked_ns for order in made[-1].orders)
-        if not was_ours and filled_base(made) < parent.plan.slices[index].qty:
+        piece, rested_ms = parent.plan.slices[index], state.wall_ms - made[-1].plan.created_ms
+        was_ours = any(order.cancel_asked_ns for order in made[-1].orders) or 0 < piece.rest_ms <= rested_ms
+        if not was_ours and filled_base(made) < piece.qty:
             found.add(index)
     return found
 

@@ -3,6 +3,7 @@
 from decimal import Decimal as D
 
 import pytest
+from msgspec import structs
 
 from engine.domain.account_event import Stopping
 from engine.domain.command import ResolveUnknown
@@ -87,6 +88,16 @@ def test_what_was_taken_back_while_the_desk_was_away_is_sent_again_and_said() ->
     again(rig, parent)
     rig.run_for(20_000)
     assert len(rig.state.parents.all[parent.plan.parent_id].trades) == 2, "once"
+
+
+def test_what_had_rested_its_time_is_not_sent_again() -> None:
+    rig = Rig().ready()
+    parent = begin(rig, structs.replace(RESTS, over_ms=20_000))
+    rig.run_for(2_000)
+    rig.later(1_000 * NS_PER_MS, rig.venues["upbit"].cancel_all, is_world=True)
+    parent = again(rig, parent, 30_000)
+    assert done(rig, parent, 30_000).state is ParentState.DONE
+    assert len(parent.trades) == 1 and "order_sent_again" not in {name for name, _ in rig.alerts()}
 
 
 def test_what_was_cancelled_there_while_the_desk_looked_on_has_ended() -> None:
