@@ -23,7 +23,6 @@ _ONE_TRY = frozenset({Template.SWEEP, Template.IOC, Template.FOK})
 _PASSES = frozenset({"band", "pace"})  # waited for as long as it takes
 _RETRY_NS = NS_PER_S
 _PATIENCE_NS = 60 * NS_PER_S  # refused for so long: a person looks at it
-_RINGS_NS = 5 * NS_PER_S  # a stop that has gone off and is refused for so long: somebody is rung
 _STEP_MS = 2_000  # running time that one look may add: whatever was missed is not made up for at once
 _KEEP_OVER = 50
 
@@ -120,6 +119,7 @@ def drive(state: State, parent: Parent) -> None:
         pause(state, parent, f"halted at L{state.level}", pull=state.level >= 2)
         return
     _watch_triggers(state, parent)
+    stops.watch(state, parent)
     if parent.awaited and (taken := returning.gone(state, parent)):
         parent.pulled |= taken
         returning.tell(state, parent, taken)
@@ -250,7 +250,7 @@ def _refused(state: State, parent: Parent, item: Due, why: NotExecutable) -> Non
             _finish(state, parent, parent.reason if not filled_base(parent.trades) else "")
         return
     parent.refused_since_ns = parent.refused_since_ns or state.now_ns
-    if state.now_ns - parent.refused_since_ns >= _RINGS_NS:
+    if state.now_ns - parent.refused_since_ns >= stops.RINGS_NS:
         stops.failed(state, parent, why.rule, why.text)
     if why.rule not in _PASSES and state.now_ns - parent.refused_since_ns > _PATIENCE_NS:
         state.refuse(STRATEGY, parent.plan.parent_id, "", why.rule, why.text, why.numbers)

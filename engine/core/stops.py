@@ -3,9 +3,12 @@
 from engine.core.state import State
 from engine.domain.effect import Severity
 from engine.domain.market import Instrument, Product
+from engine.domain.money import NS_PER_S, exact
 from engine.domain.order import Side
 from engine.domain.parent import ParentPlan, Slice, Template
 from engine.execution.parent import Parent, filled_base, size
+
+RINGS_NS = 5 * NS_PER_S  # one that has gone off and is not filled for so long: somebody is rung
 
 
 def gets_out(plan: ParentPlan, rules: Instrument) -> bool:
@@ -23,9 +26,22 @@ def went_off(state: State, parent: Parent, piece: Slice) -> None:
     state.alert("stop_went_off", Severity.WARN, text, venue=plan.venue, numbers=_numbers(parent))
 
 
+def watch(state: State, parent: Parent) -> None:
+    """One that rests at its venue has gone off when the touch is there; the venue alone sends it."""
+    plan = parent.plan
+    stop = plan.slices[0].stop_price
+    quote = state.market.quote(plan.venue, plan.symbol) if stop is not None else None
+    if stop is None or quote is None or state.market.why_unusable(plan.venue, plan.symbol, state.now_ns):
+        return
+    is_there = exact(quote.ask) >= stop if plan.ask.side is Side.BUY else exact(quote.bid) <= stop
+    parent.reached_ns = (parent.reached_ns or state.now_ns) if is_there else 0
+    if is_there and state.now_ns - parent.reached_ns >= RINGS_NS:
+        failed(state, parent, "", "its price was there")
+
+
 def failed(state: State, parent: Parent, rule: str, why: str) -> None:
     """It has gone off and does not fill: rung once, for the price may run away meanwhile."""
-    if parent.plan.ask.template is not Template.STOP or not parent.triggered or parent.rung:
+    if parent.plan.ask.template is not Template.STOP or not (parent.triggered or parent.reached_ns) or parent.rung:
         return
     parent.rung = True
     left = size(parent) - filled_base(parent.trades)

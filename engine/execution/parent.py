@@ -35,6 +35,7 @@ class Parent(Struct, kw_only=True):
     pulled: set[int] = field(default_factory=set)  # taken back by a pause: to be sent again
     awaited: set[int] = field(default_factory=set)  # rested before this start: whether they still do is not known
     triggered: set[int] = field(default_factory=set)
+    reached_ns: int = 0  # since when the price is where its stop at the venue goes off; 0: it is not
     rung: bool = False  # that it has gone off and does not fill
     dropped: set[int] = field(default_factory=set)  # too small to be sent: left to the next
     refused_since_ns: int = 0

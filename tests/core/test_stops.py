@@ -2,12 +2,16 @@
 
 from decimal import Decimal as D
 
-from engine.domain.order import Side, TradeState
+import pytest
+from msgspec import structs
+
+from engine.domain.order import OrderKind, Side, TradeState
 from engine.domain.parent import ParentState, Template
 from engine.execution.parent import filled
 from engine.risk.breakers import Breakers
 from tests.core.harness import Rig
 from tests.core.test_parents import begin, done, wish
+from tests.core.venue_model import Outcome
 
 STOP = wish(Template.STOP, "0.005", Side.SELL, stop=D(139_500_000), band_bps=D(30))
 
@@ -32,6 +36,23 @@ def test_a_gap_through_its_band_rings_somebody() -> None:
     assert told == [("stop_went_off", "warn"), ("stop_unfilled", "crit")]
     rig.set_book("upbit", "KRW-BTC", 139_450_000)
     assert filled(done(rig, parent)).qty == D("0.005"), "it goes on trying"
+
+
+@pytest.mark.parametrize("fill, rings", [(D(0), True), (D(1), False)])
+def test_one_at_its_venue_that_the_market_jumps_over_rings_somebody(fill: D, rings: bool) -> None:
+    rig = Rig().ready()
+    held = rig.state.venues["binance"]
+    held.abilities = structs.replace(held.abilities, kinds=frozenset(OrderKind))
+    rig.outcomes.append(Outcome(fill=D(0)))
+    ask = wish(Template.STOP, "0.005", Side.SELL, "binance", stop=D(99_000), band_bps=D(30))
+    parent = begin(rig, ask)
+    rig.run_for(10_000)
+    [order] = parent.live[0].orders
+    assert order.request.kind is OrderKind.STOP_LOSS and rig.alerts() == []
+    rig.set_book("binance", "BTCUSDT", 98_900)
+    rig.venues["binance"].take(order.request.cid, fill)
+    rig.run_for(12_000)
+    assert (("stop_unfilled", "crit") in rig.alerts()) is rings
 
 
 def test_no_limit_on_new_risk_holds_it_back() -> None:
