@@ -192,6 +192,7 @@ def _close_what_is_left(world: World, storm: Storm) -> None:
 async def restart_twice(world: World, storm: Storm) -> None:
     """Restart ∘ restart = restart, and a restart changes nothing that is settled."""
     seen = []
+    await storm.quiet(1)  # a person's word of the last moment is on the disk by then: it waits 2 ms for company
     for _ in range(3):
         if world.shell is not None:
             seen.append(fingerprint(world.shell.desk.state, world.checks.durable))
