@@ -262,7 +262,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "resolved_by_hand": _order("ring.resolved_by_hand"),
     "order_forgotten": _order("ring.order_forgotten"),
     "order_stuck": _order("ring.order_stuck"),
-    "order_sent_again": _as_is("ring.order_sent_again"),
+    "order_taken_back": _as_is("ring.order_taken_back"),
     "order_paused": _order_paused,
     "stop_went_off": _stop("ring.stop_went_off"),
     "stop_unfilled": _stop("ring.stop_unfilled"),

@@ -4,13 +4,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.core import receipts, trades
+from engine.core import receipts, returning, trades
 from engine.core.state import State, encode
 from engine.domain import command as ask
 from engine.domain.effect import Cancel, LatchChanged, Reply, Severity, StoreSetting
 from engine.domain.event import Commanded, JournalState
 from engine.domain.money import NS_PER_S
 from engine.domain.order import LegRole
+from engine.domain.parent import ParentState
 from engine.domain.view import NakedView
 from engine.execution import trade as life
 from engine.risk.latch import allows
@@ -94,7 +95,13 @@ def set_latch(state: State, actor: str) -> None:
 
 
 def cancel_open(state: State) -> int:
-    """Ask to cancel every order of ours that has no end yet; by client id where no venue id is known."""
+    """Ask to cancel every order of ours that has no end yet; by client id where no venue id is known.
+
+    What rests for a person is sent again after the resume, however soon its end is heard.
+    """
+    for parent in state.parents.live.values():
+        if parent.state is ParentState.RUNNING:
+            parent.pulled |= returning.resting(parent)
     asked = 0
     for trade in state.live_trades.values():
         for order in trade.unresolved:

@@ -2,31 +2,26 @@
 
 from decimal import Decimal
 
-from msgspec import structs
-
 from engine.core import gate, hearing, latency, placing, receipts, trades
 from engine.core.state import State
-from engine.core.venue_state import VenueState
-from engine.domain.effect import Cancel, Remember, Severity
+from engine.domain.effect import Cancel, Severity
 from engine.domain.event import (
     CancelRefused,
     OpenOrdersReported,
     OrderLost,
-    OrderMissing,
     OrderNotSent,
     OrderRefused,
     OrderReported,
     OrderSent,
 )
 from engine.domain.market import Product
-from engine.domain.money import NS_PER_MS, NS_PER_S, ZERO
+from engine.domain.money import NS_PER_S, ZERO
 from engine.domain.order import OrderReport, OrderStatus, Side, TimeInForce, TradeState
 from engine.domain.parent import ParentState
 from engine.execution.order_state import OrderState, fold, move
 from engine.execution.trade import Trade
 
 _REST_NS = 2 * NS_PER_S
-_STUCK_NS = 10 * NS_PER_S  # past its last possible acceptance: other orders' late fills are looked for until then
 _ENDS_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
 
 
@@ -64,11 +59,29 @@ def take_report(state: State, report: OrderReport) -> None:
         order.clean_misses = 0  # it is there
     if not fold(order, report):
         look_again(state, order)
+        if order.by_evidence and report.status is OrderStatus.OPEN:
+            _turned_up(state, trade, order)
         return
     if trade.is_over or was in (OrderStatus.NOT_PLACED, OrderStatus.REJECTED):
         reopen(state, trade, order, before, was)
     post(state, trade, order, before)
     after(state, trade, order, was)
+
+
+def _turned_up(state: State, trade: Trade, order: OrderState) -> None:
+    """All evidence said that it was gone, and there it stands: the list of open orders has it taken back."""
+    order.by_evidence = False
+    state.alert(
+        "late_order",
+        Severity.CRIT,
+        f"order {order.request.cid} was believed {order.status} and is open at {order.request.venue}",
+        venue=order.request.venue,
+        trade_id=trade.plan.trade_id,
+        numbers=receipts.order_numbers(trade, order) | {"was": order.status, "status": "open"},
+    )
+    request = order.request
+    venue_id = order.report.venue_order_id if order.report is not None else ""
+    state.emit(Cancel(cid=request.cid, venue=request.venue, symbol=request.symbol, venue_order_id=venue_id))
 
 
 def reopen(state: State, trade: Trade, order: OrderState, before: OrderReport | None, was: OrderStatus) -> None:
@@ -121,6 +134,9 @@ def after(state: State, trade: Trade, order: OrderState, was: OrderStatus) -> No
     """What every change of an order brings: reservation, balances, evidence, the trade's next step."""
     venue = order.request.venue
     state.touch(venue)
+    held = state.venues.get(venue)
+    if held is not None and (held.blocked or held.mismatches or held.differs_ns):
+        trades.check_soon(state, venue)  # this may be what was missing
     if order.is_terminal:
         state.reservations.release(order.request.cid)
         if not order.done_ns:
@@ -233,109 +249,6 @@ def on_lost(state: State, event: OrderLost) -> None:
     trades.show(state, trade)
 
 
-def on_missing(state: State, event: OrderMissing) -> None:
-    """A clean "not found" counts only when it was asked after the venue could no longer accept the order."""
-    found = state.orders.get(event.cid)
-    if found is None or found[1].is_terminal:
-        return
-    order = found[1]
-    if order.status is OrderStatus.OPEN:
-        _lose_sight(state, *found, event.asked_ns)
-        return
-    if order.final_after_ns and event.asked_ns > order.final_after_ns:
-        order.clean_misses += 1
-    if order.clean_misses >= placing.CLEAN_MISSES and not state.recovering:
-        held = state.venues[order.request.venue]
-        held.next_check_ns = state.now_ns  # at the next tick, for all that were missed meanwhile
-        if order.request.tif not in _ENDS_AT_ONCE:
-            held.next_sweep_ns = state.now_ns
-
-
-def _lose_sight(state: State, trade: Trade, order: OrderState, asked_ns: int) -> None:
-    """Acknowledged, and not found: at first its venue's order query lags; later its venue has forgotten it.
-
-    Venues forget what was cancelled while nobody asked. From here on it is UNKNOWN, and ends by the evidence of one.
-    """
-    held = state.venues[order.request.venue]
-    if asked_ns <= order.told_ns + placing.late_ms(held) * NS_PER_MS:
-        return
-    order.clean_misses += 1
-    if order.clean_misses < placing.CLEAN_MISSES or state.recovering:
-        return
-    move(order, OrderStatus.UNKNOWN)
-    order.clean_misses, order.final_after_ns, order.next_look_ns = 0, asked_ns, state.now_ns
-    order.reason = "its venue does not know it any more"
-    state.counts["unknowns"] += 1
-    request = order.request
-    state.alert(
-        "order_forgotten",
-        Severity.WARN,
-        f"{request.venue} does not know {request.side} {request.qty} {request.symbol} any more; it had acknowledged it",
-        venue=request.venue,
-        trade_id=trade.plan.trade_id,
-        numbers=receipts.order_numbers(trade, order),
-    )
-    placing.look_up_due(state, order)
-    trades.show(state, trade)
-
-
-def conclude_missing(state: State, held: VenueState, asked_ns: int, changed: frozenset[str]) -> None:
-    """The third piece of evidence: balances read after the last possible acceptance show no change in its assets.
-
-    What rests changes no total: such an order must also be missing from a list of open orders asked for that late.
-    """
-    if held.touched_ns > asked_ns or not held.rules_known:
-        return
-    waiting = [
-        (trade, order)
-        for trade in state.live_trades.values()
-        for order in trade.orders
-        if order.request.venue == held.name
-        and order.status in (OrderStatus.UNKNOWN, OrderStatus.SENT, OrderStatus.PLANNED)
-        and order.clean_misses >= placing.CLEAN_MISSES
-        and asked_ns > order.final_after_ns
-        and (order.request.tif in _ENDS_AT_ONCE or held.swept_ns > order.final_after_ns)
-    ]
-    for trade, order in waiting:
-        leg = trade.plan.leg(order.request.leg)
-        if leg.base in changed or leg.quote in changed or leg.symbol in changed:
-            _ring(state, trade, order)
-            continue
-        if order.report is not None:  # it was there, and is gone with nothing more filled
-            close(state, structs.replace(order.report, status=OrderStatus.CANCELLED))
-            continue
-        verdict = OrderNotSent(
-            cid=order.request.cid,
-            reason=f"never placed: {order.clean_misses} look-ups past its expiry found nothing, balances are the same",
-            seen_ns=state.now_ns,
-        )
-        state.emit(Remember(event=verdict))
-        on_not_sent(state, verdict)
-
-
-def _ring(state: State, trade: Trade, order: OrderState) -> None:
-    """Nowhere to be found, and balances that differ: what became of it only a person can tell. Rung once."""
-    if order.unknown_alerted or state.now_ns - order.final_after_ns < _STUCK_NS:
-        return
-    order.unknown_alerted = True
-    request = order.request
-    text = f"{request.side} {request.qty} {request.symbol} is not found, and balances differ: resolve it by hand"
-    state.alert(
-        "order_stuck",
-        Severity.CRIT,
-        f"{request.venue}: {text}",
-        venue=request.venue,
-        trade_id=trade.plan.trade_id,
-        numbers=receipts.order_numbers(trade, order),
-    )
-
-
-def close(state: State, report: OrderReport) -> None:
-    """An end that evidence gives an order, not its venue: journaled, and taken as the venue's word would be."""
-    state.emit(Remember(event=OrderReported(report=report, seen_ns=state.now_ns)))
-    take_report(state, report)
-
-
 def on_cancel_refused(state: State, event: CancelRefused) -> None:
     """Often it was filled first: read the order again."""
     found = state.orders.get(event.cid)
@@ -347,7 +260,9 @@ def on_cancel_refused(state: State, event: CancelRefused) -> None:
 def _is_wanted(state: State, trade: Trade) -> bool:
     """Whether a person's order that is under way still counts on what rests for it."""
     parent = state.parents.live.get(trade.plan.parent_id)
-    return parent is not None and parent.state is ParentState.RUNNING and trade.plan.slice not in parent.pulled
+    if parent is None or parent.state is ParentState.CANCELLING:
+        return False
+    return trade.plan.slice not in parent.pulled  # what a halt at L1 has paused goes on resting
 
 
 def on_open_orders(state: State, event: OpenOrdersReported) -> None:
@@ -356,7 +271,7 @@ def on_open_orders(state: State, event: OpenOrdersReported) -> None:
     At a start all are cancelled but what rests for a person: who ordered it still wants it.
     """
     held = state.venues[event.venue]
-    held.swept, held.swept_ns, held.failing = True, event.asked_ns, ""
+    is_first, held.swept, held.swept_ns, held.failing = not held.swept, True, event.asked_ns, ""
     foreign: list[str] = []
     for report in event.reports:
         found = state.orders.get(report.cid)
@@ -364,8 +279,8 @@ def on_open_orders(state: State, event: OpenOrdersReported) -> None:
             foreign.append(report.venue_order_id)
             continue
         take_report(state, report)
-        is_start = not held.agreed and not _is_wanted(state, found[0])
-        if found[0].is_over or is_start or state.level >= 2:
+        is_start = (is_first or not held.agreed) and not _is_wanted(state, found[0])
+        if found[0].is_over or found[1].is_terminal or is_start or state.level >= 2:
             state.emit(
                 Cancel(cid=report.cid, venue=event.venue, symbol=report.symbol, venue_order_id=report.venue_order_id)
             )

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import structs
 
-from engine.core import following, gate, parent_cards, placing, returning, routing, stops, trades
+from engine.core import following, gate, pace, parent_cards, placing, returning, routing, stops, trades
 from engine.core.child_prices import on_tick, price_child
 from engine.core.state import Opportunity, State
 from engine.domain.account_event import Stopping
@@ -12,7 +12,7 @@ from engine.domain.effect import Remember, Severity
 from engine.domain.event import ParentMoved, ParentOpened
 from engine.domain.market import Instrument
 from engine.domain.money import NS_PER_MS, NS_PER_S, exact
-from engine.domain.order import Intent, LegRole, LegWish, OrderRequest, Side
+from engine.domain.order import Intent, LegRole, LegWish, OrderRequest
 from engine.domain.parent import BEST, ParentMove, ParentPlan, ParentState, Slice, Template
 from engine.execution.parent import Due, Parent, Sent, adopt, due, filled_base, is_reached, is_spent, size, tops_up
 from engine.execution.plan import NotExecutable
@@ -57,7 +57,7 @@ def recall_moved(state: State, event: ParentMoved) -> None:
         return
     parent.state, parent.reason = move_.state, move_.reason
     parent.ran_ms = max(parent.ran_ms, move_.ran_ms)
-    parent.pulled, parent.triggered = set(move_.pulled), set(move_.triggered)
+    parent.pulled, parent.triggered, parent.awaited = set(move_.pulled), set(move_.triggered), set(move_.awaited)
     if parent.is_over:
         state.parents.live.pop(move_.parent_id, None)
 
@@ -71,21 +71,26 @@ def recall_child(state: State, trade: Trade) -> None:
 def on_recovered(state: State) -> None:
     for parent in state.parents.live.values():
         parent.driven_ns = state.now_ns
+        await_resting(state, parent)
         at = state.venues.get(parent.plan.venue)
         if at is not None and at.abilities.moves and following.is_following(parent.plan):
             # At which price they rest is not in the journal.
             parent.pulled |= {trade.plan.slice for trade in parent.live}
-        returning.note(parent)
 
 
 def on_stopping(state: State, event: Stopping) -> None:
-    """Before the shell takes back what rests: no order ends by that, the next start sends it again."""
+    """Before the shell takes back what rests: no order ends by that."""
     state.leaving = True
     for parent in state.parents.live.values():
-        left = returning.resting(parent) - parent.pulled
-        if parent.state is ParentState.RUNNING and left:
-            parent.pulled |= left
-            move(state, parent, ParentState.RUNNING, parent.reason)
+        await_resting(state, parent)
+
+
+def await_resting(state: State, parent: Parent) -> None:
+    """What rests when the desk goes down, or did: journaled, for a second end may come before it is looked at."""
+    noted = returning.resting(parent) - parent.awaited
+    if noted and parent.state is not ParentState.CANCELLING:
+        parent.awaited |= noted
+        remember(state, parent)
 
 
 def drive_all(state: State) -> None:
@@ -109,6 +114,9 @@ def drive(state: State, parent: Parent) -> None:
     if state.recovering or state.leaving or parent.is_over:
         return
     _pass_time(state, parent)
+    if parent.state is not ParentState.CANCELLING:
+        stops.watch(state, parent)
+        _look_for_awaited(state, parent)
     if parent.state in (ParentState.PAUSED, ParentState.CANCELLING):
         _take_back(state, parent)
         if parent.state is ParentState.CANCELLING and not parent.live:
@@ -119,11 +127,6 @@ def drive(state: State, parent: Parent) -> None:
         pause(state, parent, f"halted at L{state.level}", pull=state.level >= 2)
         return
     _watch_triggers(state, parent)
-    stops.watch(state, parent)
-    if parent.awaited and (taken := returning.gone(state, parent)):
-        parent.pulled |= taken
-        returning.tell(state, parent, taken)
-        move(state, parent, ParentState.RUNNING, "")
     if following.is_following(parent.plan):
         _follow(state, parent)
     if state.now_ns < parent.retry_ns:
@@ -141,18 +144,39 @@ def drive(state: State, parent: Parent) -> None:
 def move(state: State, parent: Parent, to: ParentState, reason: str) -> None:
     """A change that a restart must hear of."""
     parent.state, parent.reason, parent.updated_ms = to, reason, state.wall_ms
-    said = ParentMove(
-        parent_id=parent.plan.parent_id,
-        state=to,
-        reason=reason,
-        ran_ms=parent.ran_ms,
-        pulled=tuple(sorted(parent.pulled)),
-        triggered=tuple(sorted(parent.triggered)),
-    )
-    state.emit(Remember(event=ParentMoved(move=said, seen_ns=state.now_ns)))
+    remember(state, parent)
     if parent.is_over:
         state.parents.live.pop(parent.plan.parent_id, None)
     parent_cards.show(state, parent)
+
+
+def remember(state: State, parent: Parent) -> None:
+    said = ParentMove(
+        parent_id=parent.plan.parent_id,
+        state=parent.state,
+        reason=parent.reason,
+        ran_ms=parent.ran_ms,
+        pulled=tuple(sorted(parent.pulled)),
+        triggered=tuple(sorted(parent.triggered)),
+        awaited=tuple(sorted(parent.awaited)),
+    )
+    state.emit(Remember(event=ParentMoved(move=said, seen_ns=state.now_ns)))
+
+
+def _look_for_awaited(state: State, parent: Parent) -> None:
+    """After a start: what was taken back meanwhile pauses its order, and a resume sends it again."""
+    before = set(parent.awaited)
+    taken = returning.gone(state, parent) if before else set()
+    parent.pulled |= taken
+    if taken and following.is_following(parent.plan) and returning.is_named(parent, taken):
+        move(state, parent, parent.state, parent.reason)  # it was perhaps being moved: it is put where it belongs now
+    elif taken:
+        returning.tell(state, parent, taken)
+        is_running = parent.state is ParentState.RUNNING
+        why = "taken back while the desk was away" if is_running else parent.reason
+        move(state, parent, ParentState.PAUSED, why)
+    elif parent.awaited != before:
+        remember(state, parent)
 
 
 def pause(state: State, parent: Parent, reason: str, *, pull: bool = True) -> None:
@@ -213,7 +237,7 @@ def _follow(state: State, parent: Parent) -> None:
     rules = _reference(state, parent.plan)
     if rules is None:
         return
-    found = following.moved(state, parent, rules, _room(state, rules, parent.plan.ask.side))
+    found = following.moved(state, parent, rules, pace.room(state, rules, parent.plan.ask.side))
     found = [index for index in found if not following.move_in_place(state, parent, index, rules)]
     if found:
         parent.pulled |= set(found)
@@ -242,7 +266,7 @@ def _refused(state: State, parent: Parent, item: Due, why: NotExecutable) -> Non
     parent.reason = f"{why.rule}: {why.text}"
     parent.retry_ns = state.now_ns + _RETRY_NS
     if why.rule == "min_notional" or parent.plan.ask.template in _ONE_TRY:
-        is_rest = following.is_following(parent.plan)  # of one that was filled in part before it was taken back
+        is_rest = not tops_up(parent)  # of one that was filled in part before it was taken back
         if why.rule == "min_notional" and (is_rest or item.slice not in parent.children):
             parent.dropped.add(item.slice)
             parent.retry_ns = 0
@@ -290,7 +314,7 @@ def _send_to(
     """One child through the same gate as every trade."""
     plan, piece = parent.plan, parent.plan.slices[index]
     refused = gate.off_limits(state, rules.venue, rules.symbol) or unable(state, plan, piece, rules)
-    refused = refused or _too_fast(state, rules, plan.ask.side)
+    refused = refused or pace.too_fast(state, rules, plan.ask.side)
     if refused is not None:
         return refused
     if piece.gap is not None:
@@ -351,28 +375,6 @@ def _intent(state: State, parent: Parent, index: int, qty: Decimal, rules: Instr
         parent_id=plan.parent_id,
         slice=index,
     )
-
-
-def _too_fast(state: State, rules: Instrument, side: Side) -> NotExecutable | None:
-    """Persons' orders keep to the pace of one pair's trades: what takes them for a loop gone wild halts the desk."""
-    most = _pace(state)
-    count = most - _room(state, rules, side)
-    if count < most:
-        return None
-    text = f"{count} orders to {side} {rules.symbol} at {rules.venue} within a minute: the next one waits"
-    return NotExecutable(rule="pace", text=text, numbers={"orders": str(count), "limit": str(most)})
-
-
-def _room(state: State, rules: Instrument, side: Side) -> int:
-    """How many more may leave for this side of the market within the minute."""
-    market = (rules.venue, rules.symbol, side)
-    since_ns = state.now_ns - 60 * NS_PER_S
-    newest = [item for parent in state.parents.all.values() for item in parent.sent if item.at_ns > since_ns]
-    return _pace(state) - sum((item.venue, item.symbol, item.side) == market for item in newest)
-
-
-def _pace(state: State) -> int:
-    return state.config.limits.max_trades_per_window
 
 
 def unable(state: State, plan: ParentPlan, piece: Slice, rules: Instrument) -> NotExecutable | None:

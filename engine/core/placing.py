@@ -190,7 +190,8 @@ def ask_cancel(state: State, rest: CancelRest) -> None:
 
 def is_heard(state: State, order: OrderState) -> bool:
     """The private stream will tell what becomes of it: looking it up is a safeguard, and may take its time."""
-    return order.status is OrderStatus.OPEN and state.venues[order.request.venue].hearing.is_trusted
+    held = state.venues.get(order.request.venue)  # None: of an older configuration
+    return order.status is OrderStatus.OPEN and held is not None and held.hearing.is_trusted
 
 
 def first_look_ns(state: State, order: OrderState) -> int:

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.core import closing, identity, margin, opportunities, orders, placing, standing, trades
+from engine.core import absent, closing, identity, margin, opportunities, placing, standing, trades
 from engine.core.state import State
 from engine.core.venue_state import VenueState
 from engine.domain.effect import FetchBalances, FetchOpenOrders, LookUp, OpenLedger, Severity
@@ -23,7 +23,7 @@ _COMPARED = ("balances", "open_orders")  # what a start waits for
 _RETRY_MS, _LONGEST_RETRY_MS = 200, 2_000  # twice as long after each failure
 _RETRIES = 4
 _UNHEARD_NS = 5 * NS_PER_S  # so long a fill of a resting order may be known to its balances before it is to us
-_DOUBTFUL = (OrderStatus.NOT_PLACED, OrderStatus.CANCELLED, OrderStatus.REJECTED)
+_DOUBTFUL = (OrderStatus.CANCELLED, OrderStatus.REJECTED)
 
 
 def on_instruments(state: State, event: InstrumentsLoaded) -> None:
@@ -82,13 +82,14 @@ def on_balances(state: State, event: BalancesReported) -> None:
         return
     differences = compare(state, held)
     touched_ns = held.touched_ns  # before the next line: what was never placed has changed no balance
-    orders.conclude_missing(state, held, event.asked_ns, frozenset(differences))
+    absent.conclude_missing(state, held, event.asked_ns, frozenset(differences))
     pending = placing.unresolved_at(state, event.venue)
     if not (pending or held.rules_known):
         return  # nobody knows what dust is: asked again with the rules
     moving = [order for order in pending if not order.rests]
     if moving or touched_ns > event.asked_ns:
         # A fill between asking and answer makes a comparison void.
+        held.differs_ns = 0
         if differences and any(order.clean_misses >= placing.CLEAN_MISSES for order in moving):
             look_for_late(state, held)  # what keeps this order from being proved absent may be another one's late fill
         held.next_check_ns = min(held.next_check_ns, state.now_ns + _RECHECK_MS * NS_PER_MS)
@@ -218,12 +219,14 @@ def look_for_late(state: State, held: VenueState) -> None:
     if state.now_ns < held.next_doubt_ns:
         return
     held.next_doubt_ns = state.now_ns + _DOUBT_REST_NS
-    believed = [
-        order.request
-        for _, order in state.orders.values()
-        if order.request.venue == held.name and order.status in _DOUBTFUL and state.now_ns - order.done_ns < _DOUBTED_NS
-    ]
-    for request in believed[-_DOUBTED:]:
+    since_ns = state.now_ns - _DOUBTED_NS
+    here = [order for _, order in state.orders.values() if order.request.venue == held.name]
+    ended = sorted((order for order in here if order.done_ns > since_ns), key=lambda order: -order.done_ns)
+    believed = [order.request for order in ended if order.status is OrderStatus.NOT_PLACED][:_DOUBTED]
+    others = [order.request for order in ended if order.status in _DOUBTFUL]
+    turn = held.doubts % max(1, len(others))  # some of them each time, the newest first
+    held.doubts = turn + _DOUBTED
+    for request in (*believed, *others[turn : turn + _DOUBTED]):
         state.emit(LookUp(cid=request.cid, venue=request.venue, symbol=request.symbol))
 
 

@@ -154,7 +154,10 @@ def _resolve_filled(state: State, event: Commanded, command: ask.ResolveUnknown)
     request, price = order.request, command.price
     known = order.report.filled_qty if order.report is not None else ZERO
     filled = command.filled or known  # "never placed" of one that was there: it has ended with what was told
-    is_beyond = price is not None and (price > request.price if request.side is Side.BUY else price < request.price)
+    limits = {request.price, order.dearest or request.price, order.moved_to or request.price}
+    if (parent := state.parents.all.get(trade.plan.parent_id)) is not None:
+        limits.add(parent.plan.limit)  # a price that was moved to is in no journal
+    is_beyond = price is not None and (price > max(limits) if request.side is Side.BUY else price < min(limits))
     if not known <= filled <= request.qty:
         text = f"{filled} cannot be filled of an order for {request.qty}"
         return reply(event, False, "amount_differs", text, {"open": request.qty})

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.core import (
+    absent,
     cards,
     clocks,
     closing,
@@ -203,7 +204,7 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.OrderReported: orders.on_reported,
     ev.OrderRefused: orders.on_refused,
     ev.OrderLost: orders.on_lost,
-    ev.OrderMissing: orders.on_missing,
+    ev.OrderMissing: absent.on_missing,
     ev.CancelRefused: orders.on_cancel_refused,
     margin_event.PositionsReported: margin.on_positions,
     margin_event.FundingReported: margin.on_funding,

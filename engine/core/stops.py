@@ -27,16 +27,16 @@ def went_off(state: State, parent: Parent, piece: Slice) -> None:
 
 
 def watch(state: State, parent: Parent) -> None:
-    """One that rests at its venue has gone off when the touch is there; the venue alone sends it."""
+    """It has gone off when the touch is there: at its venue, which sends it, or here, where a halt may hold it back."""
     plan = parent.plan
-    stop = plan.slices[0].stop_price
+    stop = plan.slices[0].stop_price or plan.slices[0].trigger if plan.ask.template is Template.STOP else None
     quote = state.market.quote(plan.venue, plan.symbol) if stop is not None else None
     if stop is None or quote is None or state.market.why_unusable(plan.venue, plan.symbol, state.now_ns):
         return
     is_there = exact(quote.ask) >= stop if plan.ask.side is Side.BUY else exact(quote.bid) <= stop
     parent.reached_ns = (parent.reached_ns or state.now_ns) if is_there else 0
     if is_there and state.now_ns - parent.reached_ns >= RINGS_NS:
-        failed(state, parent, "", "its price was there")
+        failed(state, parent, "halted" if state.level else "", "its price was there")
 
 
 def failed(state: State, parent: Parent, rule: str, why: str) -> None:

@@ -30,6 +30,7 @@ class VenueClock(Struct, kw_only=True):
 
     offset_ms: int = 0
     uncertainty_ms: int = 0
+    read_ns: int = 0
     is_told: bool = False  # that it is too far off
 
 
@@ -51,6 +52,7 @@ class VenueState(Struct, kw_only=True):
     empty_since_ns: int = 0  # before its books are opened: since when it has told of nothing; 0: it has not
     touched_ns: int = 0  # newest order event: a comparison older than it is void
     next_check_ns: int = 0
+    doubts: int = 0  # of orders that ended with a word of their venue: which are asked for again next
     next_doubt_ns: int = 0  # before then no order believed absent is asked for again
     next_sweep_ns: int = 0  # of its open orders: dearer than balances (Binance: 80 of 1,200 a minute), and seldom news
     rests_until_ns: int = 0  # an order of ours could not leave for it: no new trade until then

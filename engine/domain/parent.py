@@ -109,3 +109,4 @@ class ParentMove(Struct, frozen=True, kw_only=True):
     ran_ms: int
     pulled: tuple[int, ...] = ()  # slices whose children were taken back by a pause: they are sent again
     triggered: tuple[int, ...] = ()
+    awaited: tuple[int, ...] = ()  # slices that rested when the desk went down, and are not known to stand since

@@ -51,6 +51,7 @@ class OrderState(Struct, kw_only=True):
     is_moving: bool = False  # asked, no answer yet
     cannot_move: bool = False  # the venue would not, or may not have: its price is in doubt
     unknown_alerted: bool = False
+    by_evidence: bool = False  # ended because nobody knows it any more
 
     @property
     def is_terminal(self) -> bool:

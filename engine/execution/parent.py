@@ -79,6 +79,7 @@ def adopt(parent: Parent, trade: Trade) -> None:
     index = trade.plan.slice
     parent.children.setdefault(index, []).append(trade)
     parent.pulled.discard(index)
+    parent.awaited.discard(index)
     parent.ran_ms = max(parent.ran_ms, parent.plan.slices[index].at_ms)
 
 

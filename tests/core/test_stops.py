@@ -5,6 +5,7 @@ from decimal import Decimal as D
 import pytest
 from msgspec import structs
 
+from engine.domain.command import Halt
 from engine.domain.order import OrderKind, Side, TradeState
 from engine.domain.parent import ParentState, Template
 from engine.execution.parent import filled
@@ -77,3 +78,13 @@ def test_a_stop_that_buys_is_new_risk() -> None:
     rig.run_for(70_000)
     assert not parent.children and parent.state is ParentState.PAUSED
     assert ("stop_unfilled", "crit") in rig.alerts() and "daily_loss" in parent.reason
+
+
+def test_a_stop_that_a_halt_holds_back_rings() -> None:
+    rig = Rig().ready()
+    begin(rig, STOP)
+    rig.run_for(1_000)
+    rig.ask(Halt(level=1, reason="test"))
+    rig.set_book("upbit", "KRW-BTC", 139_000_000)
+    rig.run_for(10_000)
+    assert ("stop_unfilled", "crit") in rig.alerts()

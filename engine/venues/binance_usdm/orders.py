@@ -25,6 +25,7 @@ from engine.venues.verdict import Budgets
 
 _MAX_RECV_WINDOW_MS = 60_000
 _TRADES_PAGE, _INCOME_PAGE, _ORDERS_PAGE = 1_000, 1_000, 1_000
+_ORDERS_PRICE = 5  # allOrders weighs 5, an order's own query 1
 _BPS_PER_ONE = 10_000
 _NO_END_MS = 4_000_000_000_000  # a delivery date beyond it says that a perpetual has no end
 _MARGIN_TYPE_AS_IS, _MODE_AS_IS = "-4046", "-4059"
@@ -97,7 +98,7 @@ class BinanceUsdmOrders:
             row = await self._client.ask(Purpose.LOOK_UP, "GET", "order", params, private.Order)
         except OrderNotFound:
             asked = {"symbol": symbol, "limit": _ORDERS_PAGE}
-            newest = reversed(await self._client.ended("allOrders", asked, list[private.Order]))
+            newest = reversed(await self._client.ended("allOrders", asked, list[private.Order], _ORDERS_PRICE))
             found = next((each for each in newest if each.clientOrderId == cid), None)
             if found is None:
                 raise
