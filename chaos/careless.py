@@ -89,6 +89,16 @@ class GivingUp(Wrapped):
             raise VenueRefused("timeout", str(error)) from error
 
 
+class Literal(Wrapped):
+    """A refusal is a refusal, whatever it says."""
+
+    async def place(self, order: OrderRequest) -> OrderReport:
+        try:
+            return await self._venue.place(order)
+        except VenueRefused as error:
+            raise VenueRefused("refused", error.text) from error
+
+
 class Hoping(Wrapped):
     """Takes a time-out for a fill: it tells what was meant."""
 

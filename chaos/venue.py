@@ -131,6 +131,8 @@ class SimVenue:
                 error = refused
             if fate == "error_executed":
                 error, report = OutcomeUnknown("HTTP 504: <html>"), None
+            elif fate == "used" and report is not None:  # it came twice: the second answer is the one that is heard
+                error, report = VenueRefused("duplicate", "this nonce is used"), None
             elif fate == "ack_only" and report is not None:
                 report = _acknowledged(report)
         if fate != "lost_reply":

@@ -1,10 +1,11 @@
 """Answers that do not come, come late, or tell less than there is."""
 
 from chaos.bank import Arrival
-from chaos.careless import GivingUp, Hoping, Impatient, Incurious, Retrying, WholeOnly
+from chaos.careless import GivingUp, Hoping, Impatient, Incurious, Literal, Retrying, WholeOnly
 from chaos.scenarios.stage import Composition, Scenario, Stage, configured, on_the_desk, only
 from chaos.world import Seams
 from engine.domain.effect import Notice
+from engine.domain.order import OrderStatus
 
 _TWO_LEGS = configured(strategies=only("spatial", "kimchi"))
 _WITHOUT_EXPIRY = ("upbit", "bithumb")
@@ -36,6 +37,23 @@ async def _asked_again(stage: Stage) -> None:
         stage.force_all(stage.random.choice(("lost_reply", "lost_request", "error_executed")))
         await stage.premium()
     stage.met("place.lost_reply", "place.lost_request", "place.error_executed")
+
+
+async def _used(stage: Stage) -> None:
+    """The request arrives twice, and what is heard is the answer to the second."""
+    world = stage.world
+
+    def look(arrival: Arrival) -> None:
+        cid, shell = arrival.request.cid, world.shell
+        found = shell.desk.state.orders.get(cid) if shell is not None else None
+        truth = world.banks[arrival.venue].find(cid)
+        if found is not None and truth is not None and truth.filled_qty and found[1].status is OrderStatus.REJECTED:
+            stage.breach("a verdict stands", f"{cid} is believed refused and has filled {truth.filled_qty}")
+
+    world.on_arrival.append(lambda arrival: world.later(0.5, lambda: look(arrival)))
+    stage.force_all("used")
+    await stage.premium()
+    stage.met("place.used")
 
 
 async def _acknowledged(stage: Stage) -> None:
@@ -104,6 +122,14 @@ SCENARIOS = (
         guard="an acknowledged order is looked up until it ends",
         law="liveness",
         run=on_the_desk(_acknowledged, Composition(seams=Seams(orders=Incurious))),
+    ),
+    Scenario(
+        number=21,
+        name="a nonce that is used",
+        fault="a request arrives twice; the order executes, and the answer says that its nonce or its id is used",
+        guard="that word leaves the order without an answer: it is looked up, and is no refusal",
+        law="a verdict stands",
+        run=on_the_desk(_used, Composition(seams=Seams(orders=Literal))),
     ),
     Scenario(
         number=22,
