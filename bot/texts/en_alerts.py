@@ -103,6 +103,7 @@ TEXTS: dict[str, str] = {
     "ring.order_forgotten": "{order}: the venue had acknowledged it ({filled} filled) and does not know it any more. Money is kept for either outcome while it is looked up",
     "ring.order_stuck": "{order}: no answer, not found ({filled} filled so far), and the balances differ. Look at the venue, then say in /dlq what became of it; its trade waits until then",
     "ring.order_taken_back": "order {order}: {count} resting in {base} were taken back while the desk was away. It is paused: ▶ in /order sends them again",
+    "ring.order_not_seen": "order {order}: {count} resting in {base} are not found at the venue any more. It is paused: look there first, then ▶ in /order sends them again",
     "ring.stop_went_off": "order {order}: {stop} was reached. {side} {qty}, {limit} at the worst",
     "ring.stop_unfilled": "order {order}: the stop {stop} has gone off, and {left} are not filled within its limit {limit}: {why}. It goes on trying; act by /order",
     "ring.unsold": "the book had no more at that price",

@@ -103,6 +103,7 @@ TEXTS: dict[str, str] = {
     "ring.order_forgotten": "{order}: 거래소가 접수했던 주문(체결 {filled})을 이제 모른다고 합니다. 체결된 경우와 안 된 경우를 모두 대비해 자금을 묶고 조회합니다",
     "ring.order_stuck": "{order}: 응답이 없고 조회되지 않으며(체결 {filled}) 잔고가 장부와 다릅니다. 거래소에서 확인한 뒤 /dlq 에서 결과를 알려 주세요. 그때까지 이 거래는 멈춰 있습니다",
     "ring.order_taken_back": "주문 {order}: 데스크가 꺼진 사이 {base} 대기 주문 {count}건이 취소되었습니다. 멈춰 두었으니 /order 에서 ▶ 를 누르면 다시 냅니다",
+    "ring.order_not_seen": "주문 {order}: {base} 대기 주문 {count}건이 거래소에서 보이지 않습니다. 멈춰 두었으니 거래소를 먼저 확인한 뒤 /order 에서 ▶ 를 누르면 다시 냅니다",
     "ring.stop_went_off": "주문 {order}: {stop} 도달. {qty} {side}, 한계 가격 {limit}",
     "ring.stop_unfilled": "주문 {order}: 스톱 {stop} 발동 후 {left} 미체결 (한계 가격 {limit}). 사유: {why}. 계속 시도하며, 직접 처리는 /order",
     "ring.unsold": "그 가격에 남은 호가 없음",

@@ -168,6 +168,11 @@ def _order_paused(reader: Reader, numbers: Numbers) -> str:
     )
 
 
+def _taken_back(reader: Reader, numbers: Numbers) -> str:
+    key = "ring.order_taken_back" if numbers["named"] == "yes" else "ring.order_not_seen"
+    return reader.plain(key, **numbers)
+
+
 def _stop(key: str) -> Sentence:
     """Of a stop-loss: what it was to do, at which price at the worst, and what is left of it."""
 
@@ -262,7 +267,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "resolved_by_hand": _order("ring.resolved_by_hand"),
     "order_forgotten": _order("ring.order_forgotten"),
     "order_stuck": _order("ring.order_stuck"),
-    "order_taken_back": _as_is("ring.order_taken_back"),
+    "order_taken_back": _taken_back,
     "order_paused": _order_paused,
     "stop_went_off": _stop("ring.stop_went_off"),
     "stop_unfilled": _stop("ring.stop_unfilled"),

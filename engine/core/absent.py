@@ -28,7 +28,9 @@ def on_missing(state: State, event: OrderMissing) -> None:
     if order.final_after_ns and event.asked_ns > order.final_after_ns:
         order.clean_misses += 1
     if order.clean_misses >= placing.CLEAN_MISSES and not state.recovering:
-        held = state.venues[order.request.venue]
+        held = state.venues.get(order.request.venue)
+        if held is None:
+            return  # of an older configuration
         held.next_check_ns = state.now_ns  # at the next tick, for all that were missed meanwhile
         if order.request.tif not in _ENDS_AT_ONCE:
             held.next_sweep_ns = state.now_ns
@@ -69,7 +71,7 @@ def conclude_missing(state: State, held: VenueState, asked_ns: int, changed: fro
 
     What rests changes no total: such an order must also be missing from a list of open orders asked for that late.
     """
-    if held.touched_ns > asked_ns or not held.rules_known:
+    if held.touched_ns > asked_ns or not held.rules_known or state.leaving:
         return
     waiting = [
         (trade, order)

@@ -100,8 +100,10 @@ def cancel_open(state: State) -> int:
     What rests for a person is sent again after the resume, however soon its end is heard.
     """
     for parent in state.parents.live.values():
-        if parent.state is ParentState.RUNNING:
-            parent.pulled |= returning.resting(parent)
+        taken = returning.resting(parent)
+        if taken and parent.state is not ParentState.CANCELLING:
+            parent.pulled |= taken
+            returning.remember(state, parent)
     asked = 0
     for trade in state.live_trades.values():
         for order in trade.unresolved:

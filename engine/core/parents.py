@@ -13,7 +13,7 @@ from engine.domain.event import ParentMoved, ParentOpened
 from engine.domain.market import Instrument
 from engine.domain.money import NS_PER_MS, NS_PER_S, exact
 from engine.domain.order import Intent, LegRole, LegWish, OrderRequest
-from engine.domain.parent import BEST, ParentMove, ParentPlan, ParentState, Slice, Template
+from engine.domain.parent import BEST, ParentPlan, ParentState, Slice, Template
 from engine.execution.parent import Due, Parent, Sent, adopt, due, filled_base, is_reached, is_spent, size, tops_up
 from engine.execution.plan import NotExecutable
 from engine.execution.trade import CancelRest, Trade
@@ -90,7 +90,7 @@ def await_resting(state: State, parent: Parent) -> None:
     noted = returning.resting(parent) - parent.awaited
     if noted and parent.state is not ParentState.CANCELLING:
         parent.awaited |= noted
-        remember(state, parent)
+        returning.remember(state, parent)
 
 
 def drive_all(state: State) -> None:
@@ -144,23 +144,10 @@ def drive(state: State, parent: Parent) -> None:
 def move(state: State, parent: Parent, to: ParentState, reason: str) -> None:
     """A change that a restart must hear of."""
     parent.state, parent.reason, parent.updated_ms = to, reason, state.wall_ms
-    remember(state, parent)
+    returning.remember(state, parent)
     if parent.is_over:
         state.parents.live.pop(parent.plan.parent_id, None)
     parent_cards.show(state, parent)
-
-
-def remember(state: State, parent: Parent) -> None:
-    said = ParentMove(
-        parent_id=parent.plan.parent_id,
-        state=parent.state,
-        reason=parent.reason,
-        ran_ms=parent.ran_ms,
-        pulled=tuple(sorted(parent.pulled)),
-        triggered=tuple(sorted(parent.triggered)),
-        awaited=tuple(sorted(parent.awaited)),
-    )
-    state.emit(Remember(event=ParentMoved(move=said, seen_ns=state.now_ns)))
 
 
 def _look_for_awaited(state: State, parent: Parent) -> None:
@@ -176,7 +163,7 @@ def _look_for_awaited(state: State, parent: Parent) -> None:
         why = "taken back while the desk was away" if is_running else parent.reason
         move(state, parent, ParentState.PAUSED, why)
     elif parent.awaited != before:
-        remember(state, parent)
+        returning.remember(state, parent)
 
 
 def pause(state: State, parent: Parent, reason: str, *, pull: bool = True) -> None:
@@ -194,7 +181,8 @@ def cancel(state: State, parent: Parent, reason: str) -> None:
 
 
 def resume(state: State, parent: Parent) -> None:
-    parent.refused_since_ns = parent.retry_ns = 0
+    parent.refused_since_ns = parent.retry_ns = parent.reached_ns = 0
+    parent.rung = False
     move(state, parent, ParentState.RUNNING, "")
     drive(state, parent)
 

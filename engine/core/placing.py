@@ -176,6 +176,8 @@ def submit(state: State, trade: Trade, requests: list[OrderRequest], plan: Trade
 
 def ask_cancel(state: State, rest: CancelRest) -> None:
     order = rest.order
+    if order.request.venue not in state.venues:
+        return  # of an older configuration: nobody is there to be asked
     order.cancel_asked_ns = state.now_ns
     state.emit(
         Cancel(
@@ -258,7 +260,7 @@ def look_up_due(state: State, order: OrderState) -> None:
         OrderStatus.PLANNED,
     ):
         return
-    if not order.next_look_ns or state.now_ns < order.next_look_ns:
+    if not order.next_look_ns or state.now_ns < order.next_look_ns or order.request.venue not in state.venues:
         return
     request = order.request
     state.emit(LookUp(cid=request.cid, venue=request.venue, symbol=request.symbol))

@@ -260,7 +260,8 @@ def on_recovered(state: State, alone_ns: int) -> None:
                     state.counts["unknowns"] += 1
                 # What the journal knows stands: a new wait at each start would make misses of before worthless.
                 # Rules may have been changed in between: what left under the older ones is bound by them.
-                late_ms = max(order.request.late_ms, placing.late_ms(state.venues[order.request.venue]))
+                at = state.venues.get(order.request.venue)  # None: of an older configuration
+                late_ms = max(order.request.late_ms, placing.late_ms(at) if at is not None else 0)
                 order.final_after_ns = order.final_after_ns or alone_ns + late_ms * NS_PER_MS
                 order.next_look_ns = state.now_ns
         trade.naked_since_ns = 0

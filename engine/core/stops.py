@@ -5,7 +5,7 @@ from engine.domain.effect import Severity
 from engine.domain.market import Instrument, Product
 from engine.domain.money import NS_PER_S, exact
 from engine.domain.order import Side
-from engine.domain.parent import ParentPlan, Slice, Template
+from engine.domain.parent import ParentPlan, ParentState, Slice, Template
 from engine.execution.parent import Parent, filled_base, size
 
 RINGS_NS = 5 * NS_PER_S  # one that has gone off and is not filled for so long: somebody is rung
@@ -30,6 +30,8 @@ def watch(state: State, parent: Parent) -> None:
     """It has gone off when the touch is there: at its venue, which sends it, or here, where a halt may hold it back."""
     plan = parent.plan
     stop = plan.slices[0].stop_price or plan.slices[0].trigger if plan.ask.template is Template.STOP else None
+    if parent.state is ParentState.PAUSED and not state.level:
+        return  # whoever paused it knows
     quote = state.market.quote(plan.venue, plan.symbol) if stop is not None else None
     if stop is None or quote is None or state.market.why_unusable(plan.venue, plan.symbol, state.now_ns):
         return

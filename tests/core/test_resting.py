@@ -325,3 +325,34 @@ def test_what_was_moved_and_forgotten_is_resolved_at_the_price_that_it_was_moved
     assert rig.ask(told).rule == "price_differs"
     assert rig.ask(structs.replace(told, price=D(139_500_000))).ok
     assert filled(parent).qty == D("0.005")
+
+
+@pytest.mark.parametrize("down", ["not at all", "killed", "stopped"])
+def test_a_harder_halt_over_a_pause_ends_no_order(down: str) -> None:
+    rig = Rig().ready()
+    parent, order = resting(rig)
+    rig.ask(Halt(level=1, reason="test"))
+    rig.run_for(1_000)
+    rig.ask(Halt(level=2, reason="test"))
+    if down == "stopped":
+        rig.handle(Stopping(seen_ns=rig.now_ns))
+    rig.run_for(2_000)
+    assert order.status is OrderStatus.CANCELLED
+    if down != "not at all":
+        parent = again(rig, parent)
+        rig.run_for(15_000)
+    assert rig.ask(ResumeRequest(token="r")).ok and rig.ask(ResumeConfirm(token="r")).ok
+    assert move(rig, parent, "resume").ok
+    rig.run_for(3_000)
+    assert parent.state is ParentState.RUNNING and len(parent.live) == 1 and len(parent.trades) == 2
+
+
+def test_a_start_goes_on_past_an_order_of_a_venue_that_is_configured_no_more() -> None:
+    rig = Rig().ready()
+    resting(rig)
+    venues = {name: venue for name, venue in rig.config.venues.items() if name != "upbit"}
+    rig.config = structs.replace(rig.config, venues=venues)
+    del rig.venues["upbit"]
+    rig.restart()
+    rig.run_for(5_000)
+    assert rig.state.venues["binance"].ready and "upbit" not in rig.state.venues
