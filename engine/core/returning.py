@@ -64,7 +64,7 @@ def gone(state: State, parent: Parent) -> set[int]:
 
 def is_named(parent: Parent, slices: set[int]) -> bool:
     """Whether their venue itself has told of each end; what never left needs no word of it."""
-    ends = [order for index in slices for order in parent.children[index][-1].orders]
+    ends = [order for index in sorted(slices) for order in parent.children[index][-1].orders]
     return not any(
         order.by_evidence or (order.was_unknown and order.status is OrderStatus.NOT_PLACED) for order in ends
     )
