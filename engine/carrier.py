@@ -44,7 +44,7 @@ from engine.domain.event import (
 )
 from engine.domain.margin_event import FundingReported, PositionsReported
 from engine.domain.money import NS_PER_MS, ZERO, exact
-from engine.domain.order import OrderRequest, OrderStatus, TimeInForce
+from engine.domain.order import OrderRequest, OrderStatus
 from engine.latencies import Latencies
 from engine.risk.last_step import Breach, LastStep, Reference
 from engine.risk.latch import allows
@@ -56,7 +56,6 @@ from engine.venues.protocol import DeadMan, Margined, Orders
 
 log = logging.getLogger(__name__)
 
-_ENDS_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
 _STUCK_NS = 5_000 * NS_PER_MS  # a durable write takes milliseconds
 
 
@@ -265,7 +264,7 @@ class Carrier:
             for trade in self._desk.state.live_trades.values():
                 for order in trade.unresolved:
                     request = order.request
-                    is_sure = is_sure and (request.tif in _ENDS_AT_ONCE or order.status is OrderStatus.OPEN)
+                    is_sure = is_sure and (request.tif.ends_at_once or order.status is OrderStatus.OPEN)
                     effect = Cancel(cid=request.cid, venue=request.venue, symbol=request.symbol, venue_order_id="")
                     asked.append(asking.create_task(self._cancel(effect)))
         return is_sure and all(task.result() for task in asked)

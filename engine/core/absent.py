@@ -8,12 +8,11 @@ from engine.core.venue_state import VenueState
 from engine.domain.effect import Remember, Severity
 from engine.domain.event import OrderMissing, OrderNotSent, OrderReported
 from engine.domain.money import NS_PER_MS, NS_PER_S
-from engine.domain.order import OrderReport, OrderStatus, TimeInForce
+from engine.domain.order import OrderReport, OrderStatus
 from engine.execution.order_state import OrderState, move
 from engine.execution.trade import Trade
 
 _STUCK_NS = 10 * NS_PER_S  # past its last possible acceptance: other orders' late fills are looked for until then
-_ENDS_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
 
 
 def on_missing(state: State, event: OrderMissing) -> None:
@@ -32,7 +31,7 @@ def on_missing(state: State, event: OrderMissing) -> None:
         if held is None:
             return  # of an older configuration
         held.next_check_ns = state.now_ns  # at the next tick, for all that were missed meanwhile
-        if order.request.tif not in _ENDS_AT_ONCE:
+        if not order.request.tif.ends_at_once:
             held.next_sweep_ns = state.now_ns
 
 
@@ -81,7 +80,7 @@ def conclude_missing(state: State, held: VenueState, asked_ns: int, changed: fro
         and order.status in (OrderStatus.UNKNOWN, OrderStatus.SENT, OrderStatus.PLANNED)
         and order.clean_misses >= placing.CLEAN_MISSES
         and asked_ns > order.final_after_ns
-        and (order.request.tif in _ENDS_AT_ONCE or held.swept_ns > order.final_after_ns)
+        and (order.request.tif.ends_at_once or held.swept_ns > order.final_after_ns)
     ]
     for trade, order in waiting:
         leg = trade.plan.leg(order.request.leg)

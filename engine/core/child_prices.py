@@ -11,8 +11,6 @@ from engine.domain.parent import Slice
 from engine.execution.plan import NotExecutable, too_small
 from engine.market.walk import walk
 
-_RESTS = frozenset({TimeInForce.GTC, TimeInForce.POST_ONLY})
-
 
 def on_tick(rules: Instrument, side: Side, price: Decimal) -> Decimal:
     """Never rounded to the worse."""
@@ -26,7 +24,7 @@ def price_child(
     rate = routing.krw_rate(state, rules.quote)
     if rate <= 0:
         return NotExecutable(rule="no_rate", text=f"no KRW rate for {rules.quote}", numbers={})
-    if piece.tif in _RESTS or piece.kind is OrderKind.STOP_LOSS:
+    if not piece.tif.ends_at_once or piece.kind is OrderKind.STOP_LOSS:
         price = piece.price if piece.price is not None else limit
         sized, vwap, fee_bps = floor_to(qty, rules.qty_step), piece.stop_price or price, rules.maker_fee_bps
         if piece.kind is OrderKind.STOP_LOSS:

@@ -5,9 +5,8 @@ from engine.core.venue_state import VenueState
 from engine.domain.account_event import CountdownSet
 from engine.domain.board import CountdownView
 from engine.domain.effect import Arm, Severity
-from engine.domain.order import OrderKind, OrderRequest, TimeInForce
+from engine.domain.order import OrderKind, OrderRequest
 
-_RESTS = frozenset({TimeInForce.GTC, TimeInForce.POST_ONLY})
 _TELL_AFTER = 3  # failures in a row
 
 
@@ -36,7 +35,7 @@ def is_offered(held: VenueState) -> bool:
 
 
 def may_rest(request: OrderRequest) -> bool:
-    return request.kind is OrderKind.STOP_LOSS or (request.kind is OrderKind.LIMIT and request.tif in _RESTS)
+    return request.kind is OrderKind.STOP_LOSS or (request.kind is OrderKind.LIMIT and not request.tif.ends_at_once)
 
 
 def on_set(state: State, event: CountdownSet) -> None:

@@ -4,11 +4,10 @@ from engine.core.state import State
 from engine.domain.account_event import LatencySampled
 from engine.domain.board import PaceView
 from engine.domain.effect import Severity
-from engine.domain.order import OrderKind, OrderStatus, TimeInForce
+from engine.domain.order import OrderKind, OrderStatus
 from engine.execution.order_state import OrderState
 from engine.risk.latency import Line, Stage
 
-_ENDS_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
 _MOST_ACKED = 1_000
 
 
@@ -21,7 +20,7 @@ def on_sampled(state: State, event: LatencySampled) -> None:
 def note_report(state: State, order: OrderState, was: OrderStatus, path: str) -> None:
     """From the venue's acknowledgement to the word of its end, by the way it came: look-up or stream."""
     request, acked = order.request, state.watch.latency.acked
-    if request.tif not in _ENDS_AT_ONCE and request.kind is not OrderKind.MARKET:
+    if not request.tif.ends_at_once and request.kind is not OrderKind.MARKET:
         return
     if order.status is OrderStatus.OPEN and was is not OrderStatus.OPEN:
         acked[request.cid] = state.now_ns

@@ -16,13 +16,12 @@ from engine.domain.event import (
 )
 from engine.domain.market import Product
 from engine.domain.money import NS_PER_S, ZERO
-from engine.domain.order import OrderReport, OrderStatus, Side, TimeInForce, TradeState
+from engine.domain.order import OrderReport, OrderStatus, Side, TradeState
 from engine.domain.parent import ParentState
 from engine.execution.order_state import OrderState, fold, move
 from engine.execution.trade import Trade
 
 _REST_NS = 2 * NS_PER_S
-_ENDS_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
 
 
 def on_sent(state: State, event: OrderSent) -> None:

@@ -92,7 +92,7 @@ def _expected(state: State, plan: ParentPlan, venue: str) -> tuple[Decimal, Deci
     gross = fee = ZERO
     for piece in plan.slices:
         worth = piece.qty * _price(state, plan, venue, piece) * plan.quote_krw
-        rests = piece.tif in (TimeInForce.GTC, TimeInForce.POST_ONLY) and piece.stop_price is None
+        rests = not piece.tif.ends_at_once and piece.stop_price is None
         gross += worth
         fee += worth * (rules.maker_fee_bps if rests else rules.taker_fee_bps) * BPS
     return gross, fee

@@ -7,13 +7,11 @@ it again.
 from engine.core.state import State
 from engine.domain.effect import Remember, Severity
 from engine.domain.event import ParentMoved
-from engine.domain.order import OrderStatus, TimeInForce
+from engine.domain.order import OrderStatus
 from engine.domain.parent import ParentMove, Template
 from engine.execution.order_state import OrderState
 from engine.execution.parent import Parent, filled_base
 from engine.execution.trade import Trade, is_held_ioc
-
-_RESTING = (TimeInForce.GTC, TimeInForce.POST_ONLY)
 
 
 def resting(parent: Parent) -> set[int]:
@@ -23,7 +21,7 @@ def resting(parent: Parent) -> set[int]:
 
 
 def _is_to_rest(trade: Trade, order: OrderState) -> bool:
-    return order.request.tif in _RESTING and not is_held_ioc(trade, order) and not order.cancel_asked_ns
+    return not order.request.tif.ends_at_once and not is_held_ioc(trade, order) and not order.cancel_asked_ns
 
 
 def remember(state: State, parent: Parent) -> None:

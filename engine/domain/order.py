@@ -24,6 +24,11 @@ class TimeInForce(StrEnum):
     FOK = "fok"
     POST_ONLY = "post_only"
 
+    @property
+    def ends_at_once(self) -> bool:
+        """Its remainder never stands in the book."""
+        return self in (TimeInForce.IOC, TimeInForce.FOK)
+
 
 class OrderKind(StrEnum):
     LIMIT = "limit"

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from engine.domain.errors import InvariantBroken
 from engine.domain.money import ZERO
-from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
+from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side
 
 S = OrderStatus
 
@@ -62,7 +62,7 @@ class OrderState(Struct, kw_only=True):
         """Named by its venue, and meant to stay there: until it fills it changes no total."""
         return (
             self.status is S.OPEN
-            and self.request.tif in (TimeInForce.GTC, TimeInForce.POST_ONLY)
+            and not self.request.tif.ends_at_once
             and not (self.cancel_asked_ns or self.is_moving or self.clean_misses)
         )
 
