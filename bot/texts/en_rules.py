@@ -108,6 +108,14 @@ RULES: dict[str, str] = {
     "unsupported": "Not possible at this venue",
     "no_route": "No venue can take it",
     "over": "Over already",
+    "open_halted": "Halted with an exposure open",
+    "open_tried": "All tries to close it are used up",
+    "open_unpriced": "No price to close it with",
+    "open_again": "Something more has filled late",
+    "open_hedge": "Its hedge could not be closed",
+    "open_hedge_lost": "Its hedge is gone: closed by the venue or by hand",
+    "open_position": "A position could not be closed",
+    "closed_by_hand": "Closed by hand",
 }
 
 NUMBERS: dict[str, str] = {

@@ -108,6 +108,14 @@ RULES: dict[str, str] = {
     "unsupported": "이 거래소에서 불가",
     "no_route": "받을 거래소 없음",
     "over": "이미 끝남",
+    "open_halted": "정지되어 한쪽 노출이 남음",
+    "open_tried": "닫으려는 시도를 모두 씀",
+    "open_unpriced": "닫을 가격이 없음",
+    "open_again": "뒤늦게 체결되어 잔여가 바뀜",
+    "open_hedge": "헤지를 닫지 못함",
+    "open_hedge_lost": "헤지가 사라짐: 거래소나 사람이 청산",
+    "open_position": "포지션을 닫지 못함",
+    "closed_by_hand": "직접 처리함",
 }
 
 NUMBERS: dict[str, str] = {

@@ -37,10 +37,15 @@ def _detail(reader: Reader, text: str, body: object) -> str:
 
 
 def reason_of(reader: Reader, engine_reason: str) -> str:
-    """An opportunity's own `reason`, "rule: numbers" or a sentence, with the rule translated."""
+    """The `reason` of an opportunity or a trade, "rule: numbers" or a sentence, with the rule translated.
+
+    A reason may hold another one behind its rule: why a hedge stands, and that it could not be closed.
+    """
     rule, colon, rest = engine_reason.partition(": ")
     title = rule_title(reader.language, rule)
-    return f"{title}: {rest}" if colon and title != rule else title if title != rule else engine_reason
+    if title == rule:
+        return engine_reason
+    return f"{title}: {reason_of(reader, rest)}" if colon else title
 
 
 def _numbers(reader: Reader, numbers: Mapping[str, str]) -> str:

@@ -84,7 +84,7 @@ async def _stopped_by_hand(stage: Stage) -> None:
     if shell is not None:
         for trade_id in shell.desk.state.blocked_keys.values():
             reason = shell.desk.state.trades[trade_id].reason
-            if not reason.startswith("halted at L2"):
+            if not reason.startswith("open_halted: L2"):
                 stage.breach("the scenario", f"{trade_id} waits for a person, and not for the halt: {reason}")
     stage.world.clear_sky()
     await stage.taps()  # an exposure that the halt has cut open waits for a person's hand

@@ -196,7 +196,7 @@ def look(state: State) -> None:
             if _reduces(state, trade) and _unwind(state, trade, LegRole.FLATTEN, with_residue=False) is None:
                 _tried(run, ("", trade.plan.trade_id))
         elif trade.state is not TradeState.DEAD_LETTER:
-            trades.settle(state, trade, _given_up(f"its hedge could not be closed: {trade.reason}"))
+            trades.settle(state, trade, _given_up(f"open_hedge: {trade.reason}"))
     busy = _busy(state)
     for (venue, symbol), qty in loose(state).items():
         if venue not in busy:
@@ -226,7 +226,7 @@ def _flatten_one(state: State, run: Flattening, venue: str, symbol: str, qty: De
         return
     last = next((t for t in reversed(state.trades.values()) if t.plan.key == _key(venue, symbol)), None)
     if last is not None and last.state is not TradeState.DEAD_LETTER:
-        trades.settle(state, last, _given_up(f"{qty} {symbol} at {venue} could not be closed"))
+        trades.settle(state, last, _given_up(f"open_position: {qty} {symbol} {venue}"))
 
 
 def _may_try(run: Flattening, what: tuple[str, str]) -> bool:

@@ -130,8 +130,7 @@ def _ending(state: State, trade: Trade, venue: str) -> End:
     if not naked or trades.is_surely_dust(state, trade, naked):
         return life.ending(trade)
     left = sum(life.standing(trade).values(), ZERO)
-    what = f"of its hedge at {venue} only {left} is left" if left else f"its hedge at {venue} is gone"
-    reason = f"{what}, closed by the venue or by hand: {naked} {base} stands open"
+    reason = f"open_hedge_lost: {naked} {base}, {venue}" + (f", left {left}" if left else "")
     return End(TradeState.DEAD_LETTER, "dead_letter", reason)
 
 

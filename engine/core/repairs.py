@@ -110,7 +110,7 @@ def close_dead_letter(state: State, event: Commanded, command: ask.CloseDeadLett
     trade.written_off += amount if naked > 0 else -amount
     left = life.exposure(trade)
     at = f" at {command.price}" if command.price is not None else ""
-    trade.reason = f"{amount}{at} closed by {event.actor}: {command.evidence}"
+    trade.reason = f"closed_by_hand: {amount}{at}, {event.actor}: {command.evidence}"
     is_whole = not left or trades.is_surely_dust(state, trade, left)
     if is_whole:
         trade.written_off += left  # what fills late is an exposure of its own

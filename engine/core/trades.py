@@ -184,7 +184,7 @@ def order_qty(rules: Instrument, side: Side, wanted: Decimal) -> Decimal:
 def send_repair(state: State, trade: Trade, step: Repair, limit: Decimal) -> None:
     """Send one follow-up order of a trade where the latch lets its role pass; else the remainder waits for a person."""
     if not allows(state.level, step.role, finishes=True):
-        halted = End(TradeState.DEAD_LETTER, "dead_letter", f"halted at L{state.level} with an open exposure")
+        halted = End(TradeState.DEAD_LETTER, "dead_letter", f"open_halted: L{state.level}")
         settle(state, trade, halted)
         return
     placing.submit(state, trade, [follow_up(state, trade, step, limit)], None)
@@ -201,7 +201,8 @@ def mend(state: State, trade: Trade, naked: Decimal) -> None:
     """NAKED: chase, then hedge or unwind, whichever costs less, then the dead-letter queue (domain.md §5)."""
     if trade.plan.trade_id in state.letters:
         # A late fill on a dead letter: a person may be closing it at this moment, so nothing is sent.
-        settle(state, trade, End(TradeState.DEAD_LETTER, "dead_letter", f"the remainder is now {naked}"))
+        reason = f"open_again: {naked} {trade.plan.legs[0].base}"
+        settle(state, trade, End(TradeState.DEAD_LETTER, "dead_letter", reason))
         return
     if out_of_breath(state, trade):
         return
@@ -224,7 +225,8 @@ def mend(state: State, trade: Trade, naked: Decimal) -> None:
         qty, limit = sized
         send_repair(state, trade, structs.replace(step, qty=qty), limit)
     elif state.now_ns - trade.naked_since_ns > _HOPELESS_NS:
-        settle(state, trade, End(TradeState.DEAD_LETTER, "dead_letter", f"no price to close {naked} for 30 s"))
+        reason = f"open_unpriced: {naked} {trade.plan.legs[0].base}, {_HOPELESS_NS // NS_PER_S} s"
+        settle(state, trade, End(TradeState.DEAD_LETTER, "dead_letter", reason))
 
 
 def out_of_breath(state: State, trade: Trade) -> bool:

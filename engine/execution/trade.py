@@ -72,7 +72,7 @@ class CancelRest(Struct, frozen=True):
 class End(Struct, frozen=True):
     state: TradeState
     outcome: str
-    reason: str
+    reason: str  # "rule: figures" (docs/refusals.md) where a person is to go on, else what its orders say
 
 
 Move = NextLeg | Repair | CancelRest | End
@@ -182,7 +182,7 @@ def repair(
     return End(
         TradeState.DEAD_LETTER,
         "dead_letter",
-        f"{naked} {plan.legs[0].base} naked after {chases} chases and {unwinds} unwinds; {unsent} orders never left",
+        f"open_tried: {naked} {plan.legs[0].base}, chase {chases}, unwind {unwinds}, never left {unsent}",
     )
 
 

@@ -155,6 +155,37 @@ def refusals() -> dict[str, str]:
     return out
 
 
+def letters() -> dict[str, str]:
+    """Rule with which a trade is left to a person -> one place that does; what names none stands as its source."""
+    out: dict[str, str] = {}
+    for path in sorted(ENGINE.rglob("*.py")):
+        for function in ast.walk(_tree(path)):
+            if isinstance(function, _Function) and function.name != "_given_up":
+                for call in _own_calls(function):
+                    if ast.unparse(call.func) == "_given_up" or _is_letter(call):
+                        where = f"{path.relative_to(ENGINE)}:{call.lineno}"
+                        out |= {_begins(each): where for each in _values(call.args[-1], function)}
+    return out
+
+
+def _is_letter(call: ast.Call) -> bool:
+    return ast.unparse(call.func) == "End" and ast.unparse(call.args[0]) == "TradeState.DEAD_LETTER"
+
+
+def _values(node: ast.expr, function: _Function) -> list[ast.expr]:
+    """What a name of the function can be; else the expression itself."""
+    assigns = [each for each in ast.walk(function) if isinstance(each, ast.Assign)]
+    return [each.value for each in assigns if ast.unparse(each.targets[0]) == ast.unparse(node)] or [node]
+
+
+def _begins(node: ast.expr) -> str:
+    while isinstance(node, ast.BinOp):
+        node = node.left
+    first = node.values[0] if isinstance(node, ast.JoinedStr) else node
+    rule, colon, _ = str(first.value).partition(": ") if isinstance(first, ast.Constant) else ("", "", "")
+    return rule if colon else ast.unparse(node)
+
+
 def _rules(call: ast.Call) -> Iterator[str]:
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     given = [call.args[index] for index in _REFUSING.get(name, ()) if index < len(call.args)]

@@ -8,6 +8,7 @@ import pytest
 from bot.texts import TEXTS, en_rules, ko_rules
 from bot.views import notices, rings
 from bot.views.reader import Reader
+from bot.views.refusals import reason_of
 from engine.control import messages as m
 from engine.domain.command import Halt
 from engine.domain.effect import Notice
@@ -86,6 +87,24 @@ def test_the_source_is_read_to_its_end():
 def test_every_rule_that_refuses_has_a_title(rule: str):
     assert rule in ko_rules.RULES and rule in en_rules.RULES, engine_words.refusals()[rule]
     assert re.search("[가-힣]", ko_rules.RULES[rule])
+
+
+def test_why_a_trade_waits_for_a_person_has_a_title():
+    found = engine_words.letters()
+    assert len(found) == 7, found
+    for rule, where in found.items():
+        assert rule in ko_rules.RULES and rule in en_rules.RULES, f"{rule}@{where}"
+
+
+def test_a_dead_letter_says_why_in_the_readers_words():
+    rig = Rig().ready()
+    trade = rig.execute(Outcome(), *[Outcome(answer="refused")] * 9)
+    rig.set_book("upbit", "KRW-BTC", 120_000_000)
+    rig.settle()
+    said = reason_of(KO, trade.reason)
+    assert said.startswith("닫으려는 시도를 모두 씀: ") and said.partition(": ")[2] == trade.reason.partition(": ")[2]
+    assert reason_of(KO, f"open_hedge: {trade.reason}") == f"헤지를 닫지 못함: {said}"
+    assert reason_of(KO, "a sentence: of nobody's") == "a sentence: of nobody's"
 
 
 def test_every_breaker_has_a_name():

@@ -222,7 +222,7 @@ def test_a_position_that_does_not_close_is_a_dead_letter():
     assert rig.ask(Halt(level=3, reason="test")).ok
     rig.run_for(20_000)
     (letter_id,) = rig.state.blocked_keys.values()
-    assert rig.trade(letter_id).reason == "0.04 BTCUSDT at binance_usdm could not be closed"
+    assert rig.trade(letter_id).reason == "open_position: 0.04 BTCUSDT binance_usdm"
     assert len([each for each in rig.sent if each.role is LegRole.FLATTEN]) == 5, "bounded"
     assert rig.ask(RetryDeadLetter(trade_id=letter_id)).rule == "nothing_left"
     rig.perp.refuses = False
