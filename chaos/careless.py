@@ -79,6 +79,14 @@ class Retrying(Wrapped):
             return await self._venue.place(order)
 
 
+class Headlong(Wrapped):
+    """Writes whenever its connection stands, whatever has happened meanwhile."""
+
+    def __init__(self, venue: SimVenue) -> None:
+        super().__init__(venue)
+        venue.looks_again = False
+
+
 class GivingUp(Wrapped):
     """Takes a time-out for a rejection and leaves it at that."""
 

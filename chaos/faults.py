@@ -17,6 +17,7 @@ _PLACEMENTS: tuple[tuple[int, str], ...] = (
     (3, "ack_only"),  # OPEN in the reply although it has ended
     (3, "refused"),
     (2, "no_connection"),
+    (3, "cold"),  # a connection has to be made first
     (2, "rate_limited"),
     (1, "banned"),
 )

@@ -18,6 +18,7 @@ from engine.domain.market import Balance, Gate, Instrument, MarketWarning, Walle
 from engine.domain.money import NS_PER_S
 from engine.domain.order import Abilities, LegRole, OrderKind, OrderReport, OrderRequest, OrderStatus
 from engine.net.ratelimit import TokenBucket
+from engine.venues import departure
 from engine.venues.purse import Purpose, Purse, budgets
 
 T = TypeVar("T")
@@ -25,6 +26,7 @@ TIMEOUT_S = 1.5  # of every call
 LATE_ACCEPTANCE_MS = 3_000  # what the desk is told of venues without a request expiry
 SETTLE_MARGIN_MS = 1_000
 _BAN_S = 20.0
+_CONNECT_S = 1.0
 _WINDOW_MS = 1_000  # a venue with request expiry refuses a request that is dated so far from its own clock
 _ORDERS_PER_S, _ORDER_BURST = 8.0, 16.0
 _AMENDS = "okx"
@@ -69,6 +71,7 @@ class SimVenue:
         allowed = replace(budgets(_READS_PER_S, _READS_PER_S, clock_ns), orders=self._orders)
         self._purse = Purse(self.venue, allowed, TIMEOUT_S)
         self.stream: SimStream | None = None
+        self.looks_again = True  # at the latch, where bytes are written
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)
@@ -81,6 +84,10 @@ class SimVenue:
         except RateLimited:
             self._fates.counts["place.no budget"] += 1
             raise
+        if fate == "cold":
+            await asyncio.sleep(self._random.uniform(0.05, _CONNECT_S))
+        if self.looks_again:
+            departure.check()
         self._life.point("before the send")
         self._on_send(order)
         answer: asyncio.Future[OrderReport] = asyncio.get_running_loop().create_future()

@@ -30,6 +30,8 @@ class Plan(Struct, frozen=True, kw_only=True):
         return self.point.call.format(n=self.n)
 
 
+# As it leaves by HTTP, and by the order sockets of Binance, Bybit and OKX.
+_ORDERS = 'POST|order.place|order.create|"op":"order"'
 POINTS = (
     # The intent of the n-th record of this life has not reached the file: nothing may have left.
     Point("before the journal", "call", "write journal.db-wal before {n}", 30, 3),
@@ -38,8 +40,8 @@ POINTS = (
     # It is durable and nothing has left yet.
     Point("journal synced, not sent", "call", "sync journal.db-wal after {n}", 10, 4),
     # The request is signed and is being handed to the socket; right after, the kernel has all of it.
-    Point("before the send", "call", "send POST before {n}", 4, 4),
-    Point("after the send", "call", "send POST after {n}", 4, 4),
+    Point("before the send", "call", f"send {_ORDERS} before {{n}}", 4, 4),
+    Point("after the send", "call", f"send {_ORDERS} after {{n}}", 4, 4),
     # The venue has executed it and has not answered yet: of two legs the first (odd n) or the second.
     Point("at the venue, before its answer", "order", "", 4, 5),
     # The same, a moment later: answers are on their way, one leg may be known and the other not.

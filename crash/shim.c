@@ -3,7 +3,8 @@
    CRASH_DIR  files below this directory are noted; -shm files are not: they are memory
    CRASH_LOG  where: one record per call, appended. Without it nothing is noted
    CRASH_AT   "sync -wal after 3": SIGKILL right after the 3rd fsync of a file whose path holds "-wal".
-              Calls: write, sync, rename, read; send: on any descriptor, where the bytes hold the text.
+              Calls: write, sync, rename, read; send: on any descriptor, where the bytes hold the text, or one of
+              several with | between; what a WebSocket client has masked is read unmasked.
 
    CRASH_RO   while this file exists, every write below CRASH_DIR fails as on a file system that turned read-only
 
@@ -147,7 +148,31 @@ static ssize_t wrote(int fd, const void *data, size_t size, off_t offset) {
 ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset) { return wrote(fd, data, size, offset); }
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) { return wrote(fd, data, size, offset); }
 
-static int holds(const void *data, size_t size) { return memmem(data, size, text, strlen(text)) != NULL; }
+static int has_one_of(const unsigned char *data, size_t size) {
+    for (const char *at = text; *at;) {
+        size_t length = strcspn(at, "|");
+        if (length && memmem(data, size, at, length)) return 1;
+        at += length + (at[length] == '|');
+    }
+    return 0;
+}
+
+/* Frames of a WebSocket client, one behind the other (RFC 6455): their payloads are masked with four bytes each. */
+static int frames_hold(const unsigned char *data, size_t size) {
+    static __thread unsigned char plain[1 << 16];
+    while (size >= 6 && (data[0] & 0x70) == 0 && (data[1] & 0x80)) {
+        size_t length = data[1] & 0x7f, head = 2;
+        if (length == 126) length = (size_t)data[2] << 8 | data[3], head = 4;
+        if (length == 127 || length > sizeof plain || size < head + 4 + length) return 0;
+        const unsigned char *mask = data + head, *from = mask + 4;
+        for (size_t i = 0; i < length; i++) plain[i] = from[i] ^ mask[i % 4];
+        if (has_one_of(plain, length)) return 1;
+        data = from + length, size -= head + 4 + length;
+    }
+    return 0;
+}
+
+static int holds(const void *data, size_t size) { return has_one_of(data, size) || frames_hold(data, size); }
 
 ssize_t write(int fd, const void *data, size_t size) {
     REAL("write", ssize_t, int, const void *, size_t);

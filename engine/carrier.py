@@ -26,6 +26,7 @@ from engine.domain.errors import (
     OrderNotFound,
     OutcomeUnknown,
     RateLimited,
+    SendStopped,
     VenueRefused,
     VenueUnavailable,
 )
@@ -51,12 +52,13 @@ from engine.risk.latch import allows
 from engine.risk.latency import Stage
 from engine.storage.journal import Entry, Journal
 from engine.storage.latch import LatchStore
-from engine.venues.departure import Departure, watch
+from engine.venues.departure import Departure, guarded, watch
 from engine.venues.protocol import DeadMan, Margined, Orders
 
 log = logging.getLogger(__name__)
 
 _STUCK_NS = 5_000 * NS_PER_MS  # a durable write takes milliseconds
+_LOOK_AGAIN_NS = NS_PER_MS  # two stats of the latch's files are a tenth of an order's own way
 
 
 class Carrier:
@@ -188,7 +190,7 @@ class Carrier:
         )
 
     async def _place(self, order: OrderRequest, effect: Submit) -> None:
-        """The last look at the latch stands directly before the send: no await between them."""
+        """A look at the latch before anything is told, and one where the bytes are written: no await behind that."""
         stopped = self._stopped(order, finishes=effect.plan is None)
         sent_ns = self._mono_ns()
         if stopped:
@@ -197,8 +199,8 @@ class Carrier:
         venue = self._orders[order.venue]
         self._tell(OrderSent(cid=order.cid, seen_ns=sent_ns))
         self.latencies.frame_to_send.append((self._mono_ns() - effect.trigger_ns) // 1_000)
-        departure = watch()
-        outcome = await _outcome(venue, order, self._mono_ns)
+        with guarded(lambda: self._stopped_since(sent_ns, order, finishes=effect.plan is None)) as departure:
+            outcome = await _outcome(venue, order, self._mono_ns)
         if isinstance(outcome, OrderReported):
             self.latencies.send_to_ack.append((outcome.seen_ns - sent_ns) // 1_000)
         self._time(order.venue, departure, effect.trigger_ns, outcome)
@@ -211,9 +213,18 @@ class Carrier:
         if raised is not None and raised.level > self._desk.level:
             halt = Halt(level=raised.level, reason=raised.reason)
             self._desk.ask(f"outside-{self._mono_ns()}", raised.actor, "owner", halt)
+        return self._held(order, finishes=finishes)
+
+    def _held(self, order: OrderRequest, *, finishes: bool) -> str:
         if self._leaving:
             return "the desk is stopping"
         return "" if allows(self._desk.level, order.role, finishes=finishes) else f"halted at L{self._desk.level}"
+
+    def _stopped_since(self, looked_ns: int, order: OrderRequest, *, finishes: bool) -> str:
+        """The same where the bytes are written: the way may have waited for a connection. The files only then."""
+        if self._mono_ns() - looked_ns > _LOOK_AGAIN_NS:
+            return self._stopped(order, finishes=finishes)
+        return self._held(order, finishes=finishes)
 
     async def _amend(self, effect: Amend) -> None:
         """Another price for what rests, held to what a new order is. What is no clear yes leaves it in doubt."""
@@ -221,10 +232,11 @@ class Carrier:
         breach = self._breach((order,), finishes=False)
         why = f"last step: {breach.text}" if breach is not None else self._stopped(order, finishes=False)
         if not why:
-            venue = self._orders[effect.venue]
+            venue, looked_ns = self._orders[effect.venue], self._mono_ns()
             try:
-                await venue.amend(effect.symbol, effect.cid, effect.venue_order_id, effect.qty, effect.price)
-            except (VenueRefused, VenueUnavailable, OutcomeUnknown, OrderNotFound) as error:
+                with guarded(lambda: self._stopped_since(looked_ns, order, finishes=False)):
+                    await venue.amend(effect.symbol, effect.cid, effect.venue_order_id, effect.qty, effect.price)
+            except (SendStopped, VenueRefused, VenueUnavailable, OutcomeUnknown, OrderNotFound) as error:
                 why = str(error)
                 log.warning("order_not_moved venue=%s cid=%s error=%s", effect.venue, effect.cid, error)
         self._desk.handle(Amended(cid=effect.cid, price=effect.price, seen_ns=self._mono_ns(), reason=why))
@@ -373,6 +385,8 @@ async def _outcome(
         return OrderRefused(
             cid=order.cid, code=error.code, text=error.text, about_rules=error.about_rules, seen_ns=mono_ns()
         )
+    except SendStopped as error:
+        return OrderNotSent(cid=order.cid, reason=str(error), seen_ns=mono_ns())
     except VenueUnavailable as error:
         return OrderNotSent(cid=order.cid, reason=f"nothing left: {error}", seen_ns=mono_ns())
     except OutcomeUnknown as error:

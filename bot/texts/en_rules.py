@@ -7,6 +7,7 @@ RULES: dict[str, str] = {
     "venue_blocked": "Venue blocked",
     "venue_not_ready": "Venue not ready",
     "clock_off": "Clocks are apart",
+    "account_unread": "Its account does not answer",
     "symbol_not_allowed": "Symbol not allowed",
     "dead_letter": "A remainder waits for a person",
     "duplicate": "Executed already",

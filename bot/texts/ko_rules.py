@@ -7,6 +7,7 @@ RULES: dict[str, str] = {
     "venue_blocked": "거래소 차단",
     "venue_not_ready": "거래소 준비 중",
     "clock_off": "거래소 시계 불일치",
+    "account_unread": "계정이 응답하지 않음",
     "symbol_not_allowed": "허용되지 않은 종목",
     "dead_letter": "사람이 처리할 잔여가 있음",
     "duplicate": "이미 체결한 기회",

@@ -271,6 +271,8 @@ SENTENCES: Mapping[str, Sentence] = {
     "order_paused": _order_paused,
     "stop_went_off": _stop("ring.stop_went_off"),
     "stop_unfilled": _stop("ring.stop_unfilled"),
+    "account_unread": _as_is("ring.account_unread"),
+    "account_read": _as_is("ring.account_read"),
     "clock_off": _clock("ring.clock_off"),
     "clock_agrees": _clock("ring.clock_agrees"),
     "naked": _naked,

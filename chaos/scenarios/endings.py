@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
-from chaos.careless import AmnesicDisk, Believing, CancellingAll, DeafLatch, HastyDisk, NeverSweeping
+from chaos.careless import AmnesicDisk, Believing, CancellingAll, DeafLatch, HastyDisk, Headlong, NeverSweeping
 from chaos.run import restart_twice
 from chaos.scenarios.stage import Composition, Scenario, Stage, configured, on_the_desk, only
 from chaos.venue import SimVenue
@@ -90,6 +90,32 @@ async def _stopped_by_hand(stage: Stage) -> None:
     await stage.taps()  # an exposure that the halt has cut open waits for a person's hand
 
 
+async def _stopped_while_connecting(stage: Stage) -> None:
+    """Every order has to make its connection first, and the desk is stopped meanwhile, by a tap or by the file."""
+    world, by_hand = stage.world, stage.random.random() < 0.5
+
+    def stop() -> None:
+        if by_hand:
+            world.platter.hand_halted = True
+        else:
+            stage.ask(Halt(level=2, reason="scenario"))
+
+    def begun() -> None:
+        """The first connection is being made: half of all have some way to go."""
+        if not world.counts["place.cold"]:
+            world.later(0.01, begun)
+        else:
+            world.later(0.03, stop)
+
+    stage.force_all(*["cold"] * 4)
+    begun()
+    await stage.premium(seconds=3)
+    await stage.storm.rounds(6)
+    stage.met("place.cold")
+    world.clear_sky()
+    await stage.taps()
+
+
 async def _forgotten(stage: Stage) -> None:
     """Resting orders arrive when everybody has given them up, at a venue without request expiry."""
     stage.force("upbit", "very_late", "very_late")
@@ -143,6 +169,15 @@ SCENARIOS = (
         guard="the latch is looked at directly before each send",
         law="no send while latched",
         run=on_the_desk(_stopped_by_hand, Composition(seams=Seams(latch=DeafLatch))),
+    ),
+    Scenario(
+        number=13,
+        part="b",
+        name="stopped while it connects",
+        fault="an order waits for its connection when the desk is halted",
+        guard="the way itself looks at the latch again, directly before it writes",
+        law="no send while latched",
+        run=on_the_desk(_stopped_while_connecting, Composition(seams=Seams(orders=Headlong))),
     ),
     Scenario(
         number=14,

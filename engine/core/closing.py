@@ -19,7 +19,8 @@ from engine.execution.trade import End, Repair, Trade
 from engine.risk.latch import HIGHEST, allows
 
 STRATEGY = "flatten"
-_MOST_TRIES = 5  # of one position at L3, each with a wider band
+_MOST_TRIES = 5  # of one position or dead letter at L3; a position's each with a wider band
+_LETTER = "letter"
 _STUCK_NS = 30 * NS_PER_S
 
 
@@ -201,6 +202,9 @@ def look(state: State) -> None:
     for (venue, symbol), qty in loose(state).items():
         if venue not in busy:
             _flatten_one(state, run, venue, symbol, qty)
+    for trade in list(state.letters.values()):
+        if _may_try(run, (_LETTER, trade.plan.trade_id)):
+            _flatten_letter(state, run, trade)
     _tell(state, run)
 
 
@@ -229,6 +233,20 @@ def _flatten_one(state: State, run: Flattening, venue: str, symbol: str, qty: De
         trades.settle(state, last, _given_up(f"open_position: {qty} {symbol} {venue}"))
 
 
+def _flatten_letter(state: State, run: Flattening, trade: Trade) -> None:
+    """What waited for a person, the halt at L2 before this one has cut it open perhaps: closed like anything else.
+
+    Not where balances of a venue of it differ from our books: a person may have closed it by hand, and not said so yet.
+    """
+    found = None if life.standing(trade) else repairs.way_out(state, trade)
+    if found is None or isinstance(found, NotExecutable):
+        return
+    step, limit = found
+    if _why_not(state, {leg.venue for leg in trades.legs_in_use(trade)}) is None:
+        _tried(run, (_LETTER, trade.plan.trade_id))
+        repairs.try_again(state, trade, structs.replace(step, role=LegRole.FLATTEN), limit)
+
+
 def _may_try(run: Flattening, what: tuple[str, str]) -> bool:
     return run.tries.get(what, 0) < _MOST_TRIES
 
@@ -241,15 +259,25 @@ def _given_up(reason: str) -> End:
     return End(TradeState.DEAD_LETTER, "dead_letter", reason)
 
 
+def _letters_left(state: State) -> tuple[str, ...]:
+    """What trades have open that wait for a person, or did when the flattening began."""
+    found = []
+    for trade in (state.letters | state.live_trades).values():
+        naked = life.exposure(trade)
+        if naked and len(trade.plan.legs) > 1 and not trades.is_surely_dust(state, trade, naked):
+            found.append(f"{naked:f} {trade.plan.legs[0].base} ({trade.plan.key})")
+    return tuple(found)
+
+
 def _tell(state: State, run: Flattening) -> None:
     """How far it is, whenever that has changed; and once that it does not move."""
     left = tuple(
         f"{at.qty:f} {symbol} {venue}"
         for venue in sorted(state.venues)
         for symbol, at in sorted(state.ledger.positions(venue).items())
-    )
+    ) + _letters_left(state)
     if left != run.left:
-        text = f"still open: {', '.join(left)}" if left else "every perpetual is closed"
+        text = f"still open: {', '.join(left)}" if left else "nothing stands open any more"
         numbers = {"left": ", ".join(left), "count": str(len(left))}
         state.alert("flattening", Severity.WARN if left else Severity.INFO, text, numbers=numbers)
         run.left, run.since_ns, run.is_stuck = left, state.now_ns, False

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.core import clocks, margin, placing, rates
+from engine.core import accounts, clocks, margin, placing, rates
 from engine.core.state import Opportunity, State
 from engine.core.venue_state import VenueState
 from engine.domain.effect import Severity
@@ -166,6 +166,7 @@ def seen(state: State, leg: PlannedLeg) -> Seen:
         ready=held_venue.ready,
         blocked=held_venue.blocked or resting(state, held_venue),
         clock_off=clocks.why_off(state, held_venue),
+        unread=accounts.why_unread(state, held_venue),
         unusable=state.market.why_unusable(leg.venue, leg.symbol, state.now_ns),
         age_ms=state.market.age_ms(leg.venue, leg.symbol, state.now_ns),
         best_bid=quote.bid if quote else 0.0,

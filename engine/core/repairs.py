@@ -13,6 +13,7 @@ from engine.domain.event import Commanded, OrderNotSent, OrderReported, TradeSet
 from engine.domain.money import ZERO
 from engine.domain.order import LegRole, OrderReport, OrderStatus, Side, TradeState
 from engine.execution import trade as life
+from engine.execution.plan import NotExecutable
 from engine.execution.trade import Repair, Trade
 from engine.risk.latch import allows
 
@@ -25,27 +26,44 @@ def retry_dead_letter(state: State, event: Commanded, command: ask.RetryDeadLett
     trade = _letter(state, command.trade_id)
     if trade is None:
         return reply(event, False, "not_dead_letter", f"{command.trade_id} is not in the dead-letter queue")
+    found = way_out(state, trade)
+    if isinstance(found, NotExecutable):
+        return reply(event, False, found.rule, found.text, found.numbers)
+    step, limit = found
+    leg = trade.plan.leg(step.leg)
+    try_again(state, trade, step, limit)
+    text = f"{step.side} {step.qty} {leg.symbol} at {leg.venue}, {limit} at the worst"
+    return reply(event, True, "", text, {"trade_id": command.trade_id, "venue": leg.venue})
+
+
+def way_out(state: State, trade: Trade) -> tuple[Repair, Decimal] | NotExecutable:
+    """(order, limit) that would close a dead letter's remainder at the price of now, or what stands against it."""
     if len(trade.plan.legs) == 1:
-        return reply(event, False, "nothing_left", "it held one position: close that where positions are shown")
+        text = "it held one position: close that where positions are shown"
+        return NotExecutable(rule="nothing_left", text=text, numbers={})
     naked = life.exposure(trade)
     refused = _why_not_now(state, trade, naked)
     if refused is not None:
-        return reply(event, False, *refused)
+        return NotExecutable(rule=refused[0], text=refused[1], numbers={})
     step = _step(state, trade, naked)
     sized = trades.size_repair(state, trade, step)
     leg = trade.plan.leg(step.leg)
     if step.leg >= len(trade.plan.legs) and (blocked := state.venues[leg.venue].blocked):
         text = f"{leg.venue}: {blocked}; accept its balances first"
-        return reply(event, False, "venue_blocked", text, {"venue": leg.venue})
+        return NotExecutable(rule="venue_blocked", text=text, numbers={"venue": leg.venue})
     if sized is None:
         why = state.market.why_unusable(leg.venue, leg.symbol, state.now_ns) or f"{abs(naked)} is too small there"
-        return reply(event, False, "no_price", f"{leg.venue} {leg.symbol}: {why}", {"venue": leg.venue})
+        text = f"{leg.venue} {leg.symbol}: {why}"
+        return NotExecutable(rule="no_price", text=text, numbers={"venue": leg.venue})
     qty, limit = sized
+    return structs.replace(step, qty=qty), limit
+
+
+def try_again(state: State, trade: Trade, step: Repair, limit: Decimal) -> None:
+    """A dead letter lives again with one order; what that leaves is a dead letter once more."""
     reopen(state, trade)
     trade.naked_since_ns = state.now_ns
-    trades.send_repair(state, trade, structs.replace(step, qty=qty), limit)
-    text = f"{step.side} {qty} {leg.symbol} at {leg.venue}, {limit} at the worst"
-    return reply(event, True, "", text, {"trade_id": command.trade_id, "venue": leg.venue})
+    trades.send_repair(state, trade, step, limit)
 
 
 def reopen(state: State, trade: Trade) -> None:

@@ -141,7 +141,7 @@ class Flattening(Struct, kw_only=True):
     """Closing everything at L3."""
 
     since_ns: int = 0  # 0: it is not under way
-    tries: dict[tuple[str, str], int] = field(default_factory=dict)  # (venue, symbol), or ("", trade) of a hedge
+    tries: dict[tuple[str, str], int] = field(default_factory=dict)  # market, hedge or letter
     left: tuple[str, ...] = ()  # as last told
     is_stuck: bool = False
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from engine.core import (
     absent,
+    accounts,
     cards,
     clocks,
     closing,
@@ -103,6 +104,7 @@ def _on_tick(state: State, event: ev.Tick) -> None:
         standing.look(state)
         latency.look(state)
         margin.look(state)
+        accounts.look(state)
         closing.look(state)
     identity.look(state)
     opportunities.expire(state)

@@ -59,6 +59,7 @@ class VenueState(Struct, kw_only=True):
     account: Account = field(default_factory=Account)  # of perpetuals: what is told beside balances
     foreign: list[str] = field(default_factory=list)  # venue ids of open orders that are not ours
     failing: str = ""  # newest private call failure, "" after a success
+    is_silent: bool = False  # it was told that the account does not answer
     failures: int = 0  # of its balances and open orders, since the last balances
     hearing: Hearing = field(default_factory=Hearing)
     clock: VenueClock = field(default_factory=VenueClock)

@@ -27,6 +27,10 @@ class VenueRefused(PremiaError):
         self.about_rules = about_rules  # it names tick, lot or minimum: ours are not the venue's any more
 
 
+class SendStopped(PremiaError):
+    """The desk was halted while a request waited for its connection: no byte of it left."""
+
+
 class OrderNotFound(PremiaError):
     """A look-up by client id found nothing: one piece of evidence, never a proof by itself."""
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from engine.domain.errors import PremiaError
 from engine.net.backoff import Backoff
 from engine.net.outcome import NotSent, NoVerdict
 from engine.net.tls import trusted
@@ -125,14 +126,19 @@ class HttpPool:
         self._busy = 0
 
     async def ask(self, request: Callable[[], bytes]) -> RawAnswer:
-        """One request, written once it has a connection. Raises NotSent, NoVerdict."""
+        """One request, written once it has a connection. Raises NotSent, NoVerdict, and what `request` raises."""
         connection = self._ready()
         if connection is None and self._busy >= self._most:
             raise NotSent(f"all {self._most} connections are busy")
         self._busy += 1
         try:
             connection = connection or await self._connect()
-            answer = await connection.ask(request(), self._timeout_s)
+            try:
+                written = request()
+            except PremiaError:
+                self._put(connection)  # nothing was asked on it
+                raise
+            answer = await connection.ask(written, self._timeout_s)
         finally:
             self._busy -= 1
         self._put(connection)

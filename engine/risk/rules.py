@@ -109,6 +109,8 @@ def _venue(case: Case) -> Refused | None:
             return refuse("venue_not_ready", f"{leg.venue} is not reconciled yet", venue=leg.venue)
         if seen.clock_off and not case.closes:
             return refuse("clock_off", f"{leg.venue}: {seen.clock_off}", venue=leg.venue, reason=seen.clock_off)
+        if seen.unread and not case.closes:
+            return refuse("account_unread", f"{leg.venue}: {seen.unread}", venue=leg.venue, reason=seen.unread)
         if not seen.allowed:
             text = f"{leg.venue} {leg.symbol} is not on the list of traded symbols"
             return refuse("symbol_not_allowed", text, venue=leg.venue, symbol=leg.symbol)
@@ -337,6 +339,7 @@ MEANINGS: Mapping[str, str] = {
     "venue_blocked": "The venue is stopped, for instance because its balances differ from the ledger.",
     "venue_not_ready": "The venue has not been reconciled since the start.",
     "clock_off": "The venue's clock and ours are too far apart, or how far is not known.",
+    "account_unread": "The venue has told neither balances nor open orders for four rounds of the comparison.",
     "symbol_not_allowed": "The symbol is not on the list of traded symbols.",
     "dead_letter": "An earlier trade of this pair left a remainder that waits for a person.",
     "duplicate": "This very opportunity has been executed already.",

@@ -22,6 +22,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     ready: bool  # its venue is reconciled and may trade
     blocked: str = ""  # why the venue is stopped: "ledger_mismatch: ..."
     clock_off: str = ""  # why its clock is not to be trusted, or ours
+    unread: str = ""  # why what is known of its account is too old
     unusable: str = ""  # why its book may not be traded on: "stale", "no_book", ...
     age_ms: float = 0.0
     best_bid: float = 0.0

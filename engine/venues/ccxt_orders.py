@@ -5,6 +5,7 @@ second request. A placement here is one POST with the texts that the caller gave
 """
 
 import logging
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ from engine.domain.errors import OrderNotFound, OutcomeUnknown, PremiaError, Rat
 from engine.domain.order import LegRole, OrderRequest
 from engine.net.outcome import NotSent, NoVerdict
 from engine.net.tls import trusted
-from engine.venues.departure import left
+from engine.venues.departure import check, left
 from engine.venues.line import Line
 from engine.venues.purse import Purpose, Purse
 from engine.venues.verdict import Answer, Budgets, Dialect, exact_json
@@ -30,6 +31,7 @@ from engine.venues.verdict import Answer, Budgets, Dialect, exact_json
 T = TypeVar("T")
 
 _KEEP_ALIVE_S = 30  # a warm connection between two reconciliations; every venue's front holds an idle one longer
+_TITLE = re.compile(r"<title[^>]*>([^<]+)</title>", re.IGNORECASE)
 _LONGEST_BAN_S = 3 * 86_400.0  # Binance's longest; a larger figure in an answer is nonsense
 
 
@@ -277,6 +279,8 @@ class CcxtClient:
 
 
 async def _left(*_: object) -> None:
+    """aiohttp calls it with its connection in hand, before it writes the first byte."""
+    check()
     left("ccxt")
 
 
@@ -302,4 +306,8 @@ def point_at(base: str, urls: Any) -> Any:
 
 
 def _short(text: str) -> str:
+    """Of an answer, for a sentence that a person reads: of a page its title alone."""
+    if text.lstrip().startswith("<"):
+        title = _TITLE.search(text)
+        return f"a page of HTML ({' '.join(title[1].split())[:80]})" if title else "a page of HTML"
     return " ".join(text.split())[:200]

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from engine.net.pooled_http import HttpPool
-from engine.venues.departure import left
+from engine.venues.departure import check, left
 from engine.venues.settings import OrderSettings
 from engine.venues.verdict import Answer, exact_json
 
@@ -27,7 +27,7 @@ class Line(Protocol):
         ...
 
     async def send(self, params: Params, stamp_ms: int) -> Answer:
-        """`stamp_ms` is now by the venue's clock. Raises NotSent, NoVerdict."""
+        """`stamp_ms` is now by the venue's clock. Raises NotSent, NoVerdict, SendStopped."""
         ...
 
     async def run(self) -> None:
@@ -51,8 +51,9 @@ class HttpLine:
 
     async def send(self, params: Params, stamp_ms: int) -> Answer:
         def request() -> bytes:
-            self.sent += 1
             written = self._write(params, stamp_ms)
+            check()
+            self.sent += 1
             left("native")
             return written
 

@@ -17,7 +17,7 @@ from engine.domain.errors import BadFrame
 from engine.net.outcome import NotSent, NoVerdict
 from engine.net.ratelimit import TokenBucket
 from engine.net.ws import Heartbeat, Socket
-from engine.venues.departure import left
+from engine.venues.departure import check, left
 from engine.venues.line import Params
 from engine.venues.verdict import Answer
 
@@ -101,6 +101,7 @@ class SocketLine:
     async def send(self, params: Params, stamp_ms: int) -> Answer:
         if not self.is_open:
             raise NotSent(f"{self._dialect.venue}: the order socket is not open")
+        check()
         self.sent += 1
         key = str(self.sent)
         loop = asyncio.get_running_loop()

@@ -92,4 +92,4 @@ def test_alarms_of_margin_say_what_to_do():
     assert "Close a position (/positions), or add USDT" in alert(reader("en"), view, "crit").text
     assert "72%" in alert(reader("ko"), view, "crit").text and "92475" in alert(reader("ko"), view, "crit").text
     left = m.AlertView(rule="flattening", text="", numbers={"left": "", "count": "0"})
-    assert "Every perpetual is closed" in alert(reader("en"), left, "info").text
+    assert "Nothing stands open any more" in alert(reader("en"), left, "info").text

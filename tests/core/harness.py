@@ -317,7 +317,8 @@ class Rig(Markets):
         venue, asked_ns = effect.venue, self.now_ns
 
         def back(balances: Any) -> None:
-            self.handle(ev.BalancesReported(venue=venue, balances=balances, asked_ns=asked_ns, seen_ns=self.now_ns))
+            if not self._failed(venue, "balances"):
+                self.handle(ev.BalancesReported(venue=venue, balances=balances, asked_ns=asked_ns, seen_ns=self.now_ns))
 
         self._there_and_back(self.venues[venue].balances, back)
 
@@ -328,9 +329,17 @@ class Rig(Markets):
         venue, asked_ns = effect.venue, self.now_ns
 
         def back(reports: Any) -> None:
-            self.handle(ev.OpenOrdersReported(venue=venue, reports=reports, asked_ns=asked_ns, seen_ns=self.now_ns))
+            if not self._failed(venue, "open_orders"):
+                self.handle(ev.OpenOrdersReported(venue=venue, reports=reports, asked_ns=asked_ns, seen_ns=self.now_ns))
 
         self._there_and_back(lambda: self.venues[venue].open_orders(self.now_ns), back)
+
+    def _failed(self, venue: str, call: str) -> bool:
+        fails = call in self.venues[venue].failing
+        if fails:
+            page = "HTTP 502 <html><head><title>502 Bad Gateway</title></head></html>"
+            self.handle(ev.VenueFailed(venue=venue, call=call, reason=page, seen_ns=self.now_ns))
+        return fails
 
     def _arm(self, effect: Arm) -> None:
         """The venue's timer: it outlives the desk, and strikes whatever is open there."""

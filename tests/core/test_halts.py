@@ -5,9 +5,12 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from engine.core.trades import is_surely_dust
 from engine.domain.command import Halt, Mode, ResumeConfirm, ResumeRequest, SetMode
 from engine.domain.effect import Cancel, LatchChanged, Submit
-from engine.domain.order import LegRole, OrderStatus, TradeState
+from engine.domain.order import LegRole, OrderStatus, Side, TradeState
+from engine.execution import trade as life
+from engine.execution.trade import Trade
 from tests.core.harness import Rig
 from tests.core.venue_model import Outcome
 
@@ -19,6 +22,10 @@ REFUSED = Outcome(answer="refused")
 def halt(rig: Rig, level: int) -> None:
     reply = rig.ask(Halt(level=level, reason="a tap"))
     assert reply.ok, reply.text
+
+
+def flat(rig: Rig, trade: Trade) -> bool:
+    return is_surely_dust(rig.state, trade, life.exposure(trade))
 
 
 def submits_after(rig: Rig, level: int) -> list[Submit]:
@@ -135,14 +142,62 @@ def test_l3_flattens_what_is_naked():
     assert (trade.outcome, rig.ledger_difference()) == ("unwound", {})
 
 
-def test_a_flatten_that_fails_is_tried_three_times():
+def test_a_flatten_that_fails_is_tried_so_often_and_then_told():
     rig = Rig().ready()
-    trade = rig.execute(FILLS, Outcome(answer="ack", fill=Decimal(0), open_ms=500), *[REFUSED] * 9)
+    trade = rig.execute(FILLS, Outcome(answer="ack", fill=Decimal(0), open_ms=500), *[REFUSED] * 99)
     rig.run_for(50)
     halt(rig, 3)
-    rig.settle()
-    assert [order.request.role for order in trade.orders][2:] == [LegRole.FLATTEN] * 3
+    rig.run_for(60_000)
+    assert [order.request.role for order in trade.orders][2:] == [LegRole.FLATTEN] * (3 + 5)
     assert trade.state is TradeState.DEAD_LETTER
+    assert [name for name, _ in rig.alerts() if name.startswith("flatten")] == ["flattening", "flatten_stuck"]
+
+
+@pytest.mark.parametrize("apart_ms", [0, 200, 8_000])
+def test_l3_after_l2_closes_what_l2_has_cut_open(apart_ms: int):
+    """The chat offers L3 behind L2 alone: by then the exposure is a dead letter."""
+    rig = Rig().ready()
+    trade = rig.execute(FILLS, Outcome(answer="lost", reaches=False))
+    rig.run_for(50)
+    halt(rig, 2)
+    rig.run_for(apart_ms)
+    halt(rig, 3)
+    rig.run_for(40_000)
+    assert trade.orders[-1].request.role is LegRole.FLATTEN
+    assert (trade.outcome, flat(rig, trade), rig.ledger_difference()) == ("unwound", True, {})
+    assert rig.state.letters == {} and rig.alerts()[-1] == ("flattening", "info")
+
+
+def test_l3_closes_a_dead_letter_of_before_and_a_restart_in_between_goes_on_with_it():
+    rig = Rig().ready()
+    trade = rig.execute(FILLS, *[REFUSED] * 9)
+    rig.set_book("upbit", "KRW-BTC", 120_000_000)
+    rig.settle()
+    assert trade.state is TradeState.DEAD_LETTER
+    rig.outcomes.clear()  # the venue takes orders again
+    halt(rig, 3)
+    rig.restart()
+    rig.run_for(40_000)
+    trade = rig.trade(trade.plan.trade_id)
+    assert (trade.outcome, flat(rig, trade), rig.ledger_difference()) == ("unwound", True, {})
+
+
+def test_l3_leaves_a_dead_letter_where_balances_differ_to_a_person():
+    """Whoever has closed it by hand at the venue may not have said so yet: nothing is sold twice."""
+    rig = Rig().ready()
+    trade = rig.execute(FILLS, *[REFUSED] * 9)
+    rig.set_book("upbit", "KRW-BTC", 120_000_000)
+    rig.settle()
+    (bought,) = [leg for leg in trade.plan.legs if leg.side is Side.BUY]
+    rig.venues[bought.venue].totals["BTC"] -= life.exposure(trade)
+    before = len(trade.orders)
+    rig.outcomes.clear()
+    rig.run_for(40_000)
+    assert ("ledger_mismatch", "crit") in rig.alerts()
+    halt(rig, 3)
+    rig.run_for(40_000)
+    assert len(trade.orders) == before and trade.state is TradeState.DEAD_LETTER
+    assert ("flatten_stuck", "crit") in rig.alerts()
 
 
 def test_a_halt_never_lowers():

@@ -55,6 +55,7 @@ class VenueModel:
         self.foreign: list[OrderReport] = []
         self.cancels: list[str] = []
         self.cancels_to_lose = 0  # so many requests to cancel get lost on their way
+        self.failing: tuple[str, ...] = ()  # private reads that are answered with a page of HTML
         self.placements = 0
 
     def place(self, request: OrderRequest, outcome: Outcome, now_ns: int) -> OrderReport:

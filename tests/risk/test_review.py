@@ -22,6 +22,7 @@ CASES = [  # why, what is seen, changed limits, rule ("" = approved)
     ("a venue differs from the ledger", {"sell_blocked": "ledger_mismatch: BTC +1"}, {}, "venue_blocked"),
     ("a venue is not reconciled", {"buy_ready": False}, {}, "venue_not_ready"),
     ("a venue whose clock is off", {"buy_clock_off": "its clock is 600.0 s ahead of ours"}, {}, "clock_off"),
+    ("an account that does not answer", {"sell_unread": "its account was last read 131 s ago"}, {}, "account_unread"),
     ("a symbol nobody listed", {"buy_allowed": False}, {}, "symbol_not_allowed"),
     ("a remainder waits", {"dead_letter": "t9"}, {}, "dead_letter"),
     ("executed already", {"opportunity_trade": "t9"}, {}, "duplicate"),
