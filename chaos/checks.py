@@ -22,6 +22,7 @@ from engine.portfolio.ledger import funding_account
 from engine.storage.disk import Row
 
 ZERO = Decimal(0)
+_UNTOLD_MS = 4 * 30_000 + 5_000  # what the desk believes of an account is four rounds of its comparison old at most
 _intent = msgspec.json.Decoder(Submit)
 
 
@@ -54,8 +55,8 @@ class Checks:
         """Whether the order belongs to a trade that had begun when it was planned."""
         return cid in self._finishing
 
-    def on_send(self, order: OrderRequest, state: State, latch_level: int, now_ms: int) -> None:
-        """The last moment at which the desk could have stopped it."""
+    def on_send(self, order: OrderRequest, state: State, latch_level: int, now_ms: int, told_ms: int) -> None:
+        """The last moment at which the desk could have stopped it. `told_ms`: its venue's account was told last."""
         self.exposure.on_send(order.cid, now_ms)
         self.sent[order.cid] = self.sent.get(order.cid, 0) + 1
         if self.sent[order.cid] > 1:
@@ -66,14 +67,14 @@ class Checks:
         reduces = order.role in (LegRole.UNWIND, LegRole.FLATTEN)
         if level == 2 or (level >= 3 and not reduces):
             self.breach("no send while latched", f"{order.cid} ({order.role}) left at L{level}")
-        if why := self._unreconciled(order, state.venues.get(order.venue)):
+        if why := self._unreconciled(order, state.venues.get(order.venue), now_ms, told_ms):
             self.breach("no send while unreconciled", f"{order.cid} ({order.role}) left for {order.venue}: {why}")
 
-    def _unreconciled(self, order: OrderRequest, held: VenueState | None) -> str:
+    def _unreconciled(self, order: OrderRequest, held: VenueState | None, now_ms: int, told_ms: int) -> str:
         """Why nothing of this kind may leave for the venue; "" where it may.
 
         What begins an exposure needs a venue that agrees with the ledger (risk.rules `_venue`), and so does a hedge,
-        which opens a position (core.hedging `_way`). Between that verdict and the send nothing makes a venue unready:
+        which opens a position (core.hedging `_way`). Both need an account that is told still. Between that verdict and the send nothing makes a venue unready:
         an order under way makes every comparison void. What ends an exposure may not wait for that: a trade's second
         leg, a chase, an unwind and L3's closings (core.trades `mend`, core.closing) ask for the market's rules alone,
         and for its book; a person's tap on a position asks for more, at the tap. Where an account was never opened
@@ -84,6 +85,8 @@ class Checks:
         begins = order.role is LegRole.HEDGE or (order.role is LegRole.ENTRY and not self.finishes(order.cid))
         if begins and not held.ready:
             return f"swept {held.swept}, agreed {held.agreed}, blocked {held.blocked!r}"
+        if begins and now_ms - told_ms > _UNTOLD_MS:
+            return f"its account was last told {(now_ms - told_ms) // 1_000} s ago"
         return ""
 
     def on_arrival(self, arrival: Arrival) -> None:

@@ -45,6 +45,7 @@ class Weather(Struct):
     badness: float = CALM  # chance that a request goes wrong
     lag_ms: int = 0  # an order cannot be looked up until it is so old
     away: bool = False  # maintenance: every call fails before it does anything
+    unread: bool = False  # its account is not told: neither balances nor open orders; all else works
     zero_balances: bool = False  # answers without any balance
     stale_balances: bool = False  # answers of some seconds ago
     forgets_ms: int = 0  # an order that ended longer ago is not found any more, then or later; 0: it remembers all

@@ -30,7 +30,7 @@ def _at(world: World, name: str) -> str:
     weather, client = world.fates[name].weather, world.clients.get(name)
     if weather.away or weather.badness > CALM:
         return f"{name} is away or hard to reach"
-    if weather.lag_ms or weather.zero_balances or weather.stale_balances:
+    if weather.lag_ms or weather.zero_balances or weather.stale_balances or weather.unread:
         return f"{name} tells what was, or nothing"
     return f"{name} takes no orders" if client is None or client.blocked_until_ns > world.mono_ns() else ""
 

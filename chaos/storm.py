@@ -142,6 +142,7 @@ class Storm:
             (2, "crossed book", self._crossed),
             (2, "zero balances", self._zero_balances),
             (2, "stale balances", self._stale_balances),
+            (2, "silent account", self._silent_account),
             (2, "disk full", self._disk_full),
             (2, "clock jump", self._clock_jump),
             (2, "budget", self._budget),
@@ -179,6 +180,12 @@ class Storm:
         name = self._venue()
         weather = self._world.fates[name].weather
         self._spell(lambda: setattr(weather, "away", True), lambda: setattr(weather, "away", False), 2, 60)
+
+    def _silent_account(self, _: Random) -> None:
+        """For longer than the desk believes what it knows of it, into the next episode."""
+        weather = self._world.fates[self._venue()].weather
+        on, off = partial(setattr, weather, "unread", True), partial(setattr, weather, "unread", False)
+        self._spell(on, off, 200, 2_000)
 
     def _feed_lost(self, _: Random) -> None:
         world, name = self._world, self._venue()

@@ -71,6 +71,7 @@ class SimVenue:
         allowed = replace(budgets(_READS_PER_S, _READS_PER_S, clock_ns), orders=self._orders)
         self._purse = Purse(self.venue, allowed, TIMEOUT_S)
         self.stream: SimStream | None = None
+        self.told_ms: dict[str, int] = {}  # when its account was told to this life last
         self.looks_again = True  # at the latch, where bytes are written
 
     async def place(self, order: OrderRequest) -> OrderReport:
@@ -212,10 +213,20 @@ class SimVenue:
         return found
 
     async def open_orders(self) -> Sequence[OrderReport]:
-        return await self._ask(self._bank.open_orders)
+        found = await self._ask(self._of_account(self._bank.open_orders))
+        self.told_ms["open_orders"] = self._bank.clock_ms()
+        return found
 
     async def balances(self) -> Sequence[Balance]:
-        return await self._ask(self._seen_balances)
+        found = await self._ask(self._of_account(self._seen_balances))
+        self.told_ms["balances"] = self._bank.clock_ms()
+        return found
+
+    def _of_account(self, work: Callable[[], T]) -> Callable[[], T]:
+        if not self._fates.weather.unread:
+            return work
+        self._fates.counts["query.unread"] += 1
+        raise VenueUnavailable("HTTP 502: <html>")
 
     def _seen_balances(self) -> tuple[Balance, ...]:
         weather = self._fates.weather

@@ -165,7 +165,7 @@ class World:
             fates.fills_first = 0
             weather = fates.weather
             weather.badness, weather.lag_ms, weather.forgets_ms = 0.0, 0, 0
-            weather.away = weather.zero_balances = weather.stale_balances = weather.deaf = False
+            weather.away = weather.zero_balances = weather.stale_balances = weather.deaf = weather.unread = False
 
     def jump_wall(self, ms: int) -> None:
         """The wall clock is set. A venue with request expiry refuses what is dated too far from its own."""
@@ -288,7 +288,8 @@ class World:
     def _venue(self, name: str, life: Life, shell: Shell) -> Orders:
         def on_send(order: OrderRequest) -> None:
             level = 2 if self.platter.hand_halted else self.platter.latch.level
-            self.checks.on_send(order, shell.desk.state, level, self.venue_ms())
+            told_ms = self.clients[name].told_ms.values()
+            self.checks.on_send(order, shell.desk.state, level, self.venue_ms(), min(told_ms, default=0))
 
         def on_doubt(order: OrderRequest) -> None:
             self.checks.exposure.on_doubt(order.trade_id, self.venue_ms())

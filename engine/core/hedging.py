@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct, structs
 
-from engine.core import gate, margin, placing
+from engine.core import accounts, gate, margin, placing
 from engine.core.state import State
 from engine.domain.market import Instrument, Product
 from engine.domain.money import BPS, ZERO, exact, floor_to
@@ -76,6 +76,8 @@ def _way(state: State, trade: Trade, naked: Decimal, number: int) -> _Way | None
     leg, side = trade.plan.hedges[number], Side.SELL if naked > 0 else Side.BUY
     held, rules = state.venues.get(leg.venue), state.market.instruments.get((leg.venue, leg.symbol))
     if held is None or rules is None or not held.ready or held.failing or gate.resting(state, held):
+        return None
+    if accounts.why_unread(state, held):
         return None
     if gate.off_limits(state, leg.venue, leg.symbol) is not None:
         return None

@@ -11,7 +11,7 @@ from chaos.exposure import bounds
 from chaos.run import run
 from chaos.world import configuration
 from engine.config import Config
-from engine.core import gate, placing, trades
+from engine.core import accounts, gate, placing, trades
 from engine.domain.money import NS_PER_S
 from engine.domain.order import LegRole
 from engine.risk import review, rules
@@ -77,3 +77,8 @@ def test_an_exposure_without_a_price_that_is_no_persons_breaks_a_law(monkeypatch
     """Nothing is shown after an episode: what is open then is a dead letter half a minute later."""
     monkeypatch.setattr(trades, "_HOPELESS_NS", 600 * NS_PER_S)
     breaks("time to flat", range(401, 441), 2.0, says="without a fault but books")
+
+
+def test_entries_on_an_account_that_is_not_told_break_a_law(monkeypatch):
+    monkeypatch.setattr(accounts, "why_unread", lambda state, held: "")
+    breaks("no send while unreconciled", range(401, 461), 2.0, says="its account was last told")
