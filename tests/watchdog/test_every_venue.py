@@ -1,4 +1,4 @@
-"""The real engine and watchdog at nine venues: ours rests at each beside a person's own, and the engine hangs."""
+"""The real engine and watchdog at nine venues, and at six accounts of perpetuals: ours rests at each beside a person's own, and the engine hangs."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from engine.storage.latch import read_latch
 from sandbox.stage import OWNER, Stage, StageConfig
 from sandbox.trader import Door, SceneFailed
 from sandbox.venues.floor import Floor
-from sandbox.venues.opening import TRADED
+from sandbox.venues.opening import HOUSES, TRADED
 from sandbox.venues.orders import End, Kind, Order, OrderRequest, Side, State
 from sandbox.venues.rules import MarketRules
 from sandbox.world import WorldConfig
@@ -25,18 +25,23 @@ from tests.waiting import until
 
 _TIMES = {"order_timeout_ms": 10_000, "late_acceptance_ms": 3_000, "settle_margin_ms": 500, "max_book_age_ms": 5_000}
 _OFF = {"mode": "off"}
-OVERLAY: dict[str, Any] = {
-    "record_events": False,
-    "venues": {
-        **{name: _TIMES for name in TRADED},
-        **{name: {"enabled": False} for name in ("bybit_linear", "kucoin_futures", "gate_futures", "bitget_futures")},
-        "okx": {**_TIMES, "also_watch": []},
-    },
-    "risk": {"overrides": {"max_collar": "0.05"}},  # so far off rests what nobody is to fill
-    "strategies": {"spatial": _OFF, "kimchi": _OFF, "tether_bot": _OFF},
-    "watchdog": {"missing_s": 8, "sweep_every_s": 1},
-}
+PERPS = ("binance_usdm", "okx_swap", "bybit_linear", "gate_futures", "kucoin_futures", "bitget_futures")
+WITH_PERPS = ("upbit", "binance", *PERPS)  # a desk of perpetuals alone knows no price of the won
 QTY = Decimal("0.02")
+
+
+def overlay(traded: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "record_events": False,
+        "venues": {
+            **{name: _TIMES for name in traded},
+            **{name: {"enabled": False} for name in (*TRADED, *PERPS) if name not in traded},
+            **({"okx": {**_TIMES, "also_watch": []}} if "okx" in traded else {}),
+        },
+        "risk": {"overrides": {"max_collar": "0.05", "max_position_coin_usd": "100000"}},  # so far off rests what nobody is to fill
+        "strategies": {"spatial": _OFF, "kimchi": _OFF, "tether_bot": _OFF},
+        "watchdog": {"missing_s": 8, "sweep_every_s": 1},
+    }
 
 
 def market(floor: Floor) -> MarketRules:
@@ -60,7 +65,7 @@ def rest_by_hand(floor: Floor) -> Order:
         side=Side.BUY,
         kind=Kind.LIMIT,
         price=far_below(floor),
-        qty=QTY,
+        qty=QTY / (perp.contract if (perp := market(floor).perp) else 1),
     )
     return floor.exchange.place(wish, floor.clock())
 
@@ -70,7 +75,8 @@ def ours(floor: Floor, foreign: Order) -> list[Order]:
 
 
 class Desk:
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, traded: tuple[str, ...]) -> None:
+        self.traded = traded
         self.door = Door(stage.control_socket, f"telegram:{OWNER.id}")
         self.stage = stage
 
@@ -78,7 +84,7 @@ class Desk:
         await asyncio.sleep(0.25)  # it is the desk's own loop that answers
         with suppress(aiohttp.ClientError, SceneFailed, TimeoutError):
             status = await self.door.get("/status")
-            return len(status["venues"]) >= len(TRADED) and all(venue["ready"] for venue in status["venues"])
+            return len(status["venues"]) >= len(self.traded) and all(venue["ready"] for venue in status["venues"])
         return False
 
     async def rest_at(self, venue: str) -> None:
@@ -101,17 +107,19 @@ class Desk:
 
 
 @pytest.mark.timeout(600)
-async def test_ours_are_gone_everywhere_and_a_persons_own_still_rests(tmp_path: Path):
-    world = WorldConfig(seed=5, episodes=False, houses=TRADED, step_s=0.05)
-    async with Stage(StageConfig(world=world, run_dir=tmp_path, overlay=OVERLAY, traded=TRADED)) as stage:
-        floors = {name: stage.world.floors[name] for name in TRADED}
+@pytest.mark.parametrize("traded", [TRADED, WITH_PERPS], ids=["nine", "perpetuals"])
+async def test_ours_are_gone_everywhere_and_a_persons_own_still_rests(tmp_path: Path, traded: tuple[str, ...]):
+    houses = tuple(name for name, house in HOUSES.items() if {*house.venues} & {*traded})
+    world = WorldConfig(seed=5, episodes=False, houses=houses, step_s=0.05)
+    async with Stage(StageConfig(world=world, run_dir=tmp_path, overlay=overlay(traded), traded=traded)) as stage:
+        floors = {name: stage.world.floors[name] for name in traded}
         await until(lambda: all(floor.exchange.book(market(floor).symbol)[0] for floor in floors.values()), 30)
         foreign = {name: rest_by_hand(floor) for name, floor in floors.items()}
         await stage.watchdog.start()
         await stage.engine.start()
-        desk = Desk(stage)
+        desk = Desk(stage, traded)
         await until(desk.ready, 240)
-        for name in TRADED:
+        for name in traded:
             await desk.rest_at(name)
         for name, floor in floors.items():
             await until(partial(_rests, floor, foreign[name]), 60)
@@ -130,7 +138,7 @@ async def test_ours_are_gone_everywhere_and_a_persons_own_still_rests(tmp_path: 
             ], name
             assert foreign[name].state is State.OPEN, f"the order of a person at {name} is {foreign[name].end}"
         news = msgspec.json.decode(told.read_bytes())["alerts"][-1]
-        assert {name: at["cancelled"] for name, at in news["venues"].items()} == dict.fromkeys(TRADED, 1)
+        assert {name: at["cancelled"] for name, at in news["venues"].items()} == dict.fromkeys(traded, 1)
         assert read_latch(stage.data_dir / "latch.json").level == 2
 
 
