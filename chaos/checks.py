@@ -73,12 +73,12 @@ class Checks:
     def _unreconciled(self, order: OrderRequest, held: VenueState | None, now_ms: int, told_ms: int) -> str:
         """Why nothing of this kind may leave for the venue; "" where it may.
 
-        What begins an exposure needs a venue that agrees with the ledger (risk.rules `_venue`), and so does a hedge,
-        which opens a position (core.hedging `_way`). Both need an account that is told still. Between that verdict and the send nothing makes a venue unready:
-        an order under way makes every comparison void. What ends an exposure may not wait for that: a trade's second
-        leg, a chase, an unwind and L3's closings (core.trades `mend`, core.closing) ask for the market's rules alone,
-        and for its book; a person's tap on a position asks for more, at the tap. Where an account was never opened
-        nothing can have been entered, so nothing can want to leave.
+        What begins an exposure needs a venue that agrees with the ledger and whose account is told still (risk.rules
+        `_venue`), and so does a hedge, which opens a position (core.hedging `_way`). Between that verdict and the send
+        nothing makes a venue unready: an order under way makes every comparison void. What ends an exposure may not
+        wait for that: a trade's second leg, a chase, an unwind and L3's closings (core.trades `mend`, core.closing) ask
+        for the market's rules alone, and for its book; a person's tap on a position asks for more, at the tap. Where an
+        account was never opened nothing can have been entered, so nothing can want to leave.
         """
         if held is None or not held.opened or not held.rules_known:
             return "its rules or its opening balances are not known"

@@ -4,6 +4,7 @@ Of ccxt only the raw endpoints are used: its unified methods fetch metadata, pas
 second request. A placement here is one POST with the texts that the caller gave.
 """
 
+import asyncio
 import logging
 import re
 import socket
@@ -108,6 +109,7 @@ class CcxtClient:
         self._timeout_s = exchange.timeout / 1000
         self._purse = Purse(venue, budgets, self._timeout_s)
         self._session: aiohttp.ClientSession | None = None
+        self._lists: dict[str, asyncio.Future[Any]] = {}  # asked for, and not on their way yet
         exchange.judge = self._judge
         exchange.urls = {**exchange.urls, "api": point_at(self._base, exchange.urls["api"])}
         exchange.timeout_on_exit = 0  # ccxt waits that long for sockets that we never open
@@ -145,6 +147,11 @@ class CcxtClient:
         Raises VenueUnavailable, RateLimited, VenueRefused; OrderNotFound for LOOK_UP.
         """
         await self._purse.pay(purpose, price)
+        return await self._answer(purpose, method, path, params, shape, access)
+
+    async def _answer(
+        self, purpose: Purpose, method: str, path: str, params: dict[str, Any], shape: type[T], access: str = "private"
+    ) -> T:
         try:
             answer = await self._request(method, path, params, access)
             return msgspec.convert(answer, shape, strict=False)
@@ -160,10 +167,33 @@ class CcxtClient:
     async def ended(self, path: str, params: dict[str, Any], shape: type[T], price: int = 1) -> T:
         """A list of orders, as the second witness of a look-up: no error of it says that an order is absent.
 
+        Look-ups that want the same list share one that waits for its budget still: it is asked for later than each of
+        them began. After a start dozens of orders want one, and at Binance it costs as much as five look-ups.
         Raises VenueUnavailable, RateLimited, VenueRefused.
         """
+        wish = f"{path} {params}"
+        if (queued := self._lists.get(wish)) is not None:
+            shared: T = await asyncio.shield(queued)
+            return shared
+        queued = self._lists[wish] = asyncio.get_running_loop().create_future()
         try:
-            return await self.ask(Purpose.LOOK_UP, "GET", path, params, shape, price=price)
+            found = await self._listed(wish, path, params, shape, price)
+            queued.set_result(found)
+            return found
+        except PremiaError as error:
+            queued.set_exception(error)
+            queued.exception()  # it may be that nobody shares it
+            raise
+        finally:
+            queued.cancel()  # without effect where it has its result
+
+    async def _listed(self, wish: str, path: str, params: dict[str, Any], shape: type[T], price: int) -> T:
+        try:
+            await self._purse.pay(Purpose.LOOK_UP, price)
+        finally:
+            del self._lists[wish]  # who comes from here on would hear of a time before its own question
+        try:
+            return await self._answer(Purpose.LOOK_UP, "GET", path, params, shape)
         except OrderNotFound as error:
             raise VenueUnavailable(f"{self.venue}: {path} was answered with {error}") from error
 

@@ -1,4 +1,4 @@
-"""The real engine and watchdog at nine venues, and at six accounts of perpetuals: ours rests at each beside a person's own, and the engine hangs."""
+"""Real engine and watchdog at nine venues, then six accounts of perpetuals: ours is taken back, a person's rests."""
 
 import asyncio
 import os
@@ -38,7 +38,8 @@ def overlay(traded: tuple[str, ...]) -> dict[str, Any]:
             **{name: {"enabled": False} for name in (*TRADED, *PERPS) if name not in traded},
             **({"okx": {**_TIMES, "also_watch": []}} if "okx" in traded else {}),
         },
-        "risk": {"overrides": {"max_collar": "0.05", "max_position_coin_usd": "100000"}},  # so far off rests what nobody is to fill
+        # So far off rests what nobody is to fill.
+        "risk": {"overrides": {"max_collar": "0.05", "max_position_coin_usd": "100000"}},
         "strategies": {"spatial": _OFF, "kimchi": _OFF, "tether_bot": _OFF},
         "watchdog": {"missing_s": 8, "sweep_every_s": 1},
     }

@@ -1,5 +1,7 @@
 """An order is absent only where two places of a venue say so (reliability.md §3.2): its own query, and a list."""
 
+import asyncio
+import time
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal as D
@@ -9,7 +11,7 @@ import msgspec
 import pytest
 
 from engine.domain.errors import OrderNotFound, RateLimited, VenueRefused, VenueUnavailable
-from engine.domain.order import OrderStatus
+from engine.domain.order import OrderReport, OrderStatus
 from engine.venues.binance.orders import BinanceOrders
 from engine.venues.binance_usdm.orders import BinanceUsdmOrders
 from engine.venues.bitget.futures import BitgetFuturesOrders
@@ -21,6 +23,7 @@ from engine.venues.kucoin.futures import KucoinFuturesOrders
 from engine.venues.kucoin.orders import KucoinOrders
 from engine.venues.okx.orders import OkxOrders
 from engine.venues.okx.swap_orders import OkxSwapOrders
+from engine.venues.purse import budgets
 from engine.venues.upbit.orders import UpbitOrders
 from engine.venues.verdict import Budgets
 from tests.venues.orders import test_binance_offline as binance
@@ -142,9 +145,9 @@ VENUES = {
 
 
 @asynccontextmanager
-async def clients(venue, budgets=None):
+async def clients(venue, budgets=None, **over):
     async with stage() as play:
-        settings = config(play.base, symbols=(venue.symbol,), leverage=2)
+        settings = config(play.base, symbols=(venue.symbol,), leverage=2, **over)
         orders = venue.make(settings, CREDENTIAL, budgets or Budgets(Open(), Open()))
         play.says(venue.query, venue.none)
         for request, say in venue.others:
@@ -243,6 +246,31 @@ async def test_both_questions_are_paid_as_look_ups(venue):
         with pytest.raises(OrderNotFound):
             await orders.look_up(venue.symbol, CID)
         assert looks.taken == [True, True]
+
+
+async def test_look_ups_that_wait_for_the_same_list_share_it(venue):
+    """After a start dozens of orders are asked for at once, and a list may cost as much as five of their questions."""
+    calm = budgets(D(20), D(20), time.monotonic_ns)  # ten look-ups a second
+    async with clients(venue, calm, order_timeout_ms=20_000) as (play, orders):
+        play.says(venue.listed, venue.rows(venue.row))
+        ids = [f"{number:02d}{CID[2:]}" for number in range(8)]
+        asked = [orders.look_up(venue.symbol, cid) for cid in (*ids, CID)]
+        *missing, found = await asyncio.gather(*asked, return_exceptions=True)
+        assert all(isinstance(each, OrderNotFound) for each in missing), missing
+        assert isinstance(found, OrderReport) and (found.cid, found.status) == (CID, venue.told[0]), (
+            "each reads its own row of it"
+        )
+        heard = [f"{each.method} {each.path}" for each in play.heard]
+        assert heard.count(venue.query) >= len(ids) and 0 < heard.count(venue.listed) < len(ids)
+
+
+async def test_who_shares_a_list_that_fails_is_told_so(venue):
+    calm = budgets(D(20), D(20), time.monotonic_ns)
+    async with clients(venue, calm, order_timeout_ms=20_000) as (play, orders):
+        play.says(venue.listed, Say("<html>", 502))
+        ids = [f"{number:02d}{CID[2:]}" for number in range(8)]
+        ends = await asyncio.gather(*(orders.look_up(venue.symbol, cid) for cid in ids), return_exceptions=True)
+        assert [type(each) for each in ends] == [VenueUnavailable] * len(ids), ends
 
 
 OTHERS = [
