@@ -52,7 +52,7 @@ from engine.risk.latch import allows
 from engine.risk.latency import Stage
 from engine.storage.journal import Entry, Journal
 from engine.storage.latch import LatchStore
-from engine.venues.departure import Departure, guarded, watch
+from engine.venues.departure import Departure, watch
 from engine.venues.protocol import DeadMan, Margined, Orders
 
 log = logging.getLogger(__name__)
@@ -199,8 +199,11 @@ class Carrier:
         venue = self._orders[order.venue]
         self._tell(OrderSent(cid=order.cid, seen_ns=sent_ns))
         self.latencies.frame_to_send.append((self._mono_ns() - effect.trigger_ns) // 1_000)
-        with guarded(lambda: self._stopped_since(sent_ns, order, finishes=effect.plan is None)) as departure:
+        departure = watch(self._stopped_since, sent_ns, order, effect.plan is None)
+        try:
             outcome = await _outcome(venue, order, self._mono_ns)
+        finally:
+            departure.over()
         if isinstance(outcome, OrderReported):
             self.latencies.send_to_ack.append((outcome.seen_ns - sent_ns) // 1_000)
         self._time(order.venue, departure, effect.trigger_ns, outcome)
@@ -220,7 +223,7 @@ class Carrier:
             return "the desk is stopping"
         return "" if allows(self._desk.level, order.role, finishes=finishes) else f"halted at L{self._desk.level}"
 
-    def _stopped_since(self, looked_ns: int, order: OrderRequest, *, finishes: bool) -> str:
+    def _stopped_since(self, looked_ns: int, order: OrderRequest, finishes: bool) -> str:
         """The same where the bytes are written: the way may have waited for a connection. The files only then."""
         if self._mono_ns() - looked_ns > _LOOK_AGAIN_NS:
             return self._stopped(order, finishes=finishes)
@@ -233,12 +236,14 @@ class Carrier:
         why = f"last step: {breach.text}" if breach is not None else self._stopped(order, finishes=False)
         if not why:
             venue, looked_ns = self._orders[effect.venue], self._mono_ns()
+            departure = watch(self._stopped_since, looked_ns, order, False)
             try:
-                with guarded(lambda: self._stopped_since(looked_ns, order, finishes=False)):
-                    await venue.amend(effect.symbol, effect.cid, effect.venue_order_id, effect.qty, effect.price)
+                await venue.amend(effect.symbol, effect.cid, effect.venue_order_id, effect.qty, effect.price)
             except (SendStopped, VenueRefused, VenueUnavailable, OutcomeUnknown, OrderNotFound) as error:
                 why = str(error)
                 log.warning("order_not_moved venue=%s cid=%s error=%s", effect.venue, effect.cid, error)
+            finally:
+                departure.over()
         self._desk.handle(Amended(cid=effect.cid, price=effect.price, seen_ns=self._mono_ns(), reason=why))
         if breach is not None:
             self._halt_for(breach)

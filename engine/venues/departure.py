@@ -5,8 +5,7 @@ more, directly before it writes.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 
 from engine.domain.errors import SendStopped
@@ -15,40 +14,33 @@ from engine.domain.errors import SendStopped
 class Departure:
     """Of one call; `at_ns` is our monotonic clock, 0 while nothing has left."""
 
-    __slots__ = ("at_ns", "path", "stopped")
+    __slots__ = ("at_ns", "given", "path", "stopped")
 
-    def __init__(self, stopped: Callable[[], str] | None = None) -> None:
+    def __init__(self, stopped: Callable[..., str] | None, given: tuple[object, ...]) -> None:
         self.at_ns = 0
         self.path = ""
-        self.stopped = stopped  # why nothing of it may leave any more, "" where it may
+        self.stopped = stopped  # called with `given`: why nothing of it may leave any more, "" where it may
+        self.given = given
+
+    def over(self) -> None:
+        """What the same task, or one that it begins, sends from here on is another call's."""
+        self.stopped = None
 
 
 _watched: ContextVar[Departure | None] = ContextVar("departure", default=None)
 
 
-def watch() -> Departure:
-    """Whatever this task sends next is noted in it, the first time."""
-    made = Departure()
+def watch(stopped: Callable[..., str] | None = None, *given: object) -> Departure:
+    """Whatever this task sends next is noted in it, the first time. With `stopped` it is asked about until `over`."""
+    made = Departure(stopped, given)
     _watched.set(made)
     return made
-
-
-@contextmanager
-def guarded(stopped: Callable[[], str]) -> Iterator[Departure]:
-    """`watch`, and whatever leaves within it is asked about once more; what the same task sends afterwards is not."""
-    made = Departure(stopped)
-    before = _watched.set(made)
-    try:
-        yield made
-    finally:
-        made.stopped = None  # tasks that were begun within it have it still
-        _watched.reset(before)
 
 
 def check() -> None:
     """Directly before bytes are written, with no await between. Raises SendStopped."""
     found = _watched.get()
-    if found is not None and found.stopped is not None and (why := found.stopped()):
+    if found is not None and found.stopped is not None and (why := found.stopped(*found.given)):
         raise SendStopped(why)
 
 

@@ -12,7 +12,7 @@ import pytest
 from engine.domain.errors import SendStopped
 from engine.domain.order import Side, TimeInForce
 from engine.net.pooled_http import HttpPool
-from engine.venues.departure import guarded
+from engine.venues.departure import watch
 from sandbox.world import World, WorldConfig
 from tests.venues.orders.test_against_sandbox import Trader
 
@@ -65,10 +65,12 @@ async def test_what_is_stopped_while_it_connects_does_not_leave(monkeypatch, ven
         order = trader.wish(Side.BUY, TimeInForce.GTC, away=D("-0.1"))
         if (venue, path) == ("binance", "native"):  # its socket stands: nothing waits
             why.append("halted at L2")
-        with pytest.raises(SendStopped, match="halted at L2"), guarded(lambda: "".join(why)):
+        departure = watch("".join, why)
+        with pytest.raises(SendStopped, match="halted at L2"):
             await trader.orders.place(order)
+        departure.over()
         assert len(trader.floor.exchange.orders) == before
-        await trader.orders.balances()  # asked by the same task afterwards: the guard is gone
+        await trader.orders.balances()  # asked by the same task afterwards
         assert (await trader.orders.place(trader.wish(Side.BUY, TimeInForce.GTC, away=D("-0.1")))).cid
         assert len(trader.floor.exchange.orders) == before + 1
         await trader.close()
