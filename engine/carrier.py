@@ -35,10 +35,8 @@ from engine.domain.event import (
     CancelRefused,
     OpenOrdersReported,
     OrderEvent,
-    OrderLost,
     OrderMissing,
     OrderNotSent,
-    OrderRefused,
     OrderReported,
     OrderSent,
     VenueFailed,
@@ -53,6 +51,7 @@ from engine.risk.latency import Stage
 from engine.storage.journal import Entry, Journal
 from engine.storage.latch import LatchStore
 from engine.venues.departure import Departure, watch
+from engine.venues.placement import outcome
 from engine.venues.protocol import DeadMan, Margined, Orders
 
 log = logging.getLogger(__name__)
@@ -201,14 +200,14 @@ class Carrier:
         self.latencies.frame_to_send.append((self._mono_ns() - effect.trigger_ns) // 1_000)
         departure = watch(self._stopped_since, sent_ns, order, effect.plan is None)
         try:
-            outcome = await _outcome(venue, order, self._mono_ns)
+            ended = await outcome(venue, order, self._mono_ns)
         finally:
             departure.over()
-        if isinstance(outcome, OrderReported):
-            self.latencies.send_to_ack.append((outcome.seen_ns - sent_ns) // 1_000)
-        self._time(order.venue, departure, effect.trigger_ns, outcome)
-        log.info("order_outcome venue=%s symbol=%s cid=%s outcome=%s", order.venue, order.symbol, order.cid, outcome)
-        self._tell(outcome)
+        if isinstance(ended, OrderReported):
+            self.latencies.send_to_ack.append((ended.seen_ns - sent_ns) // 1_000)
+        self._time(order.venue, departure, effect.trigger_ns, ended)
+        log.info("order_outcome venue=%s symbol=%s cid=%s outcome=%s", order.venue, order.symbol, order.cid, ended)
+        self._tell(ended)
 
     def _stopped(self, order: OrderRequest, *, finishes: bool) -> str:
         """Why the latch, raised here or by another process, lets nothing of this kind leave; "" where it does."""
@@ -376,29 +375,3 @@ class Carrier:
         failed = VenueFailed(venue=venue, call=call, reason=str(error), retry_ms=retry_ms, seen_ns=self._mono_ns())
         self._desk.handle(failed)
         self.on_told()
-
-
-async def _outcome(
-    venue: Orders, order: OrderRequest, mono_ns: Callable[[], int]
-) -> OrderReported | OrderRefused | OrderNotSent | OrderLost:
-    """Send once; every way it can end is one event. Anything that is not a clear word means UNKNOWN."""
-    try:
-        return OrderReported(report=await venue.place(order), seen_ns=mono_ns())
-    except VenueRefused as error:
-        if error.code == "duplicate":  # ids are never used twice: the request has arrived twice, and once it was taken
-            return _lost(venue, order, f"its venue has it already: {error}", mono_ns)
-        return OrderRefused(
-            cid=order.cid, code=error.code, text=error.text, about_rules=error.about_rules, seen_ns=mono_ns()
-        )
-    except SendStopped as error:
-        return OrderNotSent(cid=order.cid, reason=str(error), seen_ns=mono_ns())
-    except VenueUnavailable as error:
-        return OrderNotSent(cid=order.cid, reason=f"nothing left: {error}", seen_ns=mono_ns())
-    except OutcomeUnknown as error:
-        return _lost(venue, order, str(error), mono_ns)
-
-
-def _lost(venue: Orders, order: OrderRequest, reason: str, mono_ns: Callable[[], int]) -> OrderLost:
-    """Counted from the failure, not from the hand-over: the request may have waited for its rate budget."""
-    final_after_ns = mono_ns() + venue.late_acceptance_ms * NS_PER_MS
-    return OrderLost(cid=order.cid, reason=reason, final_after_ns=final_after_ns, seen_ns=mono_ns())
