@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from engine.domain.order import Abilities, OrderKind, TimeInForce
-from engine.venues.registry import MARGINED, build_orders
+from engine.venues.registry import build_orders
+from engine.venues.settings import MARGINED
 from tests.venues.orders.stage import CREDENTIAL, config
 
 PAGE = Path(__file__).parent.parent.parent.parent / "docs" / "orders.md"
