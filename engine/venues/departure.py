@@ -4,6 +4,7 @@ Whoever asked may have waited for a connection since it looked at the latch: up 
 more, directly before it writes.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -14,16 +15,18 @@ from engine.domain.errors import SendStopped
 class Departure:
     """Of one call; `at_ns` is our monotonic clock, 0 while nothing has left."""
 
-    __slots__ = ("at_ns", "given", "path", "stopped")
+    __slots__ = ("at_ns", "given", "path", "stopped", "task")
 
     def __init__(self, stopped: Callable[..., str] | None, given: tuple[object, ...]) -> None:
         self.at_ns = 0
         self.path = ""
         self.stopped = stopped  # called with `given`: why nothing of it may leave any more, "" where it may
         self.given = given
+        # A task that is begun meanwhile inherits this: a cancel that the halt itself has asked for must leave.
+        self.task = asyncio.current_task() if stopped is not None else None
 
     def over(self) -> None:
-        """What the same task, or one that it begins, sends from here on is another call's."""
+        """What the same task sends from here on is another call's."""
         self.stopped = None
 
 
@@ -40,7 +43,9 @@ def watch(stopped: Callable[..., str] | None = None, *given: object) -> Departur
 def check() -> None:
     """Directly before bytes are written, with no await between. Raises SendStopped."""
     found = _watched.get()
-    if found is not None and found.stopped is not None and (why := found.stopped(*found.given)):
+    if found is None or found.stopped is None or found.task is not asyncio.current_task():
+        return
+    if why := found.stopped(*found.given):
         raise SendStopped(why)
 
 
