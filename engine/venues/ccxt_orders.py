@@ -319,7 +319,8 @@ def _unfollowing(session: aiohttp.ClientSession) -> SimpleNamespace:
 
     Following one would send a signed order a second time, and somewhere else.
     """
-    calls = {name: partial(getattr(session, name), allow_redirects=False) for name in ("get", "post", "put", "delete")}
+    names = ("get", "post", "put", "patch", "delete")
+    calls = {name: partial(getattr(session, name), allow_redirects=False) for name in names}
     return SimpleNamespace(headers=session.headers, **calls)
 
 

@@ -198,7 +198,7 @@ class Floor:
         return cancelled
 
     def amend(self, order: Order, qty: Decimal, price: Decimal) -> Order:
-        """A perpetual's order, to this size (fills included) and price. Raises Refused."""
+        """An order, to this size (fills included) and price. Raises Refused."""
         self.exchange.amend(order, qty, price, self.clock())
         self._publish_prints()
         self._publish_orders()

@@ -275,3 +275,26 @@ async def test_coinone_takes_signed_orders_and_keeps_their_ids_for_good():
             await ask("order", **(wish | {"user_order_id": "Upper"}), post_only=False)
         with pytest.raises(plain_ccxt.ExchangeError):
             await ask("order/cancel", user_order_id="mine.1")
+
+
+@pytest.mark.parametrize("venue", ["bybit", "gate"])
+async def test_an_open_order_gets_another_price_in_place(venue):
+    async with standing(venue) as (floor, exchange, _):
+        low = floor.exchange.book(SYMBOLS[venue])[0][0][0] * Decimal("0.97") // 1
+        placed = await place(exchange, venue, "buy", float(low), "moves")
+        before = order_at(floor, venue, "moves")
+        size = None if venue == "gate" else QTY  # it changes one of the two at a time
+        await exchange.edit_order(placed["id"], PAIR, "limit", "buy", size, float(low - 10))
+        moved = order_at(floor, venue, "moves")
+        assert (moved.id, moved.price, moved.qty) == (before.id, low - 10, Decimal(str(QTY)))
+        assert (await look(exchange, placed["id"]))["price"] == float(low - 10)
+        await agrees(exchange, floor)
+
+
+async def test_gate_changes_not_both_at_once():
+    async with standing("gate") as (floor, exchange, _):
+        low = floor.exchange.book(SYMBOLS["gate"])[0][0][0] * Decimal("0.97") // 1
+        placed = await place(exchange, "gate", "buy", float(low), "both")
+        with pytest.raises(ccxt.BadRequest):
+            await exchange.edit_order(placed["id"], PAIR, "limit", "buy", QTY / 2, float(low - 10))
+        assert order_at(floor, "gate", "both").price == low

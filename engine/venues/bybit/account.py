@@ -81,6 +81,12 @@ class BybitAccount:
             "orderLinkId": order.cid,
         }
 
+    async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
+        """A smaller size keeps its place in the queue; a larger one or another price goes behind it."""
+        params = {"category": self.category, "symbol": symbol, "orderLinkId": cid}
+        params |= {"qty": plain(qty), "price": plain(price)}
+        await self.client.ask(Purpose.CANCEL, "POST", "v5/order/amend", params, dict[str, Any])
+
     async def cancel(self, symbol: str, cid: str, venue_order_id: str) -> None:
         params = {"category": self.category, "symbol": symbol, "orderLinkId": cid}
         await self.client.ask(Purpose.CANCEL, "POST", "v5/order/cancel", params, dict[str, Any])

@@ -19,7 +19,7 @@ from engine.venues.bybit import standing
 from engine.venues.bybit.account import BybitAccount, bps
 from engine.venues.bybit.order_stream import BybitStreamDialect
 from engine.venues.bybit.private import Coin, Page, Prices, Rate, Result
-from engine.venues.ccxt_orders import plain, wall_ms
+from engine.venues.ccxt_orders import wall_ms
 from engine.venues.order_stream import StreamLine
 from engine.venues.purse import Purpose
 from engine.venues.reports import number
@@ -93,12 +93,6 @@ class BybitLinearOrders(BybitAccount):
         if order.reduce_only:
             params["reduceOnly"] = True
         return params
-
-    async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
-        """A smaller size keeps its place in the queue; a larger one or another price goes behind it."""
-        params = {"category": self.category, "symbol": symbol, "orderLinkId": cid}
-        params |= {"qty": plain(qty), "price": plain(price)}
-        await self.client.ask(Purpose.CANCEL, "POST", "v5/order/amend", params, dict[str, Any])
 
     async def balances(self) -> Sequence[Balance]:
         return [balance for balance in map(self._balance, await self.coins()) if balance.total]

@@ -6,7 +6,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.domain.errors import VenueRefused
 from engine.domain.market import Balance, Instrument, Loan
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, OrderKind, OrderRequest
@@ -38,7 +37,7 @@ class _Market(Struct):
 class BybitOrders(BybitAccount):
     """A unified account trading spot with its own money. The venue takes its fee from what is received."""
 
-    abilities = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), expiry=True)
+    abilities = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), amend=True, moves=True, expiry=True)
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         super().__init__("bybit", "spot", "", config, credential, budgets)
@@ -53,9 +52,6 @@ class BybitOrders(BybitAccount):
             params |= {"orderType": "Market", "timeInForce": "IOC", "marketUnit": "baseCoin"}
             del params["price"]
         return params
-
-    async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
-        raise VenueRefused("unsupported", "bybit: open orders are not changed here, but cancelled and placed anew")
 
     async def balances(self) -> Sequence[Balance]:
         found = []

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
+from engine.domain.errors import OrderNotFound, VenueUnavailable
 from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand, floor_to
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side
@@ -97,7 +97,7 @@ class _Market(Struct):
 class GateOrders:
     """One spot account. The venue takes its fee from what is received, or in GT, or in points."""
 
-    abilities = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), countdown=True, expiry=True)
+    abilities = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), moves=True, countdown=True, expiry=True)
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         self.venue = "gate"
@@ -129,7 +129,9 @@ class GateOrders:
         return self._report(await self._client.place(order, "spot/orders", params, _Order), order.cid)
 
     async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
-        raise VenueRefused("unsupported", "gate: open orders are not changed here, but cancelled and placed anew")
+        """The price alone: of price and size the venue changes one at a time. It goes behind the queue at its price."""
+        params = {"order_id": venue_order_id or PREFIX + cid, "currency_pair": symbol, "price": plain(price)}
+        await self._client.ask(Purpose.CANCEL, "PATCH", "spot/orders/{order_id}", params, dict[str, Any])
 
     async def cancel(self, symbol: str, cid: str, venue_order_id: str) -> None:
         params = {"order_id": venue_order_id or PREFIX + cid, "currency_pair": symbol}

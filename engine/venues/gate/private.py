@@ -14,7 +14,7 @@ PREFIX = "t-"  # every client id must begin so
 LEAST_COUNTDOWN_S = 5
 BPS_PER_ONE = 10_000
 TIFS = {TimeInForce.GTC: "gtc", TimeInForce.IOC: "ioc", TimeInForce.FOK: "fok", TimeInForce.POST_ONLY: "poc"}
-_PLACEMENTS = frozenset({("POST", "spot/orders"), ("POST", "futures/usdt/orders")})
+_EXPIRING = frozenset({("POST", "spot/orders"), ("POST", "futures/usdt/orders"), ("PATCH", "spot/orders/{order_id}")})
 
 
 class Exchange(Hooked, gate):  # type: ignore[misc]
@@ -25,8 +25,8 @@ class Exchange(Hooked, gate):  # type: ignore[misc]
     def sign(self, path: str, api: Any, method: str = "GET", params: Any = None) -> Any:
         section, _, rest = path.partition("/")
         request = super().sign(rest, [api[0], section], method, {} if params is None else params)
-        if (method, path) in _PLACEMENTS:
-            # Past this moment of its own clock the venue drops the order unprocessed.
+        if (method, path) in _EXPIRING:
+            # Past this moment of its own clock the venue drops the request unprocessed.
             request["headers"]["x-gate-exptime"] = str(self.nonce() + self.expiry_ms)
         return request
 

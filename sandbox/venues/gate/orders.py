@@ -72,6 +72,7 @@ class Desk:
             web.post(f"{spot}/orders", self._place),
             web.get(f"{spot}/orders", self._orders),
             web.get(f"{spot}/orders/{{order_id}}", self._order),
+            web.patch(f"{spot}/orders/{{order_id}}", self._amend),
             web.delete(f"{spot}/orders/{{order_id}}", self._cancel),
             web.get(f"{spot}/open_orders", self._open),
             web.get(f"{spot}/my_trades", self._trades),
@@ -101,6 +102,15 @@ class Desk:
         self._check_expiry(request)
         order = await self._floor.place(wish, lambda: self._check_expiry(request))
         return self._say(order_row(order))
+
+    async def _amend(self, request: web.Request) -> web.Response:
+        """Another price or another size, and not both."""
+        order, body = self._find(await self._account(request), request), await json_body(request)
+        self._check_expiry(request)
+        qty, price = (positive(body, name) if body.get(name) else None for name in ("amount", "price"))
+        if (qty is None) is (price is None) or order.qty is None or order.price is None:
+            raise Malformed("amount")
+        return self._say(order_row(self._floor.amend(order, qty or order.qty, price or order.price)))
 
     async def _cancel(self, request: web.Request) -> web.Response:
         order = self._find(await self._account(request), request)
