@@ -4,7 +4,7 @@ A venue may take orders by a socket while its private reads fail for hours: bala
 """
 
 from engine.core.state import State
-from engine.core.venue_state import VenueState
+from engine.core.venue_state import SWEEP_REST_MS, VenueState
 from engine.domain.effect import Severity
 from engine.domain.money import NS_PER_MS, NS_PER_S
 
@@ -35,7 +35,7 @@ def why_unread(state: State, held: VenueState) -> str:
 
 
 def _is_silent(state: State, age_ns: int) -> bool:
-    return age_ns > _TURNS * state.config.reconcile_every_ms * NS_PER_MS
+    return age_ns > _TURNS * max(state.config.reconcile_every_ms, SWEEP_REST_MS) * NS_PER_MS
 
 
 def _age_ns(state: State, held: VenueState) -> int:

@@ -20,7 +20,6 @@ from engine.risk.latch import HIGHEST, allows
 
 STRATEGY = "flatten"
 _MOST_TRIES = 5  # of one position or dead letter at L3; a position's each with a wider band
-_LETTER = "letter"
 _STUCK_NS = 30 * NS_PER_S
 
 
@@ -191,7 +190,7 @@ def look(state: State) -> None:
             state.flattening = Flattening()
         return
     run = state.flattening
-    run.since_ns = run.since_ns or state.now_ns
+    run.since_ns, run.began_ns = run.since_ns or state.now_ns, run.began_ns or state.now_ns
     for trade in list(state.hedged.values()):
         if _may_try(run, ("", trade.plan.trade_id)):
             if _reduces(state, trade) and _unwind(state, trade, LegRole.FLATTEN, with_residue=False) is None:
@@ -203,8 +202,7 @@ def look(state: State) -> None:
         if venue not in busy:
             _flatten_one(state, run, venue, symbol, qty)
     for trade in list(state.letters.values()):
-        if _may_try(run, (_LETTER, trade.plan.trade_id)):
-            _flatten_letter(state, run, trade)
+        _flatten_letter(state, run, trade)
     _tell(state, run)
 
 
@@ -234,17 +232,30 @@ def _flatten_one(state: State, run: Flattening, venue: str, symbol: str, qty: De
 
 
 def _flatten_letter(state: State, run: Flattening, trade: Trade) -> None:
-    """What waited for a person, the halt at L2 before this one has cut it open perhaps: closed like anything else.
-
-    Not where balances of a venue of it differ from our books: a person may have closed it by hand, and not said so yet.
-    """
-    found = None if life.standing(trade) else repairs.way_out(state, trade)
-    if found is None or isinstance(found, NotExecutable):
+    """What waited for a person, the halt at L2 before this one has cut it open perhaps: closed like anything else."""
+    tries = sum(order.request.role is LegRole.FLATTEN for order in trade.orders)  # journaled: a restart counts on
+    if life.standing(trade) or tries >= _MOST_TRIES or not _is_there(state, run, trade):
         return
-    step, limit = found
-    if _why_not(state, {leg.venue for leg in trades.legs_in_use(trade)}) is None:
-        _tried(run, (_LETTER, trade.plan.trade_id))
+    found = repairs.way_out(state, trade)
+    if not isinstance(found, NotExecutable):
+        step, limit = found
         repairs.try_again(state, trade, structs.replace(step, role=LegRole.FLATTEN), limit)
+
+
+def _is_there(state: State, run: Flattening, trade: Trade) -> bool:
+    """Whether its venues' own balances say that the remainder is there still.
+
+    A person may have closed it by hand, and not said so: balances must have agreed since the flattening began and its
+    last order ended, and nobody may have accepted other ones since it was left to a person, at whatever venue.
+    """
+    base, traded = trade.plan.legs[0].base, [held for held in state.venues.values() if held.settings.trades]
+    if any(base in at.differing or state.ledger.opened_ms(at.name) > trade.closed_ms for at in traded):
+        return False
+    since_ns = max(run.began_ns, *(order.done_ns for order in trade.orders))
+    stale = [at.name for at in traded if at.agreed_ns <= since_ns and at.name in {leg.venue for leg in trade.plan.legs}]
+    for name in stale:
+        trades.check_soon(state, name)
+    return not stale and _why_not(state, {leg.venue for leg in trade.plan.legs}) is None
 
 
 def _may_try(run: Flattening, what: tuple[str, str]) -> bool:
@@ -266,7 +277,7 @@ def _letters_left(state: State) -> tuple[str, ...]:
         naked = life.exposure(trade)
         if naked and len(trade.plan.legs) > 1 and not trades.is_surely_dust(state, trade, naked):
             found.append(f"{naked:f} {trade.plan.legs[0].base} ({trade.plan.key})")
-    return tuple(found)
+    return tuple(sorted(found))
 
 
 def _tell(state: State, run: Flattening) -> None:

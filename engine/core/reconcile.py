@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from engine.core import absent, closing, identity, margin, opportunities, placing, standing, trades
 from engine.core.state import State
-from engine.core.venue_state import VenueState
+from engine.core.venue_state import SWEEP_REST_MS, VenueState
 from engine.domain.effect import FetchBalances, FetchOpenOrders, LookUp, OpenLedger, Severity
 from engine.domain.event import BalancesReported, InstrumentsLoaded, LedgerOpened, VenueFailed
 from engine.domain.market import Product
@@ -18,7 +18,6 @@ _EMPTY_NS = 3 * NS_PER_S  # so long a first start asks an account that tells of 
 _DOUBTED_NS = 3_600 * NS_PER_S  # so long, and so many of the newest, a belief that nothing was placed is asked again
 _DOUBTED = 10
 _DOUBT_REST_NS = 2 * NS_PER_S
-_SWEEP_REST_MS = 20_000  # Binance: a quarter of a minute's weight, and its books come out of the same purse
 _COMPARED = ("balances", "open_orders")  # what a start waits for
 _RETRY_MS, _LONGEST_RETRY_MS = 200, 2_000  # twice as long after each failure
 _RETRIES = 4
@@ -55,7 +54,7 @@ def ask(state: State, held: VenueState) -> None:
     if not held.settings.trades:
         return
     if not held.swept or state.now_ns >= held.next_sweep_ns:
-        held.next_sweep_ns = max(held.next_check_ns, state.now_ns + _SWEEP_REST_MS * NS_PER_MS)
+        held.next_sweep_ns = max(held.next_check_ns, state.now_ns + SWEEP_REST_MS * NS_PER_MS)
         state.emit(FetchOpenOrders(venue=held.name))
     state.emit(FetchBalances(venue=held.name, funding_since_ms=margin.since_ms(state, held)))
 
@@ -156,6 +155,7 @@ def adopt(state: State, held: VenueState) -> None:
     )
     on_opened(state, opened)
     held.agreed, held.mismatches, held.blocked, held.account.marks = True, 0, "", {}
+    held.differing = frozenset()
 
 
 def dust(state: State, held: VenueState, asset: str) -> Decimal:
@@ -187,7 +187,9 @@ def compare(state: State, held: VenueState) -> dict[str, Decimal]:
 
 def judge(state: State, held: VenueState, differences: dict[str, Decimal]) -> None:
     """Agree, or look twice, then block the venue: one difference may be the venue's own delay."""
+    held.differing = frozenset(differences)
     if not differences:
+        held.agreed_ns = held.balances_asked_ns
         if held.blocked.startswith("ledger_mismatch"):
             state.alert("ledger_agrees", Severity.INFO, f"{held.name}: balances agree again", venue=held.name)
         held.blocked, held.mismatches, held.account.marks = "", 0, {}

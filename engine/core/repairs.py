@@ -87,6 +87,9 @@ def _why_not_now(state: State, trade: Trade, naked: Decimal) -> tuple[str, str] 
         return "halted", f"halted at L{state.level}: {state.level_reason}"
     if not state.journal_writable:
         return "journal", "the journal cannot be written"
+    for venue in {leg.venue: None for leg in trades.legs_in_use(trade)}:
+        if venue not in state.venues or not state.venues[venue].settings.trades:
+            return "watched", f"{venue} is only watched now: it has no account here"
     if trade.unresolved:
         return "orders_under_way", f"{len(trade.unresolved)} of its orders have no end yet"
     if any((leg.venue, leg.symbol) not in state.market.instruments for leg in trades.legs_in_use(trade)):

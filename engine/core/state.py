@@ -140,8 +140,9 @@ class Doubts(Struct, kw_only=True):
 class Flattening(Struct, kw_only=True):
     """Closing everything at L3."""
 
-    since_ns: int = 0  # 0: it is not under way
-    tries: dict[tuple[str, str], int] = field(default_factory=dict)  # market, hedge or letter
+    since_ns: int = 0  # nothing has closed since then; 0: it is not under way
+    began_ns: int = 0
+    tries: dict[tuple[str, str], int] = field(default_factory=dict)  # (venue, symbol), or ("", trade) of a hedge
     left: tuple[str, ...] = ()  # as last told
     is_stuck: bool = False
 

@@ -11,6 +11,8 @@ from engine.market.view import VenueRules
 from engine.risk.countdown import Countdown
 from engine.risk.margin import Account
 
+SWEEP_REST_MS = 20_000  # Binance: a quarter of a minute's weight, and its books come out of the same purse
+
 
 class VenueSettings(Struct, frozen=True, kw_only=True):
     """What the core needs to know of a venue beforehand."""
@@ -44,6 +46,8 @@ class VenueState(Struct, kw_only=True):
     swept_ns: int = 0  # when the newest answered list of open orders was asked for
     agreed: bool = False  # balances agreed with the ledger since start
     blocked: str = ""
+    agreed_ns: int = 0  # when the newest balances were asked for that agreed whole
+    differing: frozenset[str] = frozenset()  # assets, by the newest comparison that counted
     mismatches: int = 0
     balances: dict[str, Balance] = field(default_factory=dict)
     balances_ns: int = 0

@@ -180,12 +180,10 @@ class CcxtClient:
             found = await self._listed(wish, path, params, shape, price)
             queued.set_result(found)
             return found
-        except PremiaError as error:
-            queued.set_exception(error)
-            queued.exception()  # it may be that nobody shares it
-            raise
         finally:
-            queued.cancel()  # without effect where it has its result
+            if not queued.done():  # whoever shares it asks again
+                queued.set_exception(VenueUnavailable(f"{self.venue}: {path} was not read"))
+                queued.exception()  # it may be that nobody does
 
     async def _listed(self, wish: str, path: str, params: dict[str, Any], shape: type[T], price: int) -> T:
         try:

@@ -41,7 +41,10 @@ def watch(stopped: Callable[..., str] | None = None, *given: object) -> Departur
 
 
 def check() -> None:
-    """Directly before bytes are written, with no await between. Raises SendStopped."""
+    """Directly before bytes are written, with no await between; aiohttp's leave one turn of the loop later.
+
+    Raises SendStopped. Of the order's own task alone: no way may put its request into a task of its own.
+    """
     found = _watched.get()
     if found is None or found.stopped is None or found.task is not asyncio.current_task():
         return

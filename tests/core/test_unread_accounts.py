@@ -1,5 +1,7 @@
 """An account whose private reads fail for minutes: told once, no new trade there, exits go on, back when it answers."""
 
+from pathlib import Path
+
 import pytest
 
 from engine.core.trades import is_surely_dust
@@ -53,8 +55,11 @@ def test_what_is_open_is_still_closed_there() -> None:
     assert is_surely_dust(rig.state, trade, life.exposure(trade))
 
 
-def test_a_busy_account_that_answers_is_never_unread() -> None:
-    rig = Rig().ready()
-    for _ in range(12):
-        rig.run_for(25_000)
+@pytest.mark.parametrize("every_s", [1, 5, 30])
+def test_an_account_that_answers_is_never_unread(tmp_path: Path, every_s: int) -> None:
+    """Open orders are listed every 20 s at most, however often balances are compared."""
+    overlay = tmp_path / "often.yaml"
+    overlay.write_text(f"execution: {{reconcile_every_s: {every_s}}}")
+    rig = Rig(overlay).ready()
+    rig.run_for(300_000)
     assert told(rig) == []
