@@ -276,9 +276,32 @@ async def test_what_it_cannot_do_is_refused_without_a_request(play, trade, name)
     for unable in [stop, replace(wish(name), reduce_only=True)]:
         with pytest.raises(VenueRefused, match="unsupported"):
             await trade.place(unable)
-    with pytest.raises(VenueRefused, match="unsupported"):
-        await trade.amend(VENUES[name].symbol, CID, "77", D(1), D(1))
+    if not trade.abilities.moves:
+        with pytest.raises(VenueRefused, match="unsupported"):
+            await trade.amend(VENUES[name].symbol, CID, "77", D(1), D(1))
     assert play.heard == []
+
+
+MOVES = {  # request, answer, what stands in its body and what does not
+    "bybit": (
+        "POST /v5/order/amend",
+        {"retCode": 0, "retMsg": "OK", "result": {"orderId": "77", "orderLinkId": CID}},
+        {"category": "spot", "orderLinkId": CID, "qty": "2", "price": "3.5"},
+        set(),
+    ),
+    "gate": ("PATCH /api/v4/spot/orders/77", {"id": "77"}, {"price": "3.5"}, {"amount"}),
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+async def test_another_price_stands_on_the_wire_as_the_venue_wants_it(play, trade, name):
+    request, answer, shape, absent = MOVES[name]
+    play.says(request, Say(answer))
+    await trade.amend(VENUES[name].symbol, CID, "77", D(2), D("3.5"))
+    [heard] = play.heard
+    fields = json.loads(heard.body)
+    assert {key: fields.get(key) for key in shape} == shape and not absent & fields.keys()
+    assert name != "gate" or "x-gate-exptime" in {key.lower() for key in heard.headers}
 
 
 @pytest.mark.parametrize("name", NAMES)
