@@ -109,7 +109,7 @@ TEXTS: dict[str, str] = {
     "ring.stop_went_off": "order {order}: {stop} was reached. {side} {qty}, {limit} at the worst",
     "ring.stop_unfilled": "order {order}: the stop {stop} has gone off, and {left} are not filled within its limit {limit}: {why}. It goes on trying; act by /order",
     "ring.unsold": "the book had no more at that price",
-    "ring.account_unread": "not read for {seconds} s ({why}). What is open there is still closed",
+    "ring.account_unread": "balances or open orders not read for {seconds} s ({why}). What is open there is still closed",
     "ring.account_read": "balances and open orders are read again",
     "ring.clock_off": "{off} s from ours (± {around} s, allowed {limit} s). Where several venues say so it is this server's clock",
     "ring.clock_agrees": "{off} s from ours (± {around} s, allowed {limit} s)",

@@ -109,7 +109,7 @@ TEXTS: dict[str, str] = {
     "ring.stop_went_off": "주문 {order}: {stop} 도달. {qty} {side}, 한계 가격 {limit}",
     "ring.stop_unfilled": "주문 {order}: 스톱 {stop} 발동 후 {left} 미체결 (한계 가격 {limit}). 사유: {why}. 계속 시도하며, 직접 처리는 /order",
     "ring.unsold": "그 가격에 남은 호가 없음",
-    "ring.account_unread": "{seconds}초째 잔고와 미체결을 읽지 못함 ({why}). 열린 노출의 정리는 계속합니다",
+    "ring.account_unread": "{seconds}초째 잔고나 미체결을 읽지 못함 ({why}). 열린 노출의 정리는 계속합니다",
     "ring.account_read": "잔고와 미체결을 다시 읽습니다",
     "ring.clock_off": "우리 시계와 {off}초 차이 (±{around}초, 허용 {limit}초). 여러 거래소가 같으면 이 서버의 시계를 확인하세요",
     "ring.clock_agrees": "우리 시계와 {off}초 차이 (±{around}초, 허용 {limit}초)",

@@ -248,14 +248,15 @@ def _is_there(state: State, run: Flattening, trade: Trade) -> bool:
     A person may have closed it by hand, and not said so: balances must have agreed since the flattening began and its
     last order ended, and nobody may have accepted other ones since it was left to a person, at whatever venue.
     """
-    base, traded = trade.plan.legs[0].base, [held for held in state.venues.values() if held.settings.trades]
+    base, venues = trade.plan.legs[0].base, {leg.venue for leg in trade.plan.legs}
+    traded = [held for held in state.venues.values() if held.settings.trades]
     if any(base in at.differing or state.ledger.opened_ms(at.name) > trade.closed_ms for at in traded):
         return False
     since_ns = max(run.began_ns, *(order.done_ns for order in trade.orders))
-    stale = [at.name for at in traded if at.agreed_ns <= since_ns and at.name in {leg.venue for leg in trade.plan.legs}]
+    stale = [at.name for at in traded if at.name in venues and at.agreed_ns <= since_ns]
     for name in stale:
         trades.check_soon(state, name)
-    return not stale and _why_not(state, {leg.venue for leg in trade.plan.legs}) is None
+    return not stale and _why_not(state, venues) is None
 
 
 def _may_try(run: Flattening, what: tuple[str, str]) -> bool:

@@ -87,7 +87,7 @@ def _why_not_now(state: State, trade: Trade, naked: Decimal) -> tuple[str, str] 
         return "halted", f"halted at L{state.level}: {state.level_reason}"
     if not state.journal_writable:
         return "journal", "the journal cannot be written"
-    for venue in {leg.venue: None for leg in trades.legs_in_use(trade)}:
+    for venue in dict.fromkeys(leg.venue for leg in trades.legs_in_use(trade)):
         if venue not in state.venues or not state.venues[venue].settings.trades:
             return "watched", f"{venue} is only watched now: it has no account here"
     if trade.unresolved:

@@ -339,7 +339,7 @@ MEANINGS: Mapping[str, str] = {
     "venue_blocked": "The venue is stopped, for instance because its balances differ from the ledger.",
     "venue_not_ready": "The venue has not been reconciled since the start.",
     "clock_off": "The venue's clock and ours are too far apart, or how far is not known.",
-    "account_unread": "The venue has told neither balances nor open orders for four rounds of the comparison.",
+    "account_unread": "The venue's balances, or its open orders, could not be read for four rounds of the comparison.",
     "symbol_not_allowed": "The symbol is not on the list of traded symbols.",
     "dead_letter": "An earlier trade of this pair left a remainder that waits for a person.",
     "duplicate": "This very opportunity has been executed already.",

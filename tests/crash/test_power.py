@@ -4,23 +4,15 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from crash.__main__ import build_shim
 from crash.power import Platter
 
 WRITER = Path(__file__).with_name("writer.py")
-
-
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = build_shim(tmp_path_factory.mktemp("shim"))
-    if made is None:
-        pytest.skip("no C compiler, or not Linux")
-    return made
 
 
 def life(shim: Path, folder: Path, synchronous: str, seed: int, at: str = "") -> tuple[list[int], list[int], Platter]:
@@ -48,7 +40,7 @@ def life(shim: Path, folder: Path, synchronous: str, seed: int, at: str = "") ->
     writer.stdin.close()
     writer.stdout.close()
     platter.cut()
-    with sqlite3.connect(data / "j.db") as sql:
+    with closing(sqlite3.connect(data / "j.db")) as sql:
         tables = sql.execute("SELECT count(*) FROM sqlite_master WHERE name = 'rows'").fetchone()[0]
         kept = [row for (row,) in sql.execute("SELECT x FROM rows ORDER BY x")] if tables else []
         assert sql.execute("PRAGMA integrity_check").fetchone() == ("ok",)

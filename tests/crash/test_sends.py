@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from crash.__main__ import build_shim
 from crash.points import POINTS
 
 CHILD = """
@@ -27,14 +26,6 @@ ORDERS = [
     '{"reqId":"%d","op":"order.create","args":[]}',
     '{"id":"%d","op":"order","args":[' + "1," * 200 + "1]}",  # its length takes two bytes more
 ]
-
-
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = build_shim(tmp_path_factory.mktemp("shim"))
-    if made is None:
-        pytest.skip("no C compiler, or no Linux: the shim is C for Linux")
-    return made
 
 
 def sent(shim: Path, order: str, at: str) -> tuple[int, int]:
