@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def look(data: Path, scratch: Path, at_venues: Iterable[str]) -> Aftermath:
 
 def _has_tables(path: Path) -> bool:
     """A first life may have ended before its journal had all of them."""
-    with sqlite3.connect(path) as sql:
+    with closing(sqlite3.connect(path)) as sql:
         names = {name for (name,) in sql.execute("SELECT name FROM sqlite_master")}
     return {"entries", "head"} <= names
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def read_journal(path: Path) -> Journaled:
     """Every row of the journal, in order. A chain that does not hold is named, never raised."""
     found = Journaled()
     chained = bytes(32)
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as sql:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as sql:
         rows = sql.execute(
             "SELECT seq, run, kind, wall_ms, mono_ns, CAST(payload AS BLOB), hash FROM entries ORDER BY seq"
         )
@@ -74,14 +75,14 @@ class StoredTrade(Struct):
 
 
 def read_trades(path: Path) -> dict[str, StoredTrade]:
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as sql:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as sql:
         rows = sql.execute("SELECT id, state, outcome, net_krw FROM trades").fetchall()
     return {row[0]: StoredTrade(row[1], row[2], Decimal(str(row[3]))) for row in rows}
 
 
 def read_refusals(path: Path) -> dict[str, str]:
     """Refusal id -> rule."""
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as sql:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as sql:
         return dict(sql.execute("SELECT id, rule FROM refusals").fetchall())
 
 
@@ -100,6 +101,6 @@ def recorded_refusals(log: Path) -> set[str]:
 
 def read_entries(path: Path) -> list[dict[str, Any]]:
     """Every entry of the journal, in order, as it was written."""
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as sql:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as sql:
         rows = sql.execute("SELECT CAST(payload AS BLOB) FROM entries ORDER BY seq").fetchall()
     return [msgspec.json.decode(row[0]) for row in rows]
