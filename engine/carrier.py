@@ -43,7 +43,7 @@ from engine.domain.event import (
 )
 from engine.domain.margin_event import FundingReported, PositionsReported
 from engine.domain.money import NS_PER_MS, ZERO, exact
-from engine.domain.order import OrderRequest, OrderStatus
+from engine.domain.order import OrderKind, OrderRequest, OrderStatus
 from engine.latencies import Latencies
 from engine.risk.last_step import Breach, LastStep, Reference
 from engine.risk.latch import allows
@@ -52,7 +52,7 @@ from engine.storage.journal import Entry, Journal
 from engine.storage.latch import LatchStore
 from engine.venues.departure import Departure, watch
 from engine.venues.placement import outcome
-from engine.venues.protocol import DeadMan, Margined, Orders
+from engine.venues.protocol import Conditional, DeadMan, Margined, Orders
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,7 @@ class Carrier:
         self._orders = orders
         # Asked once: whether an object has all methods of a protocol takes longer than an order's own way.
         self._margined = {name: client for name, client in orders.items() if isinstance(client, Margined)}
+        self._stops = {name: client for name, client in orders.items() if isinstance(client, Conditional)}
         self._tasks = tasks
         self._latch = latch
         self._mono_ns = mono_ns
@@ -257,8 +258,10 @@ class Carrier:
 
     async def _cancel(self, effect: Cancel) -> bool:
         """False when the venue did not answer it."""
+        stops = self._stops.get(effect.venue) if effect.kind is OrderKind.STOP_LOSS else None
+        cancel = self._orders[effect.venue].cancel if stops is None else stops.cancel_stop
         try:
-            await self._orders[effect.venue].cancel(effect.symbol, effect.cid, effect.venue_order_id)
+            await cancel(effect.symbol, effect.cid, effect.venue_order_id)
         except VenueRefused as error:
             self._tell(CancelRefused(cid=effect.cid, text=str(error), seen_ns=self._mono_ns()))
         except (VenueUnavailable, OutcomeUnknown, OrderNotFound) as error:
@@ -281,14 +284,22 @@ class Carrier:
                 for order in trade.unresolved:
                     request = order.request
                     is_sure = is_sure and (request.tif.ends_at_once or order.status is OrderStatus.OPEN)
-                    effect = Cancel(cid=request.cid, venue=request.venue, symbol=request.symbol, venue_order_id="")
+                    effect = Cancel(
+                        cid=request.cid,
+                        venue=request.venue,
+                        symbol=request.symbol,
+                        venue_order_id="",
+                        kind=request.kind,
+                    )
                     asked.append(asking.create_task(self._cancel(effect)))
         return is_sure and all(task.result() for task in asked)
 
     async def _look_up(self, effect: LookUp) -> None:
         asked_ns, departure = self._mono_ns(), watch()
+        stops = self._stops.get(effect.venue) if effect.kind is OrderKind.STOP_LOSS else None
+        look_up = self._orders[effect.venue].look_up if stops is None else stops.look_up_stop
         try:
-            report = await self._orders[effect.venue].look_up(effect.symbol, effect.cid)
+            report = await look_up(effect.symbol, effect.cid)
         except OrderNotFound:
             self._tell(OrderMissing(cid=effect.cid, asked_ns=asked_ns, seen_ns=self._mono_ns()))
         except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:

@@ -114,6 +114,7 @@ def cancel_open(state: State) -> int:
                     venue=request.venue,
                     symbol=request.symbol,
                     venue_order_id=order.report.venue_order_id if order.report else "",
+                    kind=request.kind,
                 )
             )
             order.cancel_asked_ns = state.now_ns

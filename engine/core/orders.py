@@ -80,7 +80,9 @@ def _turned_up(state: State, trade: Trade, order: OrderState) -> None:
     )
     request = order.request
     venue_id = order.report.venue_order_id if order.report is not None else ""
-    state.emit(Cancel(cid=request.cid, venue=request.venue, symbol=request.symbol, venue_order_id=venue_id))
+    state.emit(
+        Cancel(cid=request.cid, venue=request.venue, symbol=request.symbol, venue_order_id=venue_id, kind=request.kind)
+    )
 
 
 def reopen(state: State, trade: Trade, order: OrderState, before: OrderReport | None, was: OrderStatus) -> None:
@@ -281,7 +283,13 @@ def on_open_orders(state: State, event: OpenOrdersReported) -> None:
         is_start = (is_first or not held.agreed) and not _is_wanted(state, found[0])
         if found[0].is_over or found[1].is_terminal or is_start or state.level >= 2:
             state.emit(
-                Cancel(cid=report.cid, venue=event.venue, symbol=report.symbol, venue_order_id=report.venue_order_id)
+                Cancel(
+                    cid=report.cid,
+                    venue=event.venue,
+                    symbol=report.symbol,
+                    venue_order_id=report.venue_order_id,
+                    kind=found[1].request.kind,
+                )
             )
     news = [item for item in foreign if item not in held.foreign]
     held.foreign = foreign

@@ -185,6 +185,7 @@ def ask_cancel(state: State, rest: CancelRest) -> None:
             venue=order.request.venue,
             symbol=order.request.symbol,
             venue_order_id=order.report.venue_order_id if order.report else "",
+            kind=order.request.kind,
         )
     )
     order.next_look_ns = state.now_ns + (_FIRST_LOOK_MS if is_heard(state, order) else 200) * NS_PER_MS
@@ -263,7 +264,7 @@ def look_up_due(state: State, order: OrderState) -> None:
     if not order.next_look_ns or state.now_ns < order.next_look_ns or order.request.venue not in state.venues:
         return
     request = order.request
-    state.emit(LookUp(cid=request.cid, venue=request.venue, symbol=request.symbol))
+    state.emit(LookUp(cid=request.cid, venue=request.venue, symbol=request.symbol, kind=request.kind))
     order.looks += 1
     wait_ms = _LOOK_AFTER_MS[order.looks] if order.looks < len(_LOOK_AFTER_MS) else _LONGEST_LOOK_MS
     unknown = [each for each in unresolved_at(state, request.venue) if each.status is OrderStatus.UNKNOWN]

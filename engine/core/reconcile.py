@@ -229,7 +229,7 @@ def look_for_late(state: State, held: VenueState) -> None:
     turn = held.doubts % max(1, len(others))  # some of them each time, the newest first
     held.doubts = turn + _DOUBTED
     for request in (*believed, *others[turn : turn + _DOUBTED]):
-        state.emit(LookUp(cid=request.cid, venue=request.venue, symbol=request.symbol))
+        state.emit(LookUp(cid=request.cid, venue=request.venue, symbol=request.symbol, kind=request.kind))
 
 
 def announce_ready(state: State, held: VenueState) -> None:

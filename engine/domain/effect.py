@@ -8,7 +8,7 @@ from msgspec import Struct
 from engine.domain.event import OrderNotSent, OrderReported, ParentMoved, ParentOpened, TradeSettled
 from engine.domain.margin_event import FundingBooked, HedgeLost, MarginAligned
 from engine.domain.market import Balance
-from engine.domain.order import OrderReport, OrderRequest, TradePlan
+from engine.domain.order import OrderKind, OrderReport, OrderRequest, TradePlan
 from engine.domain.position import FundingPaid, Holding
 
 
@@ -40,6 +40,7 @@ class Cancel(Struct, frozen=True, kw_only=True, tag=True):
     venue: str
     symbol: str
     venue_order_id: str  # "" when not known: cancel by client id
+    kind: OrderKind = OrderKind.LIMIT
 
 
 class Amend(Struct, frozen=True, kw_only=True, tag=True):
@@ -59,6 +60,7 @@ class LookUp(Struct, frozen=True, kw_only=True, tag=True):
     cid: str
     venue: str
     symbol: str
+    kind: OrderKind = OrderKind.LIMIT
 
 
 class FetchBalances(Struct, frozen=True, kw_only=True, tag=True):

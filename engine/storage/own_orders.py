@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.domain.errors import JournalFailed
+from engine.domain.order import OrderKind
 
 _BUSY_S = 1.0
 
@@ -15,6 +16,7 @@ _BUSY_S = 1.0
 class _Order(Struct, frozen=True):
     cid: str
     venue: str
+    kind: OrderKind = OrderKind.LIMIT
 
 
 class _Intent(Struct, frozen=True):
@@ -30,7 +32,7 @@ class OwnOrders:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._read_to = 0
-        self._cids: dict[str, set[str]] = {}
+        self._cids: dict[str, dict[str, OrderKind]] = {}
 
     def refresh(self) -> None:
         """Read what was journaled since the last time. Raises JournalFailed: what was known before is still known."""
@@ -42,10 +44,14 @@ class OwnOrders:
                 )
                 for seq, payload in rows:
                     for order in _decode(payload).orders:
-                        self._cids.setdefault(order.venue, set()).add(order.cid)
+                        self._cids.setdefault(order.venue, {})[order.cid] = order.kind
                     self._read_to = int(seq)
         except (sqlite3.Error, msgspec.MsgspecError) as error:
             raise JournalFailed(f"{self._path}: {error}") from error
 
     def holds(self, venue: str, cid: str) -> bool:
         return cid in self._cids.get(venue, ())
+
+    def is_stop(self, venue: str, cid: str) -> bool:
+        """Whether it left as a stop-loss that rests at its venue."""
+        return self._cids.get(venue, {}).get(cid) is OrderKind.STOP_LOSS

@@ -122,6 +122,23 @@ class Lender(Protocol):
 
 
 @runtime_checkable
+class Conditional(Protocol):
+    """An account where a stop-loss is an order of another kind, with an id and a list of its own until it goes off.
+
+    `place` takes it and `open_orders` lists it; from its price on it is an ordinary order, whatever id the venue gives
+    that one. `abilities.kinds` names STOP_LOSS where both are found by our client id. May raise what `Orders` may.
+    """
+
+    async def cancel_stop(self, symbol: str, cid: str, venue_order_id: str) -> None:
+        """As `cancel`, whether it waits or has gone off."""
+        ...
+
+    async def look_up_stop(self, symbol: str, cid: str) -> OrderReport:
+        """As `look_up`: OPEN while it waits, then what became of the order that it made."""
+        ...
+
+
+@runtime_checkable
 class DeadMan(Protocol):
     """An account with a timer at the venue (`abilities.countdown`). May raise what `Orders` may."""
 

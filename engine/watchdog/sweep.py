@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, VenueRefused, VenueUnavailable
 from engine.storage.own_orders import OwnOrders
-from engine.venues.protocol import Orders
+from engine.venues.protocol import Conditional, Orders
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,10 @@ async def sweep(venue: Orders, own: OwnOrders) -> Swept:
     asked, error = 0, ""
     for report in ours:
         log.warning("cancelling venue=%s symbol=%s cid=%s", venue.venue, report.symbol, report.cid)
+        stops = venue if own.is_stop(venue.venue, report.cid) and isinstance(venue, Conditional) else None
+        cancel = venue.cancel if stops is None else stops.cancel_stop
         try:
-            await venue.cancel(report.symbol, report.cid, report.venue_order_id)
+            await cancel(report.symbol, report.cid, report.venue_order_id)
             asked += 1
         except (VenueUnavailable, VenueRefused, OutcomeUnknown, OrderNotFound) as failed:
             error = str(failed)

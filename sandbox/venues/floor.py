@@ -17,6 +17,7 @@ from sandbox.venues.matching import Exchange
 from sandbox.venues.orders import Order, OrderRequest, Print, Reason, Refused, State
 from sandbox.venues.positions import Mark
 from sandbox.venues.rules import VenueRules
+from sandbox.venues.stops import Stop, Stops
 from sandbox.venues.wallets import Wallets
 
 
@@ -93,6 +94,7 @@ class Floor:
         self.clock: Callable[[], int] = lambda: clock() + faults.offset_ms()  # its own, right or not
         self.ledger = Ledger()
         self.exchange = Exchange(rules, self.ledger)
+        self.stops = Stops(rules, self.exchange)
         self.keys: dict[str, Credential] = {}
         self.wallets = Wallets()
         self.loans = Loans()
@@ -145,9 +147,11 @@ class Floor:
         if off_ms := self.faults.offset_ms():
             trade = replace(trade, at_ms=trade.at_ms + off_ms)
         self.exchange.show_print(trade)
-        self._publish_orders()
         for listener in self._listeners:
             listener.trade(trade)
+        if self.stops.show_price(trade.symbol, trade.price, self.clock()):
+            self._publish_prints()
+        self._publish_orders()
 
     def show_raw(self, frame: RawFrame) -> None:
         for listener in self._listeners:
@@ -193,12 +197,15 @@ class Floor:
 
     def cancel(self, order: Order) -> Order:
         """Raises Refused."""
-        cancelled = self.exchange.cancel(order, self.clock())
+        kept_by = self.stops if self.stops.holds(order) else self.exchange
+        cancelled = kept_by.cancel(order, self.clock())
         self._publish_orders()
         return cancelled
 
     def amend(self, order: Order, qty: Decimal, price: Decimal) -> Order:
         """An order, to this size (fills included) and price. Raises Refused."""
+        if self.stops.holds(order):
+            raise Refused(Reason.ALREADY_CLOSED, "a stop that waits cannot be changed")
         self.exchange.amend(order, qty, price, self.clock())
         self._publish_prints()
         self._publish_orders()
@@ -206,7 +213,21 @@ class Floor:
 
     def find(self, account: str, *, order_id: int | None = None, client_id: str = "") -> Order:
         """Raises Refused where there is none, or none that the venue shows yet."""
-        order = self.exchange.find(account, order_id=order_id, client_id=client_id)
+        try:
+            order = self.exchange.find(account, order_id=order_id, client_id=client_id)
+        except Refused:
+            if self.rules.stops_apart:
+                raise
+            order = self.stops.find(account, order_id=order_id, client_id=client_id).order
+        return self._shown(order)
+
+    def find_stop(self, account: str, *, order_id: int | None = None, client_id: str = "") -> Stop:
+        """Where the venue keeps them apart. Raises Refused as `find` does."""
+        stop = self.stops.find(account, order_id=order_id, client_id=client_id)
+        self._shown(stop.order)
+        return stop
+
+    def _shown(self, order: Order) -> Order:
         if self.clock() - order.created_ms < self.faults.lag_ms():
             self.faults.count("query_lag")
             raise Refused(Reason.UNKNOWN_ORDER, "not visible yet")
@@ -224,11 +245,26 @@ class Floor:
         """Raises Refused for a market that is not here."""
         if symbol is not None and symbol not in self.rules.markets:
             raise Refused(Reason.UNKNOWN_MARKET, symbol)
+        found = self.exchange.open_orders(account, symbol)
+        if not self.rules.stops_apart:
+            found += self._waiting(account, symbol)
+        return self._told(found)
+
+    def open_stops(self, account: str, symbol: str | None = None) -> list[Order]:
+        """Those that wait, oldest first, where the venue keeps them apart."""
+        return self._told(self._waiting(account, symbol))
+
+    def _waiting(self, account: str, symbol: str | None) -> list[Order]:
+        return [stop.order for stop in reversed(self.stops.of(account, symbol)) if stop.waits]
+
+    def _told(self, orders: list[Order]) -> list[Order]:
+        """What the venue shows by now."""
         now_ms, lag_ms = self.clock(), self.faults.lag_ms()
-        return [o for o in self.exchange.open_orders(account, symbol) if now_ms - o.created_ms >= lag_ms]
+        return [order for order in orders if now_ms - order.created_ms >= lag_ms]
 
     def _execute(self, request: OrderRequest) -> Order:
-        order = self.exchange.place(request, self.clock())
+        takes = self.exchange if request.stop is None else self.stops
+        order = takes.place(request, self.clock())
         self.on_placed(order)
         self._publish_prints()
         self._publish_orders()
@@ -249,20 +285,9 @@ class Floor:
         for trade in prints:
             for listener in self._listeners:
                 listener.trade(trade)
+            if self.stops.show_price(trade.symbol, trade.price, self.clock()):
+                self._publish_prints()
 
 
 def _partly(request: OrderRequest, fault: Fault) -> OrderRequest:
-    return OrderRequest(
-        account=request.account,
-        symbol=request.symbol,
-        side=request.side,
-        kind=request.kind,
-        tif=request.tif,
-        price=request.price,
-        qty=request.qty,
-        budget=request.budget,
-        client_id=request.client_id,
-        stp=request.stp,
-        reduce_only=request.reduce_only,
-        take_ratio=fault.ratio,
-    )
+    return replace(request, take_ratio=fault.ratio)

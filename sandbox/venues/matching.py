@@ -36,19 +36,18 @@ class Exchange:
         self._resting: dict[str, dict[Side, list[Order]]] = {
             symbol: {Side.BUY: [], Side.SELL: []} for symbol in rules.markets
         }
-        self._ids = KnownIds(rules.client_ids)
+        self.ids = KnownIds(rules.client_ids)
         self._next_id = 1
         self._next_rank = 1
 
     # the dialects call
 
-    def place(self, request: OrderRequest, now_ms: int) -> Order:
-        """Raises Refused. The answer holds the fills made at once."""
-        first = self._ids.first_of(request)
-        if first is not None:
+    def place(self, request: OrderRequest, now_ms: int, number: int = 0) -> Order:
+        """Raises Refused. The answer holds the fills made at once. `number`: of a stop that has gone off."""
+        if not number and (first := self.ids.first_of(request)) is not None:
             return first
         self.check(request)
-        order = self._open(request, now_ms)
+        order = self._open(request, now_ms, number)
         if request.tif is Tif.POST_ONLY and self._would_take(order):
             if self.rules.refuses_taking_post_only:
                 self._forget(order, now_ms)
@@ -126,7 +125,7 @@ class Exchange:
             order = self.orders.get(order_id)
             if order is not None and order.account == account:
                 return order
-        elif found := self._ids.newest(account, client_id):
+        elif found := self.ids.newest(account, client_id):
             return found
         raise Refused(Reason.UNKNOWN_ORDER, client_id or str(order_id))
 
@@ -182,8 +181,7 @@ class Exchange:
             if order.open_qty > 0:  # the tape is thinner than the position: the venue takes the rest at the mark
                 self.clearing.fill(order, held.mark, order.open_qty, now_ms, maker=False)
                 self.clearing.close(order, State.FILLED, None, now_ms)
-            closed = Liquidation(account, held.symbol, held.qty, order.average, order.id, now_ms)
-            self.liquidations.append(closed)
+            self.liquidations.append(Liquidation(account, held.symbol, held.qty, order.average, order.id, now_ms))
         for held in positions:
             self.clearing.cover(account, held.symbol, now_ms)
 
@@ -228,14 +226,22 @@ class Exchange:
 
     # placing
 
-    def _open(self, request: OrderRequest, now_ms: int) -> Order:
-        money = self._money(request.symbol)
-        hold_asset, fee_asset = money.assets(request.symbol, request.side)
+    def _open(self, request: OrderRequest, now_ms: int, number: int = 0) -> Order:
+        order = self.made_of(request, now_ms, number)
+        self.money(order.symbol).hold(order, self._visible(order.symbol, order.side.opposite))
+        self.orders[order.id] = order
+        self.ids.add(order)
+        return order
+
+    def made_of(self, request: OrderRequest, now_ms: int, number: int = 0) -> Order:
+        """With a number of its own; nothing is held yet, and nobody knows of it."""
+        hold_asset, fee_asset = self.money(request.symbol).assets(request.symbol, request.side)
         perp, qty = self.rules.markets[request.symbol].perp, request.qty
         if request.reduce_only and qty is not None and self.rules.cuts_reduce_only:
             qty = min(qty, self.clearing.spare(request.account, request.symbol, request.side)) or qty
-        order = Order(
-            id=self._next_id,
+        self._next_id += not number
+        return Order(
+            id=number or self._next_id - 1,
             account=request.account,
             symbol=request.symbol,
             side=request.side,
@@ -251,28 +257,24 @@ class Exchange:
             fee_asset=fee_asset,
             hold_asset=hold_asset,
             reduce_only=request.reduce_only,
+            stop=request.stop,
             contract=perp.contract if perp is not None else Decimal(1),
             rank=self._take_rank(),
         )
-        money.hold(order, self._visible(order.symbol, order.side.opposite))
-        self._next_id += 1
-        self.orders[order.id] = order
-        self._ids.add(order)
-        return order
 
     def _forget(self, order: Order, now_ms: int) -> None:
         """Undo `_open`: the venue refused after all."""
-        self._money(order.symbol).close(order, State.CANCELLED, End.TIF, now_ms)
+        self.money(order.symbol).close(order, State.CANCELLED, End.TIF, now_ms)
         del self.orders[order.id]
-        self._ids.forget(order)
+        self.ids.forget(order)
 
     def _close(self, order: Order, end: End, now_ms: int) -> None:
         resting = self._resting[order.symbol][order.side]
         if order in resting:
             resting.remove(order)
-        self._money(order.symbol).close(order, State.CANCELLED, end, now_ms)
+        self.money(order.symbol).close(order, State.CANCELLED, end, now_ms)
 
-    def _money(self, symbol: str) -> Settlement | Clearing:
+    def money(self, symbol: str) -> Settlement | Clearing:
         return self._settlement if self.rules.markets[symbol].perp is None else self.clearing
 
     def _take_rank(self) -> int:
@@ -362,13 +364,13 @@ class Exchange:
             self._liquidity[taker.symbol].eat(taker.side.opposite.value, price, qty)
         else:
             self._fill_maker(maker, qty, now_ms)
-        self._money(taker.symbol).fill(taker, price, qty, now_ms, maker=False)
+        self.money(taker.symbol).fill(taker, price, qty, now_ms, maker=False)
         if taker.qty is not None and taker.open_qty <= 0:
-            self._money(taker.symbol).close(taker, State.FILLED, None, now_ms)
+            self.money(taker.symbol).close(taker, State.FILLED, None, now_ms)
         self._end_reducers(taker, now_ms)
 
     def _fill_maker(self, order: Order, qty: Decimal, now_ms: int) -> None:
-        money = self._money(order.symbol)
+        money = self.money(order.symbol)
         money.fill(order, limit_of(order), qty, now_ms, maker=True)
         if order.open_qty <= 0:
             self._resting[order.symbol][order.side].remove(order)
@@ -388,11 +390,11 @@ class Exchange:
 
     def _rest_or_close(self, order: Order, now_ms: int, *, crossed: bool) -> None:
         if order.budget is not None and order.filled > 0:
-            self._money(order.symbol).close(order, State.FILLED, None, now_ms)
+            self.money(order.symbol).close(order, State.FILLED, None, now_ms)
         elif crossed:  # resting here would cross our own order that was stepped over
             self._close(order, End.SELF_TRADE, now_ms)
         elif order.kind is Kind.LIMIT and order.tif in (Tif.GTC, Tif.POST_ONLY):
-            self._money(order.symbol).trim(order)
+            self.money(order.symbol).trim(order)
             insort(self._resting[order.symbol][order.side], order, key=priority)
         else:
             self._close(order, End.TIF, now_ms)

@@ -37,19 +37,20 @@ class Watch:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._newest = 0
+        self._known: set[int] = set()
         self._told: dict[int, int] = {}  # open orders, and how many of their fills were told
 
     def look(self) -> list[Change]:
         orders = self._exchange.orders
         fresh = []
         for number in reversed(orders):
-            if number <= self._newest:
+            if number in self._known:  # so are all before it; a stop that went off comes late, with a low number
                 break
             fresh.append(number)
         changes = []
         for number in reversed(fresh):
-            self._newest, self._told[number] = number, 0
+            self._known.add(number)
+            self._told[number] = 0
             changes.append(Change(_as_of(orders[number], 0), Happened.PLACED))
         for number, told in tuple(self._told.items()):
             changes += self._since(orders[number], told)

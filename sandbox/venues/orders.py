@@ -46,6 +46,7 @@ class End(Enum):
     SELF_TRADE = "self_trade"
     REDUCE_ONLY = "reduce_only"  # nothing is left to reduce
     LIQUIDATION = "liquidation"
+    REFUSED = "refused"  # a stop that went off, and whose order was not taken
 
 
 class Reason(Enum):
@@ -60,6 +61,7 @@ class Reason(Enum):
     INSUFFICIENT_FUNDS = "insufficient_funds"
     DUPLICATE_CLIENT_ID = "duplicate_client_id"
     WOULD_TAKE = "would_take"
+    WOULD_TRIGGER = "would_trigger"  # a stop whose price is there already
     NO_LIQUIDITY = "no_liquidity"
     UNKNOWN_ORDER = "unknown_order"
     ALREADY_CLOSED = "already_closed"
@@ -91,6 +93,7 @@ class OrderRequest(Struct, frozen=True, kw_only=True):
     client_id: str = ""
     stp: Stp | None = None  # None: the venue's default
     reduce_only: bool = False  # of a perpetual
+    stop: Decimal | None = None  # waits until the last price is there
     take_ratio: Decimal = Decimal(1)  # a fault: only this share may trade at once
 
 
@@ -130,6 +133,7 @@ class Order(Struct, kw_only=True):
     hold_asset: str = ""
     prevented: Decimal = ZERO  # quantity taken away by self-trade prevention
     reduce_only: bool = False
+    stop: Decimal | None = None  # it waits for this price, or did
     rank: int = 0  # its place among orders at its price
     contract: Decimal = Decimal(1)  # base per unit of quantity
     fills: list[Fill] = field(default_factory=list)

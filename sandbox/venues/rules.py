@@ -80,6 +80,8 @@ class VenueRules(Struct, frozen=True, kw_only=True):
     markets: dict[str, MarketRules]
     margined: bool = False  # its perpetuals are traded on margin; else they are only watched
     cuts_reduce_only: bool = False  # a reduce-only order shrinks to the position when it comes; else when it trades
+    stops_apart: bool = False  # a stop has an id and lists of its own, and the order that it makes has others
+    holds_stops: bool = False  # what a stop may cost is held while it waits
     counts_reduce_only: bool = False  # those that rest use the position up: another finds what they leave
 
 
@@ -177,6 +179,7 @@ def binance() -> VenueRules:
         fee_quantum=_EIGHT,
         client_ids=ClientIds.UNIQUE_AMONG_OPEN,
         stp=Stp.CANCEL_MAKER,
+        holds_stops=True,
         refuses_taking_post_only=True,
         best_is_first_level=False,
         markets={market.symbol: market for market in markets},

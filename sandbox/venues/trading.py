@@ -67,9 +67,10 @@ def shown_orders(floor: Floor, account: str, symbol: str | None = None) -> list[
 def traded_orders(floor: Floor, account: str, symbol: str | None = None) -> list[Order]:
     """The same with those that it has forgotten: their trades are listed."""
     now_ms, lag_ms = floor.clock(), floor.faults.lag_ms()
+    waited = () if floor.rules.stops_apart else (stop.order for stop in floor.stops.of(account) if stop.made is None)
     return [
         order
-        for order in reversed(floor.exchange.orders.values())
+        for order in (*waited, *reversed(floor.exchange.orders.values()))
         if order.account == account and symbol in (None, order.symbol) and now_ms - order.created_ms >= lag_ms
     ]
 

@@ -9,13 +9,26 @@ from typing import Any, TypeVar
 
 from ccxt.async_support.bybit import bybit  # type: ignore[import-untyped]
 
-from engine.domain.errors import OrderNotFound, VenueUnavailable
+from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
 from engine.domain.market import MarketWarning, Wallet
 from engine.domain.money import ZERO
 from engine.domain.order import Abilities, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.bybit import standing
 from engine.venues.bybit.order_socket import BybitOrderDialect
-from engine.venues.bybit.private import DIALECT, ENDED, Account, Coin, Fill, Order, Page, Placed, Rate, Result, Time
+from engine.venues.bybit.private import (
+    DIALECT,
+    ENDED,
+    Account,
+    Coin,
+    Fill,
+    Order,
+    Page,
+    Placed,
+    Rate,
+    Result,
+    State,
+    Time,
+)
 from engine.venues.ccxt_orders import CcxtClient, Hooked, options, plain, wall_ms
 from engine.venues.purse import Purpose
 from engine.venues.reports import acknowledged, fees_of, number, settled
@@ -27,6 +40,9 @@ T = TypeVar("T")
 
 BPS_PER_ONE = 10_000
 _MAX_RECV_WINDOW_MS = 60_000
+_RISES, _FALLS = 1, 2  # the way a last price reaches a stop
+_WAITING = "StopOrder"  # what spot calls an order that waits for its price; holds nothing until then
+_NOT_YET = (State.UNTRIGGERED, State.TRIGGERED)
 _ORDERS_PAGE, _FILLS_PAGE = 50, 100
 _TIFS = {
     TimeInForce.GTC: "GTC",
@@ -70,7 +86,7 @@ class BybitAccount:
 
     def wire(self, order: OrderRequest) -> dict[str, Any]:
         """The fields of a limit order, whatever its category."""
-        return {
+        params: dict[str, Any] = {
             "category": self.category,
             "symbol": order.symbol,
             "side": order.side.value.capitalize(),
@@ -80,6 +96,11 @@ class BybitAccount:
             "timeInForce": _TIFS[order.tif],
             "orderLinkId": order.cid,
         }
+        if order.stop_price is not None:
+            is_fall = order.side is Side.SELL
+            params |= {"triggerPrice": plain(order.stop_price), "triggerDirection": _FALLS if is_fall else _RISES}
+            params |= {"triggerBy": "LastPrice"} if self.category == "linear" else {"orderFilter": _WAITING}
+        return params
 
     async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
         """A smaller size keeps its place in the queue; a larger one or another price goes behind it."""
@@ -91,13 +112,27 @@ class BybitAccount:
         params = {"category": self.category, "symbol": symbol, "orderLinkId": cid}
         await self.client.ask(Purpose.CANCEL, "POST", "v5/order/cancel", params, dict[str, Any])
 
+    async def cancel_stop(self, symbol: str, cid: str, venue_order_id: str) -> None:
+        """Spot takes a stop that waits for an order of another filter, under the same client id."""
+        params = {"category": self.category, "symbol": symbol, "orderLinkId": cid}
+        try:
+            waiting = params | ({"orderFilter": _WAITING} if self.category == "spot" else {})
+            await self.client.ask(Purpose.CANCEL, "POST", "v5/order/cancel", waiting, dict[str, Any])
+        except VenueRefused:
+            await self.cancel(symbol, cid, venue_order_id)  # it has gone off
+
+    async def look_up_stop(self, symbol: str, cid: str) -> OrderReport:
+        return await self.look_up(symbol, cid)
+
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
         """Open or ended lately, else in the history; without either, its fills are asked for before it is none."""
         params: dict[str, Any] = {"category": self.category, "symbol": symbol, "orderLinkId": cid}
         for path in ("v5/order/realtime", "v5/order/history"):
             answer = await self.client.ask(Purpose.LOOK_UP, "GET", path, params, Result[Page[Order]])
             if answer.result.list:
-                return await self._report(answer.result.list[0], cid, Purpose.LOOK_UP)
+                # Where a stop that goes off makes another order, both bear its client id.
+                row = min(answer.result.list, key=lambda row: row.orderStatus in _NOT_YET)
+                return await self._report(row, cid, Purpose.LOOK_UP)
         if await self._fills(params, Purpose.LOOK_UP):
             raise VenueUnavailable(f"{self.venue}: {cid} has fills and is not listed yet")
         raise OrderNotFound(f"{self.venue}: no order and no fill of {cid}")

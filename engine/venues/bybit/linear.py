@@ -75,9 +75,7 @@ class _Margin(Struct):
 class BybitLinearOrders(BybitAccount):
     """A unified account trading USDT perpetuals, one-way, on margin; sizes are in base at the venue, too."""
 
-    abilities = Abilities(
-        kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), reduce_only=True, amend=True, moves=True, expiry=True
-    )
+    abilities = Abilities(kinds=frozenset(OrderKind), reduce_only=True, amend=True, moves=True, expiry=True)
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         super().__init__("bybit_linear", "linear", _SETTLE, config, credential, budgets)

@@ -37,7 +37,7 @@ class _Market(Struct):
 class BybitOrders(BybitAccount):
     """A unified account trading spot with its own money. The venue takes its fee from what is received."""
 
-    abilities = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), amend=True, moves=True, expiry=True)
+    abilities = Abilities(kinds=frozenset(OrderKind), amend=True, moves=True, expiry=True)
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         super().__init__("bybit", "spot", "", config, credential, budgets)

@@ -37,6 +37,7 @@ _ERRORS = {
     Reason.ABOVE_MAX_NOTIONAL: (-1013, "Filter failure: NOTIONAL"),
     Reason.INSUFFICIENT_FUNDS: (-2010, "Account has insufficient balance for requested action."),
     Reason.DUPLICATE_CLIENT_ID: (-2010, "Duplicate order sent."),
+    Reason.WOULD_TRIGGER: (-2010, "Stop price would trigger immediately."),
     Reason.WOULD_TAKE: (-2010, "Order would immediately match and take."),
     Reason.NO_LIQUIDITY: (-2010, "Market is closed."),
     Reason.UNKNOWN_ORDER: (-2013, "Order does not exist."),

@@ -20,7 +20,7 @@ _STP = {
     "NONE": Stp.NONE,
 }
 _STP_NAMES = {stp: name for name, stp in _STP.items()}
-ORDER_TYPES = ["LIMIT", "LIMIT_MAKER", "MARKET"]
+ORDER_TYPES = ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS_LIMIT"]
 
 
 def wish(account: str, query: Mapping[str, str]) -> OrderRequest:
@@ -49,6 +49,7 @@ def wish(account: str, query: Mapping[str, str]) -> OrderRequest:
         budget=budget,
         client_id=client_id,
         stp=_STP[stp] if stp else None,
+        stop=number(query, "stopPrice") if kind == "STOP_LOSS_LIMIT" else None,
     )
 
 
@@ -90,7 +91,7 @@ def order_row(order: Order) -> dict[str, object]:
         "timeInForce": "GTC" if order.tif is Tif.POST_ONLY or order.kind is not Kind.LIMIT else order.tif.name,
         "type": _type_name(order),
         "side": order.side.name,
-        "stopPrice": fixed(ZERO),
+        "stopPrice": fixed(order.stop or ZERO),
         "icebergQty": fixed(ZERO),
         "time": order.created_ms,
         "updateTime": order.updated_ms,
@@ -255,6 +256,8 @@ def currency_row(asset: str, wallets: Wallets) -> dict[str, object]:
 def _type_name(order: Order) -> str:
     if order.kind is not Kind.LIMIT:
         return "MARKET"
+    if order.stop is not None:
+        return "STOP_LOSS_LIMIT"
     return "LIMIT_MAKER" if order.tif is Tif.POST_ONLY else "LIMIT"
 
 

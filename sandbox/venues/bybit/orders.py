@@ -19,7 +19,7 @@ from sandbox.venues.bybit.rows import (
 )
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor
-from sandbox.venues.orders import Kind, Order, OrderRequest, Refused, Side, State, Tif
+from sandbox.venues.orders import Kind, Order, OrderRequest, Reason, Refused, Side, State, Tif
 from sandbox.venues.positions import FlowKind
 from sandbox.venues.public import symbol_of
 from sandbox.venues.rules import Stp
@@ -27,6 +27,7 @@ from sandbox.venues.spelling import plain
 from sandbox.venues.trading import positive, shown_fills, shown_orders, side_of
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
+_WAITING = "StopOrder"
 _STP = {
     "None": Stp.NONE,
     "CancelMaker": Stp.CANCEL_MAKER,
@@ -71,7 +72,11 @@ class Desk:
         return self._named(self.floor.amend(order, qty, price))
 
     def cancel(self, account: str, body: Body) -> web.Response:
-        return self._named(self.floor.cancel(self._find(account, body)))
+        """Spot looks among those that wait for their price only where the filter says so, and only there then."""
+        order = self._find(account, body)
+        if self.category == "spot" and self.floor.stops.holds(order) != (body.get("orderFilter") == _WAITING):
+            raise Refused(Reason.UNKNOWN_ORDER, "not of this filter")
+        return self._named(self.floor.cancel(order))
 
     def cancel_all(self, account: str, body: Body) -> web.Response:
         """Of a symbol, or of all that settle in a coin."""
@@ -95,11 +100,15 @@ class Desk:
             for order in self._asked(account, query)
             if order.state is State.OPEN or (with_ended and now_ms - order.updated_ms < _SHOWN_CLOSED_MS)
         ]
-        return self.page([order_row(order) for order in kept], query, 20)
+        return self.page([self._row(order) for order in kept], query, 20)
 
     def history(self, account: str, query: Query) -> web.Response:
         ended = [order for order in self._asked(account, query) if order.state is not State.OPEN]
-        return self.page([order_row(order) for order in ended], query, 20)
+        return self.page([self._row(order) for order in ended], query, 20)
+
+    def _row(self, order: Order) -> dict[str, Any]:
+        waits = {"orderStatus": "Untriggered"} if self.floor.stops.holds(order) else {}
+        return order_row(order) | waits
 
     def executions(self, account: str, query: Query) -> web.Response:
         """Trades, and settlements of funding where no order is named."""
@@ -161,6 +170,11 @@ def _wish(account: str, body: Body, *, is_linear: bool) -> OrderRequest:
     client_id = str(body.get("orderLinkId") or "")
     if client_id and not _CLIENT_ID.fullmatch(client_id):
         raise Malformed("orderLinkId")
+    stop = positive(body, "triggerPrice") if body.get("triggerPrice") else None
+    if stop is not None and not is_linear and body.get("orderFilter") != _WAITING:
+        raise Malformed("orderFilter")
+    if stop is not None and is_linear and body.get("triggerDirection") != (2 if side_of(body) is Side.SELL else 1):
+        raise Malformed("triggerDirection")
     smp = body.get("smpType")
     if smp is not None and smp not in _STP:
         raise Malformed("smpType")
@@ -180,4 +194,5 @@ def _wish(account: str, body: Body, *, is_linear: bool) -> OrderRequest:
         client_id=client_id,
         stp=_STP[str(smp)] if smp else None,
         reduce_only=is_linear and body.get("reduceOnly") is True,
+        stop=stop,
     )

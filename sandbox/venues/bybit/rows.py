@@ -22,6 +22,7 @@ SPOT: Codes = {
     Reason.INSUFFICIENT_FUNDS: (170_131, "Insufficient balance."),
     Reason.DUPLICATE_CLIENT_ID: (170_141, "Duplicate clientOrderId."),
     Reason.NO_LIQUIDITY: (170_210, "New order rejected."),
+    Reason.WOULD_TRIGGER: (170_193, "Buy order price cannot be higher."),
     Reason.WOULD_TAKE: (170_218, "The LIMIT-MAKER order is rejected due to invalid price."),
     Reason.UNKNOWN_ORDER: (170_213, "Order does not exist."),
     Reason.ALREADY_CLOSED: (170_213, "Order does not exist."),
@@ -37,6 +38,7 @@ LINEAR: Codes = {
     Reason.INSUFFICIENT_FUNDS: (110_007, "ab not enough for new order"),
     Reason.DUPLICATE_CLIENT_ID: (110_072, "OrderLinkedID is duplicate"),
     Reason.NO_LIQUIDITY: (110_003, "Order price exceeds the allowable range."),
+    Reason.WOULD_TRIGGER: (110_092, "expect Rising, but trigger_price <= current"),
     Reason.WOULD_TAKE: (110_003, "Order price exceeds the allowable range."),
     Reason.UNKNOWN_ORDER: (110_001, "order not exists or too late to cancel"),
     Reason.ALREADY_CLOSED: (110_001, "order not exists or too late to cancel"),
@@ -83,6 +85,7 @@ def order_row(order: Order) -> dict[str, Any]:
         "cumExecValue": plain(order.funds),
         "cumExecFee": plain(order.fee),
         "reduceOnly": order.reduce_only,
+        "triggerPrice": plain(order.stop) if order.stop is not None else "",
         "positionIdx": 0,
         "smpType": "None",
         "createdTime": str(order.created_ms),
@@ -141,8 +144,10 @@ def _status(order: Order) -> str:
         return "PartiallyFilled" if order.filled else "New"
     if order.state is State.FILLED:
         return "Filled"
-    if _crossed(order):
+    if _crossed(order) or order.end is End.REFUSED:
         return "Rejected"
+    if order.stop is not None and not order.filled and order.end is End.USER:
+        return "Deactivated"
     return "PartiallyFilledCanceled" if order.filled else "Cancelled"
 
 

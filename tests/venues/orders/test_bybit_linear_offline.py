@@ -102,10 +102,13 @@ async def test_every_no_is_read_as_what_it_means(play, trade):
         assert (getattr(caught.value, "code", "") == "duplicate") is (code == 110072)
 
 
-async def test_a_stop_is_not_its_to_hold(play, trade):
-    with pytest.raises(VenueRefused, match="unsupported"):
-        await trade.place(wish(TimeInForce.GTC, kind=OrderKind.STOP_LOSS, stop_price=D(1)))
-    assert play.heard == []
+@pytest.mark.parametrize("side, direction", [(Side.BUY, 1), (Side.SELL, 2)])
+async def test_a_stop_names_the_way_its_price_is_reached(play, trade, side, direction):
+    play.says(PLACE, said({"orderId": "77", "orderLinkId": CID}))
+    await trade.place(wish(TimeInForce.GTC, side=side, kind=OrderKind.STOP_LOSS, stop_price=D("61000.5")))
+    body = json.loads(play.heard[0].body)
+    assert (body["triggerPrice"], body["triggerDirection"], body["triggerBy"]) == ("61000.5", direction, "LastPrice")
+    assert (body["orderType"], body["timeInForce"]) == ("Limit", "GTC") and "orderFilter" not in body
 
 
 ROW = {
