@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from math import ceil
 
 from msgspec.structs import replace
 
@@ -25,26 +24,21 @@ from engine.domain.errors import (
     JournalFailed,
     OrderNotFound,
     OutcomeUnknown,
-    RateLimited,
     SendStopped,
     VenueRefused,
     VenueUnavailable,
 )
 from engine.domain.event import (
-    BalancesReported,
     CancelRefused,
-    OpenOrdersReported,
     OrderEvent,
-    OrderMissing,
     OrderNotSent,
     OrderReported,
     OrderSent,
-    VenueFailed,
 )
-from engine.domain.margin_event import FundingReported, PositionsReported
 from engine.domain.money import NS_PER_MS, ZERO, exact
 from engine.domain.order import OrderKind, OrderRequest, OrderStatus
 from engine.latencies import Latencies
+from engine.questions import Questions
 from engine.risk.last_step import Breach, LastStep, Reference
 from engine.risk.latch import allows
 from engine.risk.latency import Stage
@@ -52,7 +46,7 @@ from engine.storage.journal import Entry, Journal
 from engine.storage.latch import LatchStore
 from engine.venues.departure import Departure, watch
 from engine.venues.placement import outcome
-from engine.venues.protocol import Conditional, DeadMan, Margined, Orders
+from engine.venues.protocol import Conditional, DeadMan, Orders
 
 log = logging.getLogger(__name__)
 
@@ -77,17 +71,13 @@ class Carrier:
         self._desk = desk
         self._journal = journal
         self._orders = orders
-        # Asked once: whether an object has all methods of a protocol takes longer than an order's own way.
-        self._margined = {name: client for name, client in orders.items() if isinstance(client, Margined)}
         self._stops = {name: client for name, client in orders.items() if isinstance(client, Conditional)}
         self._tasks = tasks
         self._latch = latch
         self._mono_ns = mono_ns
         self._leaving = False
-        self.on_told: Callable[[], None] = lambda: (
-            None
-        )  # an account has answered, or has not: its next turn may be soon
         self.latencies = Latencies()
+        self.questions = Questions(desk, orders, self.latencies, self._tell, mono_ns)
 
     def effects(self) -> dict[type, Callable[..., None]]:
         """Which method carries out which effect."""
@@ -95,9 +85,9 @@ class Carrier:
             Submit: self._submit,
             Cancel: lambda effect: self._spawn(self._cancel(effect)),
             Amend: lambda effect: self._spawn(self._amend(effect)),
-            LookUp: lambda effect: self._spawn(self._look_up(effect)),
-            FetchBalances: lambda effect: self._spawn(self._balances(effect)),
-            FetchOpenOrders: lambda effect: self._spawn(self._open_orders(effect.venue)),
+            LookUp: lambda effect: self._spawn(self.questions.look_up(effect)),
+            FetchBalances: lambda effect: self._spawn(self.questions.balances(effect)),
+            FetchOpenOrders: lambda effect: self._spawn(self.questions.open_orders(effect)),
             Arm: lambda effect: self._spawn(self._arm(effect)),
             Remember: lambda effect: self._keep(effect.event),
             OpenLedger: self._keep,
@@ -265,7 +255,7 @@ class Carrier:
         except VenueRefused as error:
             self._tell(CancelRefused(cid=effect.cid, text=str(error), seen_ns=self._mono_ns()))
         except (VenueUnavailable, OutcomeUnknown, OrderNotFound) as error:
-            self._failed(effect.venue, "cancel", error)
+            self.questions.failed(effect.venue, "cancel", error)
             return False
         return True
 
@@ -293,54 +283,6 @@ class Carrier:
                     )
                     asked.append(asking.create_task(self._cancel(effect)))
         return is_sure and all(task.result() for task in asked)
-
-    async def _look_up(self, effect: LookUp) -> None:
-        asked_ns, departure = self._mono_ns(), watch()
-        stops = self._stops.get(effect.venue) if effect.kind is OrderKind.STOP_LOSS else None
-        look_up = self._orders[effect.venue].look_up if stops is None else stops.look_up_stop
-        try:
-            report = await look_up(effect.symbol, effect.cid)
-        except OrderNotFound:
-            self._tell(OrderMissing(cid=effect.cid, asked_ns=asked_ns, seen_ns=self._mono_ns()))
-        except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
-            self._failed(effect.venue, "look_up", error)
-        else:
-            self._tell(OrderReported(report=report, seen_ns=self._mono_ns()))
-        if departure.at_ns:
-            took_us = (self._mono_ns() - departure.at_ns) // 1_000
-            self.latencies.take(effect.venue, "look_up", Stage.READ, took_us)
-
-    async def _balances(self, effect: FetchBalances) -> None:
-        venue, asked_ns = effect.venue, self._mono_ns()
-        margined = self._margined.get(venue)
-        told: list[FundingReported | PositionsReported] = []
-        try:
-            if margined is not None:
-                payments = tuple(await margined.funding_since(effect.funding_since_ms))
-                told.append(FundingReported(venue=venue, payments=payments, seen_ns=self._mono_ns()))
-                found = tuple(await margined.positions())
-                told.append(PositionsReported(venue=venue, positions=found, asked_ns=asked_ns, seen_ns=self._mono_ns()))
-            balances = await self._orders[venue].balances()
-        except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
-            self._failed(venue, "balances", error)
-        else:
-            for event in told:
-                self._desk.handle(event)
-            self._desk.handle(
-                BalancesReported(venue=venue, balances=tuple(balances), asked_ns=asked_ns, seen_ns=self._mono_ns())
-            )
-            self.on_told()
-
-    async def _open_orders(self, venue: str) -> None:
-        asked_ns = self._mono_ns()
-        try:
-            reports = await self._orders[venue].open_orders()
-        except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
-            self._failed(venue, "open_orders", error)
-        else:
-            self._desk.handle(
-                OpenOrdersReported(venue=venue, reports=tuple(reports), asked_ns=asked_ns, seen_ns=self._mono_ns())
-            )
 
     async def _arm(self, effect: Arm) -> None:
         """The risk heartbeat's way to a venue: a desk that cannot write what it does must not keep its orders alive."""
@@ -379,10 +321,3 @@ class Carrier:
                 await client.arm(0)
             except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
                 log.warning("countdown_not_disarmed venue=%s error=%s", venue, error)
-
-    def _failed(self, venue: str, call: str, error: Exception) -> None:
-        log.warning("venue_call_failed venue=%s call=%s error=%s", venue, call, error)
-        retry_ms = ceil(error.retry_after_s * 1_000) if isinstance(error, RateLimited) else 0
-        failed = VenueFailed(venue=venue, call=call, reason=str(error), retry_ms=retry_ms, seen_ns=self._mono_ns())
-        self._desk.handle(failed)
-        self.on_told()

@@ -85,7 +85,7 @@ class Shell:
     ) -> Carrier:
         """Say who carries out what: orders and the latch here, `carry` the rest."""
         carrier = Carrier(self.desk, journal, orders, tasks, self._latch_store, self._clock.mono_ns, self.guard)
-        carrier.on_told = self._stirred.set
+        carrier.questions.on_told = self._stirred.set
         self.carrier, self._journal = carrier, journal
         self._orders = orders
         known = carrier.effects()

@@ -42,8 +42,10 @@ MAY_IMPORT: dict[str, Sequence[str]] = {
     "engine.schedule": ("engine.domain",),
     "engine.control": ("engine.domain",),
     "engine.desk": ("engine.domain", "engine.core"),
+    "engine.questions": ("engine.domain", "engine.desk", "engine.latencies", "engine.risk", "engine.venues"),
     "engine.carrier": (
-        *("engine.domain", "engine.desk", "engine.latencies", "engine.risk", "engine.storage", "engine.venues"),
+        *("engine.domain", "engine.desk", "engine.latencies", "engine.questions"),
+        *("engine.risk", "engine.storage", "engine.venues"),
     ),
     "engine.streams": ("engine.domain", "engine.desk", "engine.storage", "engine.venues"),
     "engine.shell": (
