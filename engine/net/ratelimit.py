@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 _NS_PER_S = 1_000_000_000
+_ROUNDING = 1e-9  # tokens: it must not turn into one more round of waiting
 
 
 class TokenBucket:
@@ -46,8 +47,7 @@ class TokenBucket:
         missing = tokens + (0.0 if urgent else self._reserved) - self._tokens
         until_ns = self._blocked_until_ns if urgent else max(self._blocked_until_ns, self._calm_until_ns)
         blocked_s = max(0, until_ns - self._filled_ns) / _NS_PER_S
-        # A nanosecond of rounding must not turn into one more round of waiting.
-        return max(blocked_s, 0.0 if missing <= 1e-9 else self._flows_in_s(missing))
+        return max(blocked_s, 0.0 if missing <= _ROUNDING else self._flows_in_s(missing))
 
     def _flows_in_s(self, missing: float) -> float:
         return missing / self._per_second
@@ -57,7 +57,10 @@ class TokenBucket:
 
     def try_take(self, tokens: float = 1.0, *, urgent: bool = False) -> bool:
         """Take without waiting; False when the budget is empty."""
-        if self.wait_s(tokens, urgent=urgent) > 0.0:
+        self._fill()
+        until_ns = self._blocked_until_ns if urgent else max(self._blocked_until_ns, self._calm_until_ns)
+        missing = tokens + (0.0 if urgent else self._reserved) - self._tokens
+        if missing > _ROUNDING or until_ns > self._filled_ns:
             return False
         self._spend(tokens)
         return True
@@ -116,7 +119,7 @@ class SlidingWindow(TokenBucket):
     def _flows_in_s(self, missing: float) -> float:
         for back_ns, tokens in self._spent:
             missing -= tokens
-            if missing <= 1e-9:
+            if missing <= _ROUNDING:
                 return (back_ns - self._filled_ns) / _NS_PER_S
         return self._period_ns / _NS_PER_S  # more than there ever is
 

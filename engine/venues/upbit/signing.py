@@ -10,8 +10,10 @@ from engine.venues.mac import Mac
 def query_text(params: Mapping[str, object]) -> str:
     """`k=v&k=v` in the given order and not percent-encoded; an array repeats its key with `[]`."""
     return "&".join(
-        f"{key}={value}" if not isinstance(value, list) else "&".join(f"{key}[]={each}" for each in value)
-        for key, value in params.items()
+        [
+            f"{key}={value}" if type(value) is not list else "&".join([f"{key}[]={each}" for each in value])
+            for key, value in params.items()
+        ]
     )
 
 
