@@ -4,6 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from engine.domain.errors import VenueRefused
 from engine.domain.market import Balance, FeeSide, Instrument, Product
@@ -15,6 +16,7 @@ from sandbox.venues.ledger import Ledger
 from sandbox.venues.liquidity import Levels
 from sandbox.venues.matching import Exchange
 from sandbox.venues.rules import FeeFrom, MarketRules, VenueRules
+from sandbox.venues.stops import Stops
 
 ACCOUNT = "desk"
 _TIFS = {
@@ -44,9 +46,11 @@ class Bank:
         on_arrival: Callable[[Arrival], None],
     ) -> None:
         self.name = rules.venue
+        rules = replace(rules, stops_apart=False)  # where it keeps stops apart, its client tells them apart
         self.rules = rules
         self.ledger = Ledger()
         self.exchange = Exchange(rules, self.ledger)
+        self.stops = Stops(rules, self.exchange)
         self.clock_ms = clock_ms
         self._on_arrival = on_arrival
         for asset, amount in funds.items():
@@ -59,6 +63,8 @@ class Bank:
 
     def show(self, symbol: str, bids: Levels, asks: Levels) -> None:
         self.exchange.show_book(symbol, bids, asks, self.clock_ms())
+        if bids and asks:
+            self.stops.show_price(symbol, (bids[0][0] + asks[0][0]) / 2, self.clock_ms())
         self.exchange.prints.clear()
         self._tell_changes()
 
@@ -66,7 +72,8 @@ class Bank:
         """Raises VenueRefused."""
         now_ms = self.clock_ms()
         self._on_arrival(Arrival(venue=self.name, request=request, at_ms=now_ms))
-        is_limit = request.kind is OrderKind.LIMIT
+        is_limit = request.kind is not OrderKind.MARKET
+        takes = self.exchange if request.stop_price is None else self.stops
         wanted = venue.OrderRequest(
             account=ACCOUNT,
             symbol=request.symbol,
@@ -77,10 +84,11 @@ class Bank:
             qty=request.qty / self._contract(request.symbol),
             reduce_only=request.reduce_only,
             client_id=request.cid,
+            stop=request.stop_price,
             take_ratio=ratio,
         )
         try:
-            order = self.exchange.place(wanted, now_ms)
+            order = takes.place(wanted, now_ms)
         except venue.Refused as error:
             raise VenueRefused(error.reason.value, error.detail) from error
         self.exchange.prints.clear()
@@ -90,7 +98,16 @@ class Bank:
 
     def cancel(self, cid: str) -> None:
         """Raises VenueRefused."""
-        self._change(cid, lambda order: self.exchange.cancel(order, self.clock_ms()))
+
+        def end(order: venue.Order) -> None:
+            keeps = self.stops if self.stops.holds(order) else self.exchange
+            keeps.cancel(order, self.clock_ms())
+
+        self._change(cid, end)
+
+    def keeps_stop(self, cid: str) -> bool:
+        """Whether it waits for its price."""
+        return any(stop.waits and stop.order.client_id == cid for stop in self.stops.of(ACCOUNT))
 
     def amend(self, cid: str, qty: Decimal, price: Decimal) -> None:
         """Raises VenueRefused."""
@@ -155,7 +172,8 @@ class Bank:
         return tuple(Fee(o.fee_asset, o.fee) for o in self.exchange.orders.values() if o.fee)
 
     def open_orders(self) -> tuple[OrderReport, ...]:
-        return tuple(self.report(order) for order in self.exchange.open_orders(ACCOUNT))
+        waiting = [stop.order for stop in self.stops.of(ACCOUNT) if stop.waits]
+        return tuple(self.report(order) for order in (*self.exchange.open_orders(ACCOUNT), *waiting))
 
     def balances(self) -> tuple[Balance, ...]:
         held = self.ledger.balances(ACCOUNT)
@@ -169,7 +187,7 @@ class Bank:
     def _tell_changes(self) -> None:
         """What became of orders of ours since the last look."""
         for number, was in list(self._resting.items()):
-            order = self.exchange.orders[number]
+            order = self.exchange.orders.get(number) or self.stops.find(ACCOUNT, order_id=number).order
             if (order.state, order.filled) == was:
                 continue
             self._resting[number] = (order.state, order.filled)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from random import Random
 
+from chaos.venue import STOPS
 from chaos.world import World
 from engine.domain.command import Command, ConfirmParent, MoveParent, PreviewParent
 from engine.domain.order import Side
@@ -31,10 +32,14 @@ class Persons:
             counts["person.refused"] += 1
         elif self._ask(ConfirmParent(token=token, user_id=USER, chat_id=USER)):
             counts[f"person.{ask.template}"] += 1
+            if ask.template is Template.STOP and ask.venue in STOPS:
+                counts["person.stop at its venue"] += 1
 
     def _wish(self, random: Random) -> Ask:
-        template = random.choice((*Template, Template.LADDER, Template.LADDER, Template.LIMIT))
-        venue = random.choice((*self._world.banks, "okx", BEST))  # one that moves what rests in place
+        template = random.choice(
+            (*Template, Template.LADDER, Template.LADDER, Template.LIMIT, Template.STOP, Template.STOP)
+        )
+        venue = random.choice((*self._world.banks, "okx", "okx", BEST))  # it moves what rests, and keeps stops apart
         side = random.choice((Side.BUY, Side.SELL))
         off = Decimal(random.randint(-40, 10)) / 10_000  # of a limit price from the mid: beyond it, or not yet there
         mid = self._mid(venue)

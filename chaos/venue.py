@@ -30,6 +30,7 @@ _CONNECT_S = 1.0
 _WINDOW_MS = 1_000  # a venue with request expiry refuses a request that is dated so far from its own clock
 _ORDERS_PER_S, _ORDER_BURST = 8.0, 16.0
 _AMENDS = "okx"
+STOPS = ("binance", "okx")  # stops rest there
 _READS_PER_S = Decimal(5)
 
 
@@ -51,7 +52,7 @@ class SimVenue:
         expires: bool,
     ) -> None:
         self.venue = bank.name
-        kinds = frozenset({OrderKind.LIMIT, OrderKind.MARKET})
+        kinds = frozenset(OrderKind if self.venue in STOPS else {OrderKind.LIMIT, OrderKind.MARKET})
         self.abilities = Abilities(
             kinds=kinds, expiry=expires, amend=self.venue == _AMENDS, moves=self.venue == _AMENDS
         )

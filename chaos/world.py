@@ -22,6 +22,7 @@ from chaos.faults import Fates
 from chaos.loop import SimLoop
 from chaos.market import Market
 from chaos.perps import PerpBank, SimPerps
+from chaos.stops import SimStops
 from chaos.streams import SimStream
 from chaos.venue import SimVenue
 from engine.assemble import core_config
@@ -44,6 +45,7 @@ _BOOT_WALL_MS = 1_795_500_000_000  # a Tuesday in November 2026, 15:00 in Seoul
 _IDLE_TICK_S = 5.0  # quiet hours are cheap: what happens in them is nothing
 _MOST_DEATHS = 10
 _WITHOUT_STREAM = ("bithumb",)  # what becomes of an order there is only learnt by asking
+_KEEPS_STOPS_APART = "okx"
 _EXPIRING = ("binance", "okx")
 _FUNDS = {
     "upbit": {"KRW": Decimal(3_000_000_000), "BTC": Decimal(40), "USDT": Decimal(900_000)},
@@ -300,7 +302,7 @@ class World:
         if isinstance(bank, PerpBank):
             made: SimVenue = SimPerps(bank, *rest, expires=expires)
         else:
-            made = SimVenue(bank, *rest, expires=expires)
+            made = (SimStops if name == _KEEPS_STOPS_APART else SimVenue)(bank, *rest, expires=expires)
         self.clients[name] = made
         if self._hears and name not in _WITHOUT_STREAM:
             made.stream = SimStream(name, fates, life, self._network, self.later, self.seen_ns)

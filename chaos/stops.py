@@ -1,0 +1,27 @@
+"""A venue that keeps stops apart: an order's own query and its cancel know nothing of one that waits for its price."""
+
+from chaos.venue import SimVenue
+from engine.domain.errors import OrderNotFound, VenueRefused
+from engine.domain.order import OrderReport
+
+
+class SimStops(SimVenue):
+    async def cancel(self, symbol: str, cid: str, venue_order_id: str) -> None:
+        if self._bank.keeps_stop(cid):
+            self.count("stop.asked as an order")
+            raise VenueRefused("unknown_order", f"no order {cid}")
+        await super().cancel(symbol, cid, venue_order_id)
+
+    async def look_up(self, symbol: str, cid: str) -> OrderReport:
+        if self._bank.keeps_stop(cid):
+            self.count("stop.asked as an order")
+            raise OrderNotFound(cid)
+        return await super().look_up(symbol, cid)
+
+    async def cancel_stop(self, symbol: str, cid: str, venue_order_id: str) -> None:
+        self.count("stop.cancelled")
+        await super().cancel(symbol, cid, venue_order_id)
+
+    async def look_up_stop(self, symbol: str, cid: str) -> OrderReport:
+        self.count("stop.looked up")
+        return await super().look_up(symbol, cid)
