@@ -40,7 +40,7 @@ class Stops:
         self._last: dict[str, Decimal] = {}  # price of each market's last trade
 
     def place(self, request: OrderRequest, now_ms: int) -> Order:
-        """Raises Refused, also where its price is there already."""
+        """Raises Refused, also where its price is there already, unless it goes off at once then."""
         first = self._ids.first_of(request)
         if first is not None:
             return first
@@ -51,13 +51,16 @@ class Stops:
         if request.stop <= 0 or request.stop % tick:
             raise Refused(Reason.BAD_TICK, f"{request.stop} is no multiple of {tick}", side=request.side)
         last = self._last.get(request.symbol)
-        if last is not None and _is_there(request, last):
+        is_there = last is not None and _is_there(request, last)
+        if is_there and not self._rules.stops_at_once:
             raise Refused(Reason.WOULD_TRIGGER, f"the last price is {last}", side=request.side)
         order = self._exchange.made_of(request, now_ms)
         if self._rules.holds_stops:
             self._exchange.money(request.symbol).hold(order, ())
         self._all[order.id] = Stop(order=order, request=request)
         self._ids.add(order)
+        if is_there:
+            self._go_off(self._all[order.id], now_ms)
         return order
 
     def holds(self, order: Order) -> bool:
@@ -103,7 +106,8 @@ class Stops:
         stop.went_off_ms = waited.updated_ms = now_ms
         if self._rules.holds_stops:
             self._exchange.money(waited.symbol).close(waited, State.OPEN, None, now_ms)
-        wanted = replace(stop.request, client_id="") if apart else stop.request
+        is_named = not apart or self._rules.stops_name_child
+        wanted = stop.request if is_named else replace(stop.request, client_id="")
         if not apart:
             self._ids.forget(waited)
         try:

@@ -2,6 +2,7 @@
 
 Sizes on the wire are contracts. The account is one-way with cross margin, whose leverage is set per contract. There is
 no fill-or-kill, no expiry, no order that can be changed, and no dead-man switch: the old address of one is gone.
+A stop is one order all its life; while it waits it holds no margin and stands in a list of its own.
 """
 
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ T = TypeVar("T")
 _PAGE = 100
 _TIFS = frozenset({TimeInForce.GTC, TimeInForce.IOC, TimeInForce.POST_ONLY})
 _CROSS, _ONE_WAY = "CROSS", 0
+_LAST_PRICE, _OPEN = "TP", "open"
 
 
 class _Exchange(Hooked, kucoin):  # type: ignore[misc]
@@ -46,7 +48,7 @@ class _Exchange(Hooked, kucoin):  # type: ignore[misc]
 class KucoinFuturesOrders:
     """One account of USDT perpetuals; what is late is bounded by what has been seen."""
 
-    abilities = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), tifs=_TIFS, reduce_only=True)
+    abilities = Abilities(kinds=frozenset(OrderKind), tifs=_TIFS, reduce_only=True)
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         self.venue = "kucoin_futures"
@@ -66,15 +68,18 @@ class KucoinFuturesOrders:
             "clientOid": order.cid,
             "symbol": order.symbol,
             "side": order.side.value,
-            "type": order.kind.value,
+            "type": "market" if order.kind is OrderKind.MARKET else "limit",
             "size": await self._contracts.whole(order.symbol, order.qty),
             "marginMode": _CROSS,
         }
-        if order.kind is OrderKind.LIMIT:
+        if order.kind is not OrderKind.MARKET:
             params["price"] = plain(order.price)
             params["timeInForce"] = "IOC" if order.tif is TimeInForce.IOC else "GTC"
             if order.tif is TimeInForce.POST_ONLY:
                 params["postOnly"] = True
+        if order.stop_price is not None:
+            params["stop"] = "down" if order.side is Side.SELL else "up"
+            params |= {"stopPrice": plain(order.stop_price), "stopPriceType": _LAST_PRICE}
         if order.reduce_only:
             params["reduceOnly"] = True
         answer = await self._client.place(order, "orders", params, Data[Placed])
@@ -91,12 +96,7 @@ class KucoinFuturesOrders:
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
         """By client id, else among those that have ended within a day: fills name no client id."""
         try:
-            asked = {"clientOid": cid}
-            path = "orders/byClientOid"
-            found = await self._client.ask(Purpose.LOOK_UP, "GET", path, asked, Data[wire.Order | None])
-            if found.data is None:
-                raise OrderNotFound(f"{self.venue}: no order of {cid}")
-            return await self._report(found.data, cid, Purpose.LOOK_UP)
+            return await self._report(await self._named(cid), cid, Purpose.LOOK_UP)
         except OrderNotFound:
             named = {"symbol": symbol}
             ended = await self._client.ended("recentDoneOrders", named, Data[list[wire.Order] | None])
@@ -105,9 +105,33 @@ class KucoinFuturesOrders:
                     return await self._report(row, cid, Purpose.LOOK_UP)
             raise
 
+    async def cancel_stop(self, symbol: str, cid: str, venue_order_id: str) -> None:
+        """By order id: the page of this call names stops, the one by client id does not."""
+        asked = {"orderId": venue_order_id or (await self._named(cid)).id}
+        try:
+            await self._client.ask(Purpose.CANCEL, "DELETE", "orders/{orderId}", asked, dict[str, Any])
+        except VenueRefused:
+            await self.cancel(symbol, cid, venue_order_id)
+
+    async def look_up_stop(self, symbol: str, cid: str) -> OrderReport:
+        """As any order; those that wait and those that have ended are listed apart."""
+        try:
+            return await self.look_up(symbol, cid)
+        except OrderNotFound:
+            asked = {"symbol": symbol, "currentPage": 1, "pageSize": _PAGE}  # fifty of a contract wait at most
+            for path, which in (("stopOrders", {}), ("orders", {"status": "done", "type": "limit_stop"})):
+                listed = await self._client.ended(path, asked | which, Data[wire.Page[wire.Order]])
+                for row in listed.data.items:
+                    if row.clientOid == cid:
+                        return await self._report(row, cid, Purpose.LOOK_UP)
+            raise
+
     async def open_orders(self) -> Sequence[OrderReport]:
-        rows = await self._pages("orders", {"status": "active"}, Purpose.READ, wire.Order)
-        return [await self._report(row, row.clientOid or "", Purpose.READ) for row in rows]
+        """Those that wait come first, lest one is missed that goes off now."""
+        waiting = await self._pages("stopOrders", {}, Purpose.READ, wire.Order)
+        resting = await self._pages("orders", {"status": "active"}, Purpose.READ, wire.Order)
+        rows = {row.id: row for row in (*waiting, *resting)}
+        return [await self._report(row, row.clientOid or "", Purpose.READ) for row in rows.values()]
 
     async def balances(self) -> Sequence[Balance]:
         asked = {"currency": wire.SETTLE}
@@ -188,6 +212,14 @@ class KucoinFuturesOrders:
 
     # asking
 
+    async def _named(self, cid: str) -> wire.Order:
+        """An order or a stop. Raises OrderNotFound, and what asking raises."""
+        path, asked = "orders/byClientOid", {"clientOid": cid}
+        found = await self._client.ask(Purpose.LOOK_UP, "GET", path, asked, Data[wire.Order | None])
+        if found.data is None:
+            raise OrderNotFound(f"{self.venue}: no order of {cid}")
+        return found.data
+
     async def _pages(self, path: str, asked: dict[str, Any], purpose: Purpose, row: type[T]) -> list[T]:
         rows: list[T] = []
         number = 1
@@ -240,7 +272,7 @@ class KucoinFuturesOrders:
             venue=self.venue,
             symbol=row.symbol,
             side=Side(row.side),
-            status=OrderStatus.OPEN if row.isActive else ended,
+            status=OrderStatus.OPEN if row.isActive or row.status == _OPEN else ended,
             venue_order_id=row.id,
             filled_qty=row.filledSize * size,
             filled_quote=sum((fill.size * fill.price for fill in fills), ZERO) * size,

@@ -26,6 +26,7 @@ class Order(Finite):
     size: Decimal
     filledSize: Decimal
     isActive: bool
+    status: str = ""  # open | done
     clientOid: str | None = None
     updatedAt: int = 0
 

@@ -8,12 +8,12 @@ from typing import Any
 from ccxt.async_support.kucoin import kucoin  # type: ignore[import-untyped]
 from msgspec import Struct
 
-from engine.domain.errors import OrderNotFound, VenueRefused
+from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Instrument, MarketWarning, Wallet
 from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.ccxt_orders import CcxtClient, Hooked, options, plain, wall_ms
-from engine.venues.kucoin import standing
+from engine.venues.kucoin import standing, stops
 from engine.venues.kucoin.order_stream import KucoinStreamDialect, address
 from engine.venues.kucoin.private import BPS_PER_ONE, DIALECT, Data, Placed, Rate
 from engine.venues.order_stream import StreamLine
@@ -24,6 +24,7 @@ from engine.venues.verdict import Budgets
 
 _PAGE = 100
 _LEAST_COUNTDOWN_S = 5
+_SHOWN_MS = 10_000  # after that an order which a stop has made is in the lists
 _TRADING = ("trade", "trade_hf")  # accounts that orders draw on; which one depends on the account's age
 
 
@@ -44,6 +45,8 @@ class _Order(Struct):
     size: str = ""  # nothing on a buy by amount
     cancelExist: bool = False
     lastUpdatedAt: int = 0
+    createdAt: int = 0
+    price: str = ""
 
 
 class _Ended(Struct):
@@ -74,7 +77,7 @@ class _Market(Struct):
 class KucoinOrders:
     """One spot account; fees are in the quote asset. No expiry: what is late is bounded by what has been seen."""
 
-    abilities = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), countdown=True)
+    abilities = Abilities(kinds=frozenset(OrderKind), countdown=True)
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         self.venue = "kucoin"
@@ -88,6 +91,9 @@ class KucoinOrders:
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)
+        if order.kind is OrderKind.STOP_LOSS:
+            placed = await self._client.place(order, stops.PATH, stops.fields(order), Data[Placed])
+            return acknowledged(order, placed.data.orderId)
         params: dict[str, Any] = {
             "clientOid": order.cid,
             "symbol": order.symbol,
@@ -131,15 +137,58 @@ class KucoinOrders:
                     return self._report(row, cid)
             raise
 
+    async def cancel_stop(self, symbol: str, cid: str, venue_order_id: str) -> None:
+        if not await stops.cancel(self._client, symbol, cid):
+            await self.cancel(symbol, cid, venue_order_id)  # it has gone off
+
+    async def look_up_stop(self, symbol: str, cid: str) -> OrderReport:
+        """Its record says whether it waits; the order that it makes bears its client id, and is looked up by that."""
+        stop = await stops.find(self._client, symbol, cid)
+        if stop is not None and stop.waits:
+            return stops.report(self.venue, stop, cid)
+        try:
+            return await self.look_up(symbol, cid)
+        except OrderNotFound:
+            if stop is None:
+                raise
+        made = await self._made_by(stop) if stop.may_have_made_one else None
+        return stops.report(self.venue, stop, cid) if made is None else self._report(made, cid)
+
+    async def _made_by(self, stop: stops.Stop) -> _Order | None:
+        """The order of a stop that went off, under the stop's own id; None where its market had none like it since.
+
+        No page says which id that order has: none is taken for it that only looks like it, and none is denied.
+        Raises VenueUnavailable while that cannot be told.
+        """
+        since_ms = stop.stopTriggerTime or stop.createdAt
+        asked: dict[str, Any] = {"symbol": stop.symbol}
+        active = await self._client.ended("hf/orders/active", asked, Data[list[_Order] | None])
+        done = (await self._client.ended("hf/orders/done", asked | {"limit": _PAGE}, Data[_Ended])).data.items
+        rows = [*(active.data or []), *done]
+        made = next((row for row in rows if row.id == stop.id), None)
+        is_cut = len(done) >= _PAGE and min(row.lastUpdatedAt for row in done) >= since_ms
+        is_likely = any(self._is_like(row, stop) for row in rows if row.createdAt >= since_ms)
+        is_early = not stop.is_cancelled and wall_ms() - since_ms < _SHOWN_MS
+        if made is None and (is_cut or is_likely or is_early):
+            raise VenueUnavailable(f"kucoin: stop {stop.id} has gone off, and its order is not known yet")
+        return made
+
+    def _is_like(self, row: _Order, stop: stops.Stop) -> bool:
+        wanted = stop.side, stop.size, stop.price
+        return (row.side, number(self.venue, row.size), number(self.venue, row.price)) == wanted
+
     async def open_orders(self) -> Sequence[OrderReport]:
-        """The venue lists them market by market."""
+        """The venue lists them market by market; those that wait come first, lest one is missed that goes off now."""
+        waiting = await stops.waiting(self._client)
         path = "hf/orders/active"
         active = await self._client.ask(Purpose.READ, "GET", f"{path}/symbols", {}, Data[_Active])
         reports: list[OrderReport] = []
         for symbol in active.data.symbols or []:
             rows = await self._client.ask(Purpose.READ, "GET", path, {"symbol": symbol}, Data[list[_Order] | None])
             reports += [self._report(row, row.clientOid or "") for row in rows.data or []]
-        return reports
+        gone_off = {report.cid for report in reports if report.cid}
+        waits = [stop for stop in waiting if stop.clientOid not in gone_off]
+        return reports + [stops.report(self.venue, stop, stop.clientOid or "") for stop in waits]
 
     async def balances(self) -> Sequence[Balance]:
         answer = await self._client.ask(Purpose.READ, "GET", "accounts", {}, Data[list[_Account]])

@@ -55,7 +55,7 @@ DIALECT = Dialect(
     unknown=frozenset({"408000", "500000", "503000", "230005"}),
     limited=frozenset({"429000", "429", "200002"}),
     not_found=frozenset({_NO_ORDER, "100001", "126043"}),
-    duplicate=("uplicate", "126044", "126033"),
+    duplicate=("uplicate", "126044", "126033", "300018"),
     wait_s=lambda answer: retry_after_s(answer, _reset_s(answer, 10.0)),
     obey=_obey,
 )

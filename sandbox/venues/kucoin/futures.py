@@ -22,7 +22,7 @@ from sandbox.venues.kucoin.futures_rows import (
 )
 from sandbox.venues.kucoin.orders import STAMP_MS
 from sandbox.venues.ledger import ZERO
-from sandbox.venues.orders import Kind, OrderRequest, Refused, State, Tif
+from sandbox.venues.orders import Kind, Order, OrderRequest, Reason, Refused, Side, State, Tif
 from sandbox.venues.positions import FlowKind
 from sandbox.venues.public import symbol_of
 from sandbox.venues.spelling import plain
@@ -30,6 +30,7 @@ from sandbox.venues.trading import json_body, positive, shown_fills, shown_order
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _TIFS = {"GTC": Tif.GTC, "IOC": Tif.IOC}
+_WAYS = {Side.SELL: "down", Side.BUY: "up"}
 _DAY_MS = 86_400_000
 Say = Callable[[object], web.Response]
 No = Callable[[str, str], web.Response]
@@ -50,6 +51,8 @@ class FuturesDesk:
             web.post("/api/v1/orders", said(self._place)),
             web.get("/api/v1/orders", said(self._orders)),
             web.delete("/api/v1/orders", said(self._cancel_all)),
+            web.get("/api/v1/stopOrders", said(self._stops)),
+            web.delete("/api/v1/stopOrders", said(self._cancel_stops)),
             web.get("/api/v1/orders/byClientOid", said(self._order)),
             web.get("/api/v1/orders/{order_id}", said(self._order)),
             web.delete("/api/v1/orders/client-order/{client_oid}", said(self._cancel)),
@@ -96,33 +99,48 @@ class FuturesDesk:
     async def _cancel(self, account: str, request: web.Request) -> web.Response:
         if "client_oid" in request.match_info:
             symbol_of(self._floor, request.query.get("symbol"))
-            order = self._floor.cancel(self._floor.find(account, client_id=request.match_info["client_oid"]))
-            return self._say({"clientOid": order.client_id})
+            found = self._floor.find(account, client_id=request.match_info["client_oid"])
+            if self._floor.stops.holds(found):  # its page says nothing of stops, where the one by order id does
+                raise Refused(Reason.ALREADY_CLOSED, "a stop that waits")
+            return self._say({"clientOid": self._floor.cancel(found).client_id})
         number = order_number(request.match_info["order_id"])
         order = self._floor.cancel(self._floor.find(account, order_id=number))
         return self._say({"cancelledOrderIds": [order_id(order)]})
 
     async def _cancel_all(self, account: str, request: web.Request) -> web.Response:
         symbol = symbol_of(self._floor, request.query.get("symbol"))
-        ended = [self._floor.cancel(order) for order in self._floor.open_orders(account, symbol)]
-        return self._say({"cancelledOrderIds": [order_id(order) for order in ended]})
+        resting = [o for o in self._floor.open_orders(account, symbol) if not self._floor.stops.holds(o)]
+        return self._say({"cancelledOrderIds": [order_id(self._floor.cancel(order)) for order in resting]})
+
+    async def _cancel_stops(self, account: str, request: web.Request) -> web.Response:
+        """Those that wait."""
+        waiting = self._floor.open_stops(account, self._named(request.query))
+        return self._say({"cancelledOrderIds": [order_id(self._floor.cancel(order)) for order in waiting]})
+
+    async def _stops(self, account: str, request: web.Request) -> web.Response:
+        """Those that wait, newest first."""
+        waiting = self._floor.open_stops(account, self._named(request.query))
+        return self._page([self._row(order) for order in reversed(waiting)], request.query)
 
     async def _order(self, account: str, request: web.Request) -> web.Response:
         if "order_id" in request.match_info:
             number = order_number(request.match_info["order_id"])
-            return self._say(order_row(self._floor.find(account, order_id=number)))
+            return self._say(self._row(self._floor.find(account, order_id=number)))
         client_id = request.query.get("clientOid", "")
         if not client_id:
             raise Malformed("clientOid")
-        return self._say(order_row(self._floor.find(account, client_id=client_id)))
+        return self._say(self._row(self._floor.find(account, client_id=client_id)))
 
     async def _orders(self, account: str, request: web.Request) -> web.Response:
+        """Without those that wait."""
         query = request.query
-        wanted = {"active": True, "done": False, "": None}.get(query.get("status", ""))
+        wanted = {"active": True, "done": False, "": False}.get(query.get("status", ""))
+        kind = query.get("type", "")
         found = [
-            order_row(order)
+            self._row(order)
             for order in shown_orders(self._floor, account, self._named(query))
-            if wanted in (None, order.state is State.OPEN)
+            if wanted is (order.state is State.OPEN) and not self._floor.stops.holds(order)
+            if kind in ("", f"{order.kind.value}{'' if order.stop is None else '_stop'}")
         ]
         return self._page(found, query)
 
@@ -131,7 +149,11 @@ class FuturesDesk:
         since_ms = self._floor.clock() - _DAY_MS
         orders = shown_orders(self._floor, account, self._named(request.query))
         ended = [order for order in orders if order.state is not State.OPEN and order.updated_ms >= since_ms]
-        return self._say([order_row(order) for order in ended[:1_000]])
+        return self._say([self._row(order) for order in ended[:1_000]])
+
+    def _row(self, order: Order) -> dict[str, Any]:
+        """A stop is one order all its life."""
+        return order_row(order) | {"stopTriggered": order.stop is not None and order.id in self._floor.exchange.orders}
 
     async def _fills(self, account: str, request: web.Request) -> web.Response:
         query = request.query
@@ -244,17 +266,21 @@ def _wish(account: str, body: Mapping[str, object]) -> OrderRequest:
         raise Malformed("clientOid")
     if body.get("marginMode", "CROSS") != "CROSS" or body.get("positionSide", "BOTH") != "BOTH":
         raise Malformed("marginMode")
+    side, stop = side_of(body), body.get("stop")
+    if stop is not None and (stop != _WAYS[side] or body.get("stopPriceType") != "TP" or kind == "market"):
+        raise Malformed("stop")  # the floor knows no other stops
     market, size = kind == "market", body.get("size")
     if not isinstance(size, int) or size <= 0:
         raise Malformed("size")
     return OrderRequest(
         account=account,
         symbol=str(body.get("symbol", "")),
-        side=side_of(body),
+        side=side,
         kind=Kind.MARKET if market else Kind.LIMIT,
         tif=Tif.IOC if market else Tif.POST_ONLY if body.get("postOnly") else _TIFS[tif],
         price=None if market else positive(body, "price"),
         qty=Decimal(size),
         client_id=client_id,
         reduce_only=body.get("reduceOnly") is True,
+        stop=positive(body, "stopPrice") if stop is not None else None,
     )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sandbox.venues.ledger import ZERO
-from sandbox.venues.orders import Fill, Kind, Order, Reason, State, Tif
+from sandbox.venues.orders import Fill, Kind, Order, Reason, Side, State, Tif
 from sandbox.venues.positions import Flow, Position
 from sandbox.venues.spelling import plain
 
@@ -45,6 +45,9 @@ def order_row(order: Order) -> dict[str, Any]:
         "timeInForce": "IOC" if order.tif is Tif.IOC else "GTC",
         "postOnly": order.tif is Tif.POST_ONLY,
         "reduceOnly": order.reduce_only,
+        "stop": "" if order.stop is None else "down" if order.side is Side.SELL else "up",
+        "stopPriceType": "" if order.stop is None else "TP",
+        "stopPrice": plain(order.stop) if order.stop is not None else None,
         "hidden": False,
         "iceberg": False,
         "marginMode": "CROSS",

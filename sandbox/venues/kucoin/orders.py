@@ -82,7 +82,7 @@ class Desk:
 
     async def _placed(self, request: web.Request) -> Order:
         account = await self.account_of(request)
-        return await self._floor.place(_wish(account, await json_body(request)))
+        return await self._floor.place(wish(account, await json_body(request)))
 
     async def _place(self, request: web.Request) -> web.Response:
         order = await self._placed(request)
@@ -198,7 +198,7 @@ def refusal(error: Refused) -> tuple[str, str]:
     return error.code or code, text
 
 
-def _wish(account: str, body: Mapping[str, object]) -> OrderRequest:
+def wish(account: str, body: Mapping[str, object]) -> OrderRequest:
     """Raises Malformed."""
     kind, tif = body.get("type", "limit"), str(body.get("timeInForce") or "GTC")
     if kind not in ("limit", "market"):

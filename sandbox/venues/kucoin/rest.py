@@ -3,6 +3,7 @@
 from typing import Any
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from sandbox.venues.auth import Denied
 from sandbox.venues.door import Malformed, whole
@@ -12,6 +13,7 @@ from sandbox.venues.kucoin.futures import FuturesDesk
 from sandbox.venues.kucoin.order_stream import OrderStream
 from sandbox.venues.kucoin.orders import Desk, denial, refusal
 from sandbox.venues.kucoin.socket import ClassicTalk, Frames, ProTalk, lots, rows
+from sandbox.venues.kucoin.stops import StopDesk
 from sandbox.venues.limits import Window
 from sandbox.venues.listings import perps, spot, venue
 from sandbox.venues.orders import Refused, Side
@@ -23,7 +25,7 @@ from sandbox.venues.spelling import json_bytes, plain
 
 _PER_WINDOW, _WINDOW_MS = 2_000, 30_000
 _IDLE_SECONDS = 60.0
-_PLACEMENTS = ("/api/v1/hf/orders", "/api/v1/hf/orders/sync", "/api/v1/orders")
+_PLACEMENTS = ("/api/v1/hf/orders", "/api/v1/hf/orders/sync", "/api/v1/stop-order", "/api/v1/orders")
 _CONTRACTS = {"BTC": "0.001", "ETH": "0.01", "XRP": "10"}
 
 
@@ -52,7 +54,8 @@ def rules() -> tuple[VenueRules, VenueRules]:
         refuses_taking_post_only=True,
         margined=True,
     )
-    return spots, futures
+    apart = replace(spots, stops_apart=True, stops_name_child=True, stops_at_once=True)
+    return apart, replace(futures, stops_at_once=True)
 
 
 class Kucoin(Public):
@@ -69,6 +72,7 @@ class Kucoin(Public):
         products = {name: (self._streams[name], frames[name]) for name in self._floors}
         self._settled = Settlements(futures)
         self._desk = Desk(spots, _yes)
+        self._stop_desk = StopDesk(spots, _yes, self._desk.account_of)
         self._futures_desk = FuturesDesk(futures, _yes, _no)
         whose = self._desk.account_of, self._futures_desk.account_of
         self._order_stream = OrderStream(spots, sockets, whose[0], is_futures=False)
@@ -108,6 +112,7 @@ class Kucoin(Public):
             web.get("/api/ua/v1/account/mode", self._mode),
             web.get("/api/v1/hf/accounts/opened", self._opened),
             *self._desk.routes(),
+            *self._stop_desk.routes(),
             *self._futures_desk.routes(),
         ]
 
