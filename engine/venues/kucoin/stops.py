@@ -93,13 +93,13 @@ async def find(client: CcxtClient, symbol: str, cid: str) -> Stop | None:
     asked: dict[str, Any] = {"clientOid": cid, "symbol": symbol}
     try:
         path = f"{PATH}/queryOrderByClientOid"
-        found = (await client.ask(Purpose.LOOK_UP, "GET", path, asked, Data[list[Stop] | None])).data
+        found = (await client.ask(Purpose.LOOK_UP, "GET", path, asked, Data[list[Stop] | None])).data or []
     except OrderNotFound:
-        found = None
-    if not found:
+        found = []
+    if not any(stop.clientOid == cid for stop in found):
         asked = {"symbol": symbol, "currentPage": 1, "pageSize": _PAGE}
         found = (await client.ended(PATH, asked, Data[_Page])).data.items
-    ours = [stop for stop in found if stop.clientOid == cid]
+    ours = (stop for stop in found if stop.clientOid == cid)
     return max(ours, key=lambda stop: (stop.waits, stop.createdAt), default=None)
 
 
