@@ -38,6 +38,7 @@ class _Order(Struct):
     side: str
     accFillSz: str  # number fields may be empty text
     uTime: int
+    algoClOrdId: str = ""  # of the stop that made it
     tradeId: str = ""
     fillSz: str = ""
     fillPx: str = ""
@@ -127,7 +128,7 @@ class OkxStreamDialect:
         if unit is None:
             return None
         report = OrderReport(
-            cid=row.clOrdId,
+            cid=row.algoClOrdId or row.clOrdId,
             venue=self.venue,
             symbol=row.instId,
             side=Side(row.side),

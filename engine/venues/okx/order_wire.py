@@ -43,6 +43,13 @@ class Order(Struct):
     side: str
     accFillSz: str  # number fields may be empty text
     uTime: int
+    algoId: str = ""
+    algoClOrdId: str = ""  # of the stop that made it
+
+    @property
+    def cid(self) -> str:
+        """Ours, where it has one: what a stop makes bears a `clOrdId` of the venue's own, or none."""
+        return self.algoClOrdId or self.clOrdId
 
 
 class Orders(Struct):
@@ -143,7 +150,7 @@ DIALECT = Dialect(
     limited=frozenset({"50011", "50040", "50061", "60014"}),
     not_found=frozenset({"51603"}),
     about_rules=("51000 Parameter px", "51020", "51120", "51121"),
-    duplicate=("51016",),
+    duplicate=("51016", "51065", "51068"),  # the latter two of stops: the reference has both, clients meet the second
     wait_s=lambda answer: retry_after_s(answer, 2.0),  # its windows are two seconds long
     obey=_obey,
 )

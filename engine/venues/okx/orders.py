@@ -15,10 +15,7 @@ _SPOT = Traded(
     venue="okx",
     kind="SPOT",
     margin="cash",
-    # Its stops are orders of another kind (order-algo), with ids of their own: the desk holds them.
-    abilities=Abilities(
-        kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), amend=True, moves=True, countdown=True, expiry=True
-    ),
+    abilities=Abilities(kinds=frozenset(OrderKind), amend=True, moves=True, countdown=True, expiry=True),
 )
 
 

@@ -16,7 +16,7 @@ from engine.domain.money import ZERO, TickBand
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
 from engine.venues.ccxt_orders import CcxtClient, Hooked, options, plain, wall_ms
 from engine.venues.okx import order_wire as wire
-from engine.venues.okx import standing
+from engine.venues.okx import standing, stops
 from engine.venues.okx.order_socket import OkxOrderDialect
 from engine.venues.purse import Purpose
 from engine.venues.reports import fees_of, number, positive, settled
@@ -27,7 +27,9 @@ from engine.venues.verdict import Budgets
 _PAGE = 100
 _ENDED_PAGES = 3
 _LEAST_COUNTDOWN_S = 10
+_STAMP_MS = 30_000  # so old may a signed request be when it comes
 _EXPIRING = ("trade/order", "trade/amend-order")
+_KEPT_MS = 2 * 3_600_000  # what was cancelled without a fill; the venue knows it no longer then
 _RECENT_MS = 2 * 86_400_000  # /trade/fills keeps three days, /trade/fills-history three months
 _BPS_PER_ONE = 10_000
 _TYPES = {
@@ -56,9 +58,19 @@ class Size(Struct, frozen=True):
 
 class _Exchange(Hooked, okx):  # type: ignore[misc]
     expiry_ms = 0
+    _aged_ms = 0
+
+    def nonce(self) -> int:
+        return int(super().nonce()) - self._aged_ms
 
     def sign(self, path: str, api: Any, method: str = "GET", params: Any = None) -> Any:
-        request = super().sign(path, api, method, {} if params is None else params)
+        body: Any = {} if params is None else params
+        if method == "POST" and path == stops.PLACE:
+            # It heeds no expTime: signed as if so long ago, it is too old when that would be past.
+            self._aged_ms = max(0, _STAMP_MS - self.expiry_ms)
+        # This one takes a list.
+        request = super().sign(path, api, method, [body] if path == stops.CANCEL else body)
+        self._aged_ms = 0
         if method == "POST" and path in _EXPIRING:
             # Past this moment of its own clock the venue drops the request unprocessed.
             request["headers"]["expTime"] = str(self.nonce() + self.expiry_ms)
@@ -79,12 +91,15 @@ class OkxTrading:
         is_native = config.order_path == "native"
         self.line = SocketLine(self._order_socket, config.order_timeout_ms / 1000) if is_native else None
         self._client = CcxtClient(self.venue, self._exchange, config.rest_base, wire.DIALECT, budgets, self.line)
+        self._stops = stops.Stops(traded.venue, traded.kind, traded.margin, self._client)
         self._config = config
         self._traded = traded
         self._sizes: dict[str, Size] = {}  # of the contracts seen so far
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)
+        if order.stop_price is not None:
+            return await self._stops.place(order, await self._written(order.symbol, order.qty), order.stop_price)
         params = {
             "instId": order.symbol,
             "tdMode": self._traded.margin,
@@ -128,30 +143,51 @@ class OkxTrading:
         params = {"instId": symbol, "clOrdId": cid}
         await self._client.ask(Purpose.CANCEL, "POST", "trade/cancel-order", params, dict[str, Any])
 
+    async def cancel_stop(self, symbol: str, cid: str, venue_order_id: str) -> None:
+        try:
+            await self._stops.cancel(symbol, cid)
+        except VenueRefused:
+            stop = await self._stops.named(cid)
+            if stop is None or not stop.made:
+                raise
+            for order_id in stop.made:  # it has gone off
+                params = {"instId": symbol, "ordId": order_id}
+                await self._client.ask(Purpose.CANCEL, "POST", "trade/cancel-order", params, dict[str, Any])
+
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
         """By client id, else among the newest that have ended (of seven days): fills are not asked for by it."""
-        params = {"instId": symbol, "clOrdId": cid}
+        return await self._report(await self._row(symbol, "clOrdId", cid), cid, Purpose.LOOK_UP)
+
+    async def look_up_stop(self, symbol: str, cid: str) -> OrderReport:
+        """Its own record, then the order that this one names."""
+        stop = await self._stops.find(symbol, cid)
+        if stop.waits or (stop.has_ended and not stop.made):
+            return stop.report(self.venue, cid)
+        if len(stop.made) != 1:
+            raise VenueUnavailable(f"{self.venue}: {cid} is {stop.state} and names {len(stop.made)} orders")
+        [order_id] = stop.made
         try:
-            answer = await self._client.ask(Purpose.LOOK_UP, "GET", "trade/order", params, wire.Orders)
-            if not answer.data:
-                raise VenueUnavailable(f"{self.venue}: a look-up of {cid} was answered without a row")
-            row = answer.data[0]
-        except OrderNotFound:
-            found = await self._ended(symbol, cid)
-            if found is None:
-                raise
-            row = found
+            row = await self._row(symbol, "ordId", order_id)
+        except OrderNotFound as error:
+            if wall_ms() - stop.uTime < _KEPT_MS or await self._fills(symbol, order_id, stop.uTime, Purpose.LOOK_UP):
+                raise VenueUnavailable(f"{self.venue}: {cid} made {order_id}, which is not shown yet") from error
+            raise
         return await self._report(row, cid, Purpose.LOOK_UP)
 
     async def open_orders(self) -> Sequence[OrderReport]:
+        """Stops first: one that goes off meanwhile is in both lists, not in none."""
+        waiting = await self._stops.waiting()
         rows: list[wire.Order] = []
         params: dict[str, Any] = {"instType": self._traded.kind, "limit": _PAGE}
         while True:
             page = (await self._client.ask(Purpose.READ, "GET", "trade/orders-pending", params, wire.Orders)).data
             rows += page
             if len(page) < _PAGE:
-                return [await self._report(row, row.clOrdId, Purpose.READ) for row in rows]
+                break
             params["after"] = page[-1].ordId
+        resting = [await self._report(row, row.cid, Purpose.READ) for row in rows]
+        gone_off = {row.algoId for row in rows}
+        return resting + [stop.report(self.venue, stop.algoClOrdId) for stop in waiting if stop.algoId not in gone_off]
 
     async def balances(self) -> Sequence[Balance]:
         answer = await self._client.ask(Purpose.READ, "GET", "account/balance", {}, wire.Account)
@@ -250,7 +286,7 @@ class OkxTrading:
         size = await self._size(row.instId)
         unit = size.unit if size else Decimal(1)
         executed = self._number(row.accFillSz)
-        fills = await self._fills(row, purpose) if executed else []
+        fills = await self._fills(row.instId, row.ordId, row.uTime, purpose) if executed else []
         sizes = [positive(self.venue, fill.fillSz) for fill in fills]
         settled(self.venue, row.ordId, executed, sum(sizes, ZERO))
         quote = sum((positive(self.venue, fill.fillPx) * size for fill, size in zip(fills, sizes, strict=True)), ZERO)
@@ -267,23 +303,37 @@ class OkxTrading:
             venue_ts_ms=row.uTime,
         )
 
-    async def _ended(self, symbol: str, cid: str) -> wire.Order | None:
+    async def _row(self, symbol: str, name: str, value: str) -> wire.Order:
+        """Raises OrderNotFound where the list of those that have ended does not show it either."""
+        try:
+            params = {"instId": symbol, name: value}
+            answer = await self._client.ask(Purpose.LOOK_UP, "GET", "trade/order", params, wire.Orders)
+            if not answer.data:
+                raise VenueUnavailable(f"{self.venue}: a look-up of {value} was answered without a row")
+            return answer.data[0]
+        except OrderNotFound:
+            found = await self._ended(symbol, name, value)
+            if found is None:
+                raise
+            return found
+
+    async def _ended(self, symbol: str, name: str, value: str) -> wire.Order | None:
         params: dict[str, Any] = {"instType": self._traded.kind, "instId": symbol, "limit": _PAGE}
         for _ in range(_ENDED_PAGES):
             rows = (await self._client.ended("trade/orders-history", params, wire.Orders)).data
             for row in rows:
-                if row.clOrdId == cid:
+                if getattr(row, name) == value:
                     return row
             if len(rows) < _PAGE:
                 break
             params = params | {"after": rows[-1].ordId}
         return None
 
-    async def _fills(self, row: wire.Order, purpose: Purpose) -> list[wire.Fill]:
+    async def _fills(self, symbol: str, order_id: str, at_ms: int, purpose: Purpose) -> list[wire.Fill]:
         """Every fill of the order, with its fee."""
-        is_recent = wall_ms() - row.uTime < _RECENT_MS
+        is_recent = wall_ms() - at_ms < _RECENT_MS
         path = "trade/fills" if is_recent else "trade/fills-history"
-        params: dict[str, Any] = {"instType": self._traded.kind, "instId": row.instId, "ordId": row.ordId}
+        params: dict[str, Any] = {"instType": self._traded.kind, "instId": symbol, "ordId": order_id}
         params["limit"] = _PAGE
         fills: list[wire.Fill] = []
         while True:

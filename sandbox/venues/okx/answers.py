@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from sandbox.venues.auth import Why
-from sandbox.venues.orders import Reason, Refused
+from sandbox.venues.orders import Reason, Refused, Side
 
 _PRICE = ("51006", "Order price is not within the price limit.")
 _MINIMUM = ("51020", "Your order should meet or exceed the minimum order amount.")
@@ -33,6 +33,11 @@ _AMEND_ERRORS = {
     Reason.UNKNOWN_ORDER: ("51503", "Order modification failed as the order does not exist."),
     Reason.ALREADY_CLOSED: ("51509", "Order modification failed as the order has been canceled or filled."),
     Reason.INSUFFICIENT_FUNDS: ("51502", "Order modification failed for insufficient margin or balance."),
+}
+_ALGO_ERRORS = {Reason.DUPLICATE_CLIENT_ID: ("51068", "It already exists within algoClOrdId and attachAlgoClOrdId.")}
+_TRIGGERED = {
+    Side.BUY: ("51278", "SL trigger price cannot be lower than the last price"),
+    Side.SELL: ("51280", "SL trigger price cannot be higher than the last price"),
 }
 _LEVERAGE_ERRORS = {Reason.INSUFFICIENT_FUNDS: ("59108", "Low leverage and insufficient margin.")}
 DENIALS = {
@@ -63,6 +68,12 @@ def refusal(error: Refused, *, is_swap: bool = False, amending: bool = False) ->
     special = {**(_SWAP_ERRORS if is_swap else {}), **(_AMEND_ERRORS if amending else {})}
     code, message = special.get(error.reason, _ERRORS[error.reason])
     return error.code or code, _MESSAGES.get(error.code, message)
+
+
+def algo_refusal(error: Refused, *, is_swap: bool) -> tuple[str, str]:
+    if error.reason is Reason.WOULD_TRIGGER and error.side is not None:
+        return _TRIGGERED[error.side]
+    return _ALGO_ERRORS.get(error.reason) or refusal(error, is_swap=is_swap)
 
 
 def leverage_refusal(error: Refused) -> tuple[str, str]:

@@ -86,18 +86,19 @@ class Desk:
     async def _order(self, request: web.Request) -> web.Response:
         seat = await self._seats.of(request)
         self._check_market(seat, request.query.get("instId", ""))
-        return answer([order_row(_find(seat, request.query.get("ordId", ""), request.query.get("clOrdId", "")))])
+        found = _find(seat, request.query.get("ordId", ""), request.query.get("clOrdId", ""))
+        return answer([order_row(found, seat.floor)])
 
     async def _pending(self, request: web.Request) -> web.Response:
         """Newest first."""
         seat = await self._seats.of(request)
         orders = seat.floor.open_orders(seat.account, request.query.get("instId"))
-        return _page([(order.id, order_row(order)) for order in reversed(orders)], seat, request)
+        return _page([(order.id, order_row(order, seat.floor)) for order in reversed(orders)], seat, request)
 
     async def _history(self, request: web.Request) -> web.Response:
         seat = await self._seats.of(request)
         orders = shown_orders(seat.floor, seat.account, request.query.get("instId"))
-        return _page([(o.id, order_row(o)) for o in orders if o.state is not State.OPEN], seat, request)
+        return _page([(o.id, order_row(o, seat.floor)) for o in orders if o.state is not State.OPEN], seat, request)
 
     async def _fills(self, request: web.Request) -> web.Response:
         """Newest first, pages by billId."""

@@ -4,6 +4,7 @@ A market of an operation is named by its number, instId is not looked at.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -44,7 +45,7 @@ class OrderSocket:
         self._sockets = sockets
         self._markets = [symbol for _, symbol in numbered(floors)]
         self._seats: dict[Socket, tuple[str, Seat]] = {}  # key and account
-        self._streams = {floor.rules.venue: OrderStreams(floor, orders_push) for floor in floors}
+        self._streams = {floor.rules.venue: OrderStreams(floor, partial(orders_push, floor=floor)) for floor in floors}
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         return await self._sockets.serve(

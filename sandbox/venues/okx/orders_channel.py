@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from sandbox.venues.floor import Floor
 from sandbox.venues.okx.wire import kind_of, order_row
 from sandbox.venues.order_streams import Change
 from sandbox.venues.spelling import plain
@@ -11,7 +12,7 @@ from sandbox.venues.spelling import plain
 CHANNEL = "orders"
 
 
-def orders_push(change: Change) -> Iterator[tuple[str, str]]:
+def orders_push(change: Change, floor: Floor) -> Iterator[tuple[str, str]]:
     fill = change.fill
     told = {
         "fillPx": plain(fill.price) if fill else "",
@@ -29,6 +30,6 @@ def orders_push(change: Change) -> Iterator[tuple[str, str]]:
         "msg": "",
         "notionalUsd": "",
     }
-    row = order_row(change.order) | told
+    row = order_row(change.order, floor) | told
     arg = {"channel": CHANNEL, "instType": kind_of(change.order.symbol), "uid": "77982378738415879"}
     yield CHANNEL, msgspec.json.encode({"arg": arg, "data": [row]}).decode()

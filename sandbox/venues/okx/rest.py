@@ -10,6 +10,7 @@ from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited
 from sandbox.venues.limits import Window
 from sandbox.venues.okx.account import Account
+from sandbox.venues.okx.algos import Algos
 from sandbox.venues.okx.answers import DENIALS, answer, refusal
 from sandbox.venues.okx.countdown import CancelAllAfter
 from sandbox.venues.okx.desk import Desk
@@ -31,6 +32,10 @@ _LIMITS = {  # per path: so many per window
     "/api/v5/trade/cancel-order": 60,
     "/api/v5/trade/amend-order": 60,
     "/api/v5/trade/orders-history": 40,
+    "/api/v5/trade/order-algo": 20,
+    "/api/v5/trade/cancel-algos": 20,
+    "/api/v5/trade/orders-algo-pending": 20,
+    "/api/v5/trade/orders-algo-history": 20,
     "/api/v5/account/balance": 10,
     "/api/v5/account/positions": 10,
     "/api/v5/account/bills-archive": 5,
@@ -40,7 +45,7 @@ _LIMITS = {  # per path: so many per window
     "/api/v5/market/history-candles": 20,
     "/api/v5/market/history-trades": 20,
 }
-_PLACEMENTS = ("/api/v5/trade/order", "/api/v5/trade/batch-orders")
+_PLACEMENTS = ("/api/v5/trade/order", "/api/v5/trade/batch-orders", "/api/v5/trade/order-algo")
 _FIRST_IDS = (8_000_000, 9_000_000)  # of the books of spot, and of swaps
 
 
@@ -80,6 +85,7 @@ class Okx:
             web.get(f"{v5}/market/history-candles", self._past_bars),
             *Swaps(self._floors["SWAP"]).routes(),
             *self._desk.routes(),
+            *Algos((self._floors["SPOT"], self._floors["SWAP"]), self._seats).routes(),
             *Account(self._seats).routes(),
             *Margins(self._seats).routes(),
             *CancelAllAfter(self._floors.values(), self._seats).routes(),

@@ -48,12 +48,7 @@ class Seats:
         """Raises Denied."""
         path = request.rel_url.raw_path_qs
         seat = self.signed(request.headers, request.method, path, await request.text())
-        try:
-            stamp = datetime.fromisoformat(request.headers.get("OK-ACCESS-TIMESTAMP", ""))
-        except ValueError as error:
-            raise Denied(Why.BAD_TIMESTAMP) from error
-        if abs(seat.floor.clock() - stamp.timestamp() * 1000) > STAMP_MS:
-            raise Denied(Why.EXPIRED)
+        check_age(seat, request)
         return seat
 
     def signed(self, headers: Mapping[str, str], method: str, path: str, body: str) -> Seat:
@@ -62,6 +57,16 @@ class Seats:
         credential = auth.okx(headers, method, path, body, keys)
         floor = next(floor for floor in self._floors if credential.key in floor.keys)
         return Seat(floor, credential.account)
+
+
+def check_age(seat: Seat, request: web.Request) -> None:
+    """Of its timestamp. Raises Denied."""
+    try:
+        stamp = datetime.fromisoformat(request.headers.get("OK-ACCESS-TIMESTAMP", ""))
+    except ValueError as error:
+        raise Denied(Why.BAD_TIMESTAMP) from error
+    if abs(seat.floor.clock() - stamp.timestamp() * 1000) > STAMP_MS:
+        raise Denied(Why.EXPIRED)
 
 
 def numbered(floors: Iterable[Floor]) -> list[tuple[Floor, str]]:

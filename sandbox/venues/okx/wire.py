@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from sandbox.venues.door import Malformed
-from sandbox.venues.floor import PerpState
+from sandbox.venues.floor import Floor, PerpState
 from sandbox.venues.ledger import ZERO, Ledger
 from sandbox.venues.orders import End, Fill, Kind, Order, OrderRequest, Side, State, Tif
 from sandbox.venues.rules import MarketRules, Stp
@@ -14,6 +14,7 @@ from sandbox.venues.wallets import Wallets
 
 SWAP = "-SWAP"
 FIRST_CODE = 10_459  # instIdCode of the first market
+_FIRST_ALGO = 1_000_000_000_000_000_000
 _CLIENT_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _STP = {"cancel_maker": Stp.CANCEL_MAKER, "cancel_taker": Stp.CANCEL_TAKER, "cancel_both": Stp.CANCEL_BOTH}
 _STP_NAMES = {stp: name for name, stp in _STP.items()}
@@ -68,13 +69,14 @@ def number(body: Mapping[str, object], name: str) -> Decimal:
     return value
 
 
-def order_row(order: Order) -> dict[str, object]:
+def order_row(order: Order, floor: Floor) -> dict[str, object]:
     """As GET /api/v5/trade/order shows it."""
+    stop = next((stop for stop in floor.stops.of(order.account) if stop.made and stop.made.id == order.id), None)
     last, is_swap = order.fills[-1] if order.fills else None, order.symbol.endswith(SWAP)
     return {
         "accFillSz": plain(order.filled),
-        "algoClOrdId": "",
-        "algoId": "",
+        "algoClOrdId": stop.order.client_id if stop is not None else "",
+        "algoId": algo_id(stop.order) if stop is not None else "",
         "attachAlgoOrds": [],
         "avgPx": plain(round(order.average, 12)) if order.filled else "",
         "cTime": str(order.created_ms),
@@ -104,7 +106,7 @@ def order_row(order: Order) -> dict[str, object]:
         "stpMode": _STP_NAMES.get(order.stp, "cancel_maker"),
         "sz": plain(order.budget if order.qty is None and order.budget is not None else order.qty or order.filled),
         "tag": "",
-        "tdMode": "cross" if is_swap else "cash",
+        "tdMode": margin_of(order.symbol),
         "tgtCcy": "" if is_swap or order.kind is Kind.LIMIT else _TARGETS.get(order.kind, "base_ccy"),
         "tradeId": str(last.id) if last else "",
         "uTime": str(order.updated_ms),
@@ -242,6 +244,19 @@ def currency_row(asset: str, wallets: Wallets) -> dict[str, object]:
 def kind_of(symbol: str) -> str:
     """instType."""
     return "SWAP" if symbol.endswith(SWAP) else "SPOT"
+
+
+def margin_of(symbol: str) -> str:
+    """tdMode."""
+    return "cross" if symbol.endswith(SWAP) else "cash"
+
+
+def algo_id(stop: Order) -> str:
+    return str(_FIRST_ALGO + stop.id)
+
+
+def algo_number(text: str) -> int:
+    return int(text) - _FIRST_ALGO if text.isdigit() else -1
 
 
 def order_id(order: Order) -> str:

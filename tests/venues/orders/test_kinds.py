@@ -94,7 +94,7 @@ async def test_a_stop_rests_at_binance() -> None:
 
 
 STOP: dict[str, Any] = {"kind": OrderKind.STOP_LOSS, "stop_price": D(90_000_000)}
-UNSUPPORTED = [("upbit", STOP), ("bithumb", STOP), ("okx", STOP)]
+UNSUPPORTED = [("upbit", STOP), ("bithumb", STOP)]
 UNSUPPORTED += [(name, {"reduce_only": True}) for name in VENUES]
 
 

@@ -7,7 +7,6 @@ from decimal import Decimal as D
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, FeeSide, Product
@@ -323,13 +322,6 @@ def test_the_stream_counts_base_and_leaves_contracts_of_unknown_size_to_look_ups
     assert told.report.fees == (Fee("USDT", D("0.5")),)
     [answer] = dialect.read(b'{"event":"login","code":"0"}')
     assert isinstance(answer, Answer) and json.loads(answer.frames[0])["args"] == [arg]
-
-
-async def test_a_stop_is_held_by_the_desk(play, orders):
-    stop = replace(wish(), kind=OrderKind.STOP_LOSS, tif=TimeInForce.GTC, stop_price=D(60_000))
-    with pytest.raises(VenueRefused, match="unsupported"):
-        await orders.place(stop)
-    assert not play.heard
 
 
 async def test_a_recorded_row_of_a_position_is_read(play, orders):

@@ -16,8 +16,8 @@ from sandbox.world import World, WorldConfig
 from tests.venues.orders.test_against_sandbox import LOST_AND_GONE, LOST_BUT_DONE, VENUES, Trader
 from tests.venues.orders.test_perps_against_sandbox import HOUSES, holding
 
-SPOT = ("binance", "bybit", "kucoin")
-PERPS = ("bybit_linear", "kucoin_futures")
+SPOT = ("binance", "bybit", "kucoin", "okx")
+PERPS = ("bybit_linear", "kucoin_futures", "okx_swap")
 AWAY, BAND = D("0.03"), D("0.05")  # the stop from the touch, and how far behind it the limit may be
 
 
