@@ -3,6 +3,7 @@
 from engine.core.state import State
 from engine.domain.effect import RenewStream, Severity
 from engine.domain.money import NS_PER_MS
+from engine.domain.order import OrderKind
 from engine.domain.stream_event import ForeignOrder, OrderStirred, OrderStreamState
 from engine.execution.order_state import OrderState
 
@@ -79,6 +80,8 @@ def compare(state: State, order: OrderState) -> None:
     hearing = held.hearing
     if not hearing.is_trusted or order.heard_ns or not order.looks:
         return
+    if order.request.kind is OrderKind.STOP_LOSS:
+        return  # most venues tell of a stop nothing before it goes off, and of its end there nothing at all
     if state.now_ns - order.sent_ns < _PATIENCE_NS:
         return
     state.counts["stream_silences"] += 1

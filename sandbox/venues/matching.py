@@ -74,7 +74,7 @@ class Exchange:
 
     def cancel(self, order: Order, now_ms: int) -> Order:
         """Raises Refused where nothing is left to cancel."""
-        if order.state is not State.OPEN:
+        if order.state is not State.OPEN or self.orders.get(order.id) is not order:  # a stop that has gone off
             raise Refused(Reason.ALREADY_CLOSED, f"order {order.id} is {order.state.value}")
         self._close(order, End.USER, now_ms)
         return order

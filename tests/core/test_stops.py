@@ -6,8 +6,10 @@ import pytest
 from msgspec import structs
 
 from engine.domain.command import Halt
+from engine.domain.effect import RenewStream
 from engine.domain.order import OrderKind, Side, TradeState
 from engine.domain.parent import ParentState, Template
+from engine.domain.stream_event import OrderStreamState
 from engine.execution.parent import filled
 from engine.risk.breakers import Breakers
 from tests.core.harness import Rig
@@ -88,3 +90,18 @@ def test_a_stop_that_a_halt_holds_back_rings() -> None:
     rig.set_book("upbit", "KRW-BTC", 139_000_000)
     rig.run_for(10_000)
     assert ("stop_unfilled", "crit") in rig.alerts()
+
+
+def test_a_stop_that_ends_at_its_venue_unheard_costs_its_stream_no_trust() -> None:
+    """Most venues' streams tell nothing of a stop that waits: that one of them is silent means nothing."""
+    rig = Rig().ready()
+    held = rig.state.venues["binance"]
+    held.abilities = structs.replace(held.abilities, kinds=frozenset(OrderKind))
+    rig.handle(OrderStreamState(venue="binance", connected=True, reason="", seen_ns=rig.now_ns))
+    rig.outcomes.append(Outcome(fill=D(0)))
+    parent = begin(rig, wish(Template.STOP, "0.005", Side.SELL, "binance", stop=D(99_000), band_bps=D(30)))
+    rig.run_for(10_000)
+    [order] = parent.live[0].orders
+    rig.venues["binance"].cancel(order.request.cid)
+    rig.run_for(20_000)
+    assert order.is_terminal and not rig.of(RenewStream) and held.hearing.is_trusted
