@@ -15,6 +15,7 @@ from engine.domain.order import Intent, LegWish, Policy, Side
 from engine.market.book import Book
 from engine.market.view import Seat
 from engine.market.walk import walk
+from engine.strategies import first_leg
 from engine.strategies.edge import Sized, deviation, freshness, funded_qty, is_usable, size, skewed, top_net
 from engine.strategies.sight import CALM, Memo, Sight, Strategy
 
@@ -37,12 +38,14 @@ class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rebalance_charge: float = 0.0005  # of the notional, when all of the coin already lies at the buying venue
     max_notional_krw: float = 2_000_000.0
     policy: Policy = Policy.SIMULTANEOUS  # the Korean leg is the hard one
+    first: dict[str, str] = {}  # pair -> the venue whose leg leaves first, or `both`: instead of `policy` there
 
     def __post_init__(self) -> None:
         if not self.coins or not self.korean or not self.global_:
             raise ValueError("coins, korean and global must not be empty")
         if set(self.korean) & set(self.global_):
             raise ValueError("a venue cannot be both korean and global")
+        first_leg.check(self.first)
         if not 0 <= self.min_net < 1:
             raise ValueError("min_net must lie in [0, 1): 0.003 means 0.3 %")
         if not 0 <= self.drift_charge < 1 or not 0 <= self.rebalance_charge < 1:
@@ -245,13 +248,16 @@ def _intent(sight: Sight, params: Params, table: _Table, sells_korea: bool) -> I
     depth_usd = sized.depth_qty * table.world.book.best_ask
     if net < params.min_net or depth_usd < params.min_depth_usd:
         return None
+    coin = table.korean.instrument.base
+    legs = (
+        LegWish(venue=buy.venue, symbol=buy.symbol, side=Side.BUY, vwap_est=sized.buy.vwap),
+        LegWish(venue=sell.venue, symbol=sell.symbol, side=Side.SELL, vwap_est=sized.sell.vwap),
+    )
+    policy, hard_leg = first_leg.order_of(params.first, coin, legs, params.policy, 1 if sells_korea else 0)
     return Intent(
-        key=f"kimchi:{table.korean.instrument.base}:{buy.venue}>{sell.venue}",
+        key=f"kimchi:{coin}:{buy.venue}>{sell.venue}",
         strategy="kimchi",
-        legs=(
-            LegWish(venue=buy.venue, symbol=buy.symbol, side=Side.BUY, vwap_est=sized.buy.vwap),
-            LegWish(venue=sell.venue, symbol=sell.symbol, side=Side.SELL, vwap_est=sized.sell.vwap),
-        ),
+        legs=legs,
         qty_est=sized.qty,
         gross_est=gross,
         net_est=net,
@@ -259,8 +265,8 @@ def _intent(sight: Sight, params: Params, table: _Table, sells_korea: bool) -> I
         profit_krw_est=income_krw - cost_krw * (1 + charge),
         notional_krw_est=max(income_krw, cost_krw),
         confidence_est=freshness(sight, *table) * sized.coverage,
-        policy=params.policy,
-        hard_leg=1 if sells_korea else 0,
+        policy=policy,
+        hard_leg=hard_leg,
         facts=_facts(sight, table, sized, sells_korea, turned.vwap)
         | {"gross": gross, "depth_usd": depth_usd, "charge": charge},
         flags=("anomaly",) if gross > params.max_gross else (),

@@ -13,6 +13,7 @@ from msgspec import Struct
 from engine.domain.order import Intent, LegWish, Policy, Side
 from engine.market.book import Book
 from engine.market.view import Seat
+from engine.strategies import first_leg
 from engine.strategies.edge import Sized, deviation, freshness, is_usable, size, skewed, top_net
 from engine.strategies.sight import CALM, Memo, Sight, Strategy
 
@@ -31,6 +32,7 @@ class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_notional_krw: float = 2_000_000.0
     rebalance_charge: float = 0.0005  # of the notional, when all of the coin already lies at the buying venue
     policy: Policy = Policy.SIMULTANEOUS
+    first: dict[str, str] = {}  # pair -> the venue whose leg leaves first, or `both`: instead of `policy` there
 
     def __post_init__(self) -> None:
         if not self.coins:
@@ -38,6 +40,7 @@ class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         for group in self.groups:
             if len(group) < 2 or len(set(group)) != len(group):
                 raise ValueError(f"groups: {list(group)} needs two or more different venues")
+        first_leg.check(self.first)
         if not 0 <= self.min_net < 1:
             raise ValueError("min_net must lie in [0, 1): 0.0025 means 0.25 %")
         if not 0 < self.depth_share <= 1:
@@ -135,13 +138,15 @@ def _intent(sight: Sight, params: Params, buy: Seat, sell: Seat) -> Intent | Non
 def _wish(sight: Sight, params: Params, buy: Seat, sell: Seat, sized: Sized, facts: dict[str, float]) -> Intent:
     coin, charge = buy.instrument.base, facts["rebalance_charge"]
     thinner = 0 if sum(buy.book.depth()) < sum(sell.book.depth()) else 1
+    legs = (
+        LegWish(venue=buy.venue, symbol=buy.symbol, side=Side.BUY, vwap_est=sized.buy.vwap),
+        LegWish(venue=sell.venue, symbol=sell.symbol, side=Side.SELL, vwap_est=sized.sell.vwap),
+    )
+    policy, hard_leg = first_leg.order_of(params.first, coin, legs, params.policy, thinner)
     return Intent(
         key=f"spatial:{coin}:{buy.venue}>{sell.venue}",
         strategy="spatial",
-        legs=(
-            LegWish(venue=buy.venue, symbol=buy.symbol, side=Side.BUY, vwap_est=sized.buy.vwap),
-            LegWish(venue=sell.venue, symbol=sell.symbol, side=Side.SELL, vwap_est=sized.sell.vwap),
-        ),
+        legs=legs,
         qty_est=sized.qty,
         gross_est=sized.gross,
         net_est=sized.net - charge,
@@ -149,8 +154,8 @@ def _wish(sight: Sight, params: Params, buy: Seat, sell: Seat, sized: Sized, fac
         profit_krw_est=sized.income_krw - sized.cost_krw * (1 + charge),
         notional_krw_est=max(sized.income_krw, sized.cost_krw),
         confidence_est=freshness(sight, buy, sell) * sized.coverage,
-        policy=params.policy,
-        hard_leg=thinner,
+        policy=policy,
+        hard_leg=hard_leg,
         facts={"gross": sized.gross, "buy_price": sized.buy.vwap, "sell_price": sized.sell.vwap} | facts,
         flags=("anomaly",) if sized.gross > params.max_gross else (),
     )

@@ -14,6 +14,7 @@ def tether_rig() -> Rig:
     return Rig(HERE / "tether.yaml").ready()
 
 
-@pytest.fixture
-def hard_rig() -> Rig:
-    return Rig(HERE / "hard.yaml").ready()
+@pytest.fixture(params=["hard.yaml", "pair.yaml"])
+def hard_rig(request: pytest.FixtureRequest) -> Rig:
+    """The strategy's own policy, and one pair's."""
+    return Rig(HERE / request.param).ready()
