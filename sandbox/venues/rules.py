@@ -84,6 +84,7 @@ class VenueRules(Struct, frozen=True, kw_only=True):
     holds_stops: bool = False  # what a stop may cost is held while it waits
     stops_name_child: bool = False  # apart, and yet the order that a stop makes bears its client id
     stops_at_once: bool = False  # a stop whose price is there already goes off; else it is refused
+    stops_either_way: bool = False  # a stop waits for its price from wherever the last one is; only equal is refused
     counts_reduce_only: bool = False  # those that rest use the position up: another finds what they leave
 
 

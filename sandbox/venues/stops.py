@@ -20,6 +20,7 @@ from sandbox.venues.rules import VenueRules
 class Stop(Struct, kw_only=True):
     order: Order  # as its account sees it while it waits
     request: OrderRequest
+    falls: bool  # the price that sets it off, else it rises
     made: Order | None = None  # what it became
     refused: Refused | None = None  # it went off, and nothing came of it
     went_off_ms: int = 0
@@ -27,6 +28,9 @@ class Stop(Struct, kw_only=True):
     @property
     def waits(self) -> bool:
         return self.order.state is State.OPEN and not self.went_off_ms
+
+    def is_reached(self, price: Decimal) -> bool:
+        return self.request.stop is not None and _is_there(self.request.stop, price, falls=self.falls)
 
 
 class Stops:
@@ -50,14 +54,17 @@ class Stops:
         tick = self._rules.markets[request.symbol].tick_at(request.stop)
         if request.stop <= 0 or request.stop % tick:
             raise Refused(Reason.BAD_TICK, f"{request.stop} is no multiple of {tick}", side=request.side)
-        last = self._last.get(request.symbol)
-        is_there = last is not None and _is_there(request, last)
+        last, falls, is_there = self._last.get(request.symbol), request.side is Side.SELL, False
+        if last is not None and self._rules.stops_either_way:
+            falls, is_there = last > request.stop, last == request.stop
+        elif last is not None:
+            is_there = _is_there(request.stop, last, falls=falls)
         if is_there and not self._rules.stops_at_once:
             raise Refused(Reason.WOULD_TRIGGER, f"the last price is {last}", side=request.side)
         order = self._exchange.made_of(request, now_ms)
         if self._rules.holds_stops:
             self._exchange.money(request.symbol).hold(order, ())
-        self._all[order.id] = Stop(order=order, request=request)
+        self._all[order.id] = Stop(order=order, request=request, falls=falls)
         self._ids.add(order)
         if is_there:
             self._go_off(self._all[order.id], now_ms)
@@ -98,7 +105,7 @@ class Stops:
 
     def _reached(self, symbol: str, price: Decimal) -> Iterator[Stop]:
         for stop in self._all.values():
-            if stop.waits and stop.order.symbol == symbol and _is_there(stop.request, price):
+            if stop.waits and stop.order.symbol == symbol and stop.is_reached(price):
                 yield stop
 
     def _go_off(self, stop: Stop, now_ms: int) -> None:
@@ -124,7 +131,5 @@ class Stops:
         order.held, order.state, order.end, order.updated_ms = ZERO, State.CANCELLED, end, now_ms
 
 
-def _is_there(request: OrderRequest, price: Decimal) -> bool:
-    if request.stop is None:
-        return False
-    return price <= request.stop if request.side is Side.SELL else price >= request.stop
+def _is_there(stop: Decimal, price: Decimal, *, falls: bool) -> bool:
+    return price <= stop if falls else price >= stop

@@ -85,7 +85,8 @@ async def test_every_no_has_the_venues_own_code():
         market = {"type": "MARKET", "side": "BUY", "quantity": "0.01"}
         cases = [
             (-1121, limit | {"symbol": "NOPE"}),
-            (-1116, limit | {"type": "STOP"}),
+            (-1116, limit | {"type": "ICEBERG"}),
+            (-4120, limit | {"type": "STOP"}),
             (-1117, limit | {"side": "LONG"}),
             (-1115, limit | {"timeInForce": "GTD"}),
             (-1102, limit | {"quantity": ""}),

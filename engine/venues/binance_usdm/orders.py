@@ -3,7 +3,7 @@
 One account in one-way mode with cross margin; sizes are in base at the venue, too. Source: Binance USD-M Futures API.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from engine.venues.binance.order_socket import USDM, BinanceOrderDialect
 from engine.venues.binance_usdm import private
 from engine.venues.binance_usdm.order_stream import BinanceUsdmStream
 from engine.venues.binance_usdm.private import DIALECT, ENDED, V3, Exchange
+from engine.venues.binance_usdm.stops import Stops
 from engine.venues.ccxt_orders import CcxtClient, options, plain, wall_ms
 from engine.venues.purse import Purpose
 from engine.venues.reports import acknowledged, fees_of, settled
@@ -32,11 +33,11 @@ _MARGIN_TYPE_AS_IS, _MODE_AS_IS = "-4046", "-4059"
 
 
 class BinanceUsdmOrders:
-    """Orders, Margined and DeadMan. The venue takes its fee from the wallet, or in BNB."""
+    """Orders, Margined, Conditional and DeadMan. The venue takes its fee from the wallet, or in BNB."""
 
     venue = "binance_usdm"
     abilities = Abilities(
-        kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}),
+        kinds=frozenset(OrderKind),
         reduce_only=True,
         amend=True,
         moves=True,
@@ -53,11 +54,14 @@ class BinanceUsdmOrders:
         self._exchange = Exchange(settings)
         self.line = _line(config, credential, recv_window_ms) if config.order_path == "native" else None
         self._client = CcxtClient(self.venue, self._exchange, config.rest_base, DIALECT, budgets, self.line)
+        self._stops = Stops(self.venue, self._client)
         self._config = config
         self.stream = BinanceUsdmStream(config.ws_base, self._client) if config.order_stream else None
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)
+        if order.kind is OrderKind.STOP_LOSS:
+            return await self._stops.place(order)
         params: dict[str, Any] = {
             "symbol": order.symbol,
             "side": order.side.value.upper(),
@@ -91,23 +95,38 @@ class BinanceUsdmOrders:
         params = {"symbol": symbol, "origClientOrderId": cid}
         await self._client.ask(Purpose.CANCEL, "DELETE", "order", params, dict[str, Any])
 
+    async def cancel_stop(self, symbol: str, cid: str, venue_order_id: str) -> None:
+        if made := await self._stops.cancel(cid):
+            params = {"symbol": symbol, "orderId": made}
+            await self._client.ask(Purpose.CANCEL, "DELETE", "order", params, dict[str, Any])
+
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
         """By client id, else among the newest of its market: trades name no client id."""
-        params = {"symbol": symbol, "origClientOrderId": cid}
+        row = await self._find(symbol, {"origClientOrderId": cid}, lambda row: row.clientOrderId == cid)
+        return self._told(row, cid, await self._fills(row, Purpose.LOOK_UP))
+
+    async def look_up_stop(self, symbol: str, cid: str) -> OrderReport:
+        """The stop, or the order that it names; a stop that nobody knows may have made one under its own id."""
+        stop = await self._stops.find(symbol, cid)
+        if stop is None:
+            return await self.look_up(symbol, cid)
+        if not (made := stop.made):
+            return self._stops.told(stop)
         try:
-            row = await self._client.ask(Purpose.LOOK_UP, "GET", "order", params, private.Order)
-        except OrderNotFound:
-            asked = {"symbol": symbol, "limit": _ORDERS_PAGE}
-            newest = reversed(await self._client.ended("allOrders", asked, list[private.Order], _ORDERS_PRICE))
-            found = next((each for each in newest if each.clientOrderId == cid), None)
-            if found is None:
-                raise
-            row = found
+            row = await self._find(symbol, {"orderId": made}, lambda row: str(row.orderId) == made)
+        except OrderNotFound as error:
+            if stop.made_nothing(int(self._exchange.nonce())):
+                return self._stops.told(stop)
+            raise VenueUnavailable(f"{self.venue}: {cid} has gone off and order {made} is not shown yet") from error
         return self._told(row, cid, await self._fills(row, Purpose.LOOK_UP))
 
     async def open_orders(self) -> Sequence[OrderReport]:
+        """Stops are asked for first: what goes off meanwhile is in both lists, never in neither."""
+        waiting = await self._stops.waiting()
         rows = await self._client.ask(Purpose.READ, "GET", "openOrders", {}, list[private.Order])
-        return [self._told(row, row.clientOrderId, await self._fills(row, Purpose.READ)) for row in rows]
+        told = [self._told(row, row.clientOrderId, await self._fills(row, Purpose.READ)) for row in rows]
+        resting = {report.cid for report in told}
+        return told + [report for report in waiting if report.cid not in resting]
 
     async def balances(self) -> Sequence[Balance]:
         rows = await self._client.ask(Purpose.READ, "GET", "balance", {}, list[private.Balance], V3)
@@ -226,6 +245,18 @@ class BinanceUsdmOrders:
         """The venue tells of all markets or of none."""
         info = await self._client.ask(Purpose.READ, "GET", "exchangeInfo", {}, private.ExchangeInfo, "public")
         return [row for row in info.symbols if row.symbol in symbols]
+
+    async def _find(self, symbol: str, by: dict[str, str], is_it: Callable[[private.Order], bool]) -> private.Order:
+        """By its id, else among the newest of its market. Raises OrderNotFound where both say no."""
+        try:
+            return await self._client.ask(Purpose.LOOK_UP, "GET", "order", {"symbol": symbol, **by}, private.Order)
+        except OrderNotFound:
+            asked = {"symbol": symbol, "limit": _ORDERS_PAGE}
+            newest = reversed(await self._client.ended("allOrders", asked, list[private.Order], _ORDERS_PRICE))
+            found = next((each for each in newest if is_it(each)), None)
+            if found is None:
+                raise
+            return found
 
     async def _fills(self, row: private.Order, purpose: Purpose) -> list[private.Fill]:
         """Every fill of the order, with its fee. Raises VenueUnavailable while they do not add up to it."""

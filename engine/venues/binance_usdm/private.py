@@ -166,7 +166,7 @@ DIALECT = Dialect(
     refused=frozenset({"-2015", "-1112", "-2020", "-2023"}),
     not_found=frozenset({"-2013"}),
     about_rules=("-1111", "-1013", "-4003", "-4004", "-4013", "-4014", "-4023", "-4164"),
-    duplicate=("-4116", "-4111"),
+    duplicate=("-4116", "-4111", "is duplicated"),  # by its words, too: no page gives the code for a stop's id
     wait_s=lambda answer: retry_after_s(answer, 120.0 if answer.status == 418 else 10.0),
     obey=_obey,
 )

@@ -33,6 +33,8 @@ _STATUS = {
     "cancel_post_only": OrderStatus.CANCELLED,
 }
 
+_BEGUN = ("wait", "watch", "not_triggered")  # nothing of it has traded
+
 
 class _Order(Struct):
     quote_currency: str
@@ -113,7 +115,7 @@ class CoinoneStreamDialect:
             raise ValueError(f"no such status: {row.status!r}")
         status, told_qty = _STATUS[row.status], figure(row.executed_qty)
         side = Side.BUY if row.side == "BID" else Side.SELL
-        if row.status == "wait" and row.order_qty:
+        if row.status in _BEGUN and row.order_qty:
             self._sizes[row.order_id] = figure(row.order_qty)
             if len(self._sizes) > _MOST_ORDERS:
                 self._sizes.popitem(last=False)
@@ -137,7 +139,7 @@ class CoinoneStreamDialect:
 
     def _is_whole(self, row: _Order, heard: Decimal, size: Decimal, told_qty: Decimal) -> bool:
         """Nothing was missed: the fills heard are all that there can be."""
-        if row.status in ("wait", "watch", "not_triggered"):
+        if row.status in _BEGUN:
             return not heard
         if row.status == "trade_done":
             return heard == size

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _SPEND_STEP = Decimal(1)  # KRW of a market buy
 _BPS_PER_ONE = 10_000
+_TAKEN_BACK = ("CANCELED", "NOT_TRIGGERED_CANCELED")
 
 
 class _Exchange(Hooked, coinone):  # type: ignore[misc]
@@ -144,10 +145,13 @@ _DIALECT = Dialect(
 
 
 class CoinoneOrders:
-    """One account. It knows neither IOC nor FOK: the desk holds an IOC itself, as a limit and a cancel."""
+    """One account. It knows neither IOC nor FOK: the desk holds an IOC itself, as a limit and a cancel.
+
+    A stop is one order all its life, under the same ids and in the same lists.
+    """
 
     abilities = Abilities(
-        kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}),
+        kinds=frozenset(OrderKind),
         tifs=frozenset({TimeInForce.GTC, TimeInForce.POST_ONLY}),
     )
 
@@ -180,6 +184,10 @@ class CoinoneOrders:
             if order.side is Side.BUY:  # by amount: never more than was reserved
                 params["amount"] = plain(floor_to(order.qty * order.price, _SPEND_STEP))
                 del params["qty"]
+        if order.stop_price is not None:
+            await self._check_ahead(order, order.stop_price)
+            params |= {"type": "STOP_LIMIT", "trigger_price": plain(order.stop_price)}
+            del params["post_only"]
         placed = await self._client.place(order, "v2.1/order", params, _Placed)
         return acknowledged(order, placed.order_id)
 
@@ -261,6 +269,13 @@ class CoinoneOrders:
     async def close(self) -> None:
         await self._client.close()
 
+    async def _check_ahead(self, order: OrderRequest, stop_price: Decimal) -> None:
+        """It takes no direction, and refuses a stop at the last price alone (167): one beyond it would wait for the
+        price to come back. Raises VenueRefused."""
+        last = await standing.last_price(self._client, order.symbol)
+        if last <= stop_price if order.side is Side.SELL else last >= stop_price:
+            raise VenueRefused("would_trigger", f"coinone: the last price is {last}, the stop's {stop_price}")
+
     async def _detail(self, params: dict[str, Any], purpose: Purpose) -> _Order:
         return (await self._client.ask(purpose, "POST", "v2.1/order/detail", params, _Detail)).order
 
@@ -283,10 +298,12 @@ class CoinoneOrders:
         )
 
     def _status(self, row: _Order, executed: Decimal) -> OrderStatus:
-        """A part that was taken back leaves an order live: what remains decides, not the word."""
-        if not row.status.upper().startswith("CANCELED") and number(self.venue, row.remain_qty or ""):
+        """A part that was taken back leaves an order live: what remains decides, not the word; but for a stop's."""
+        word, wanted = row.status.upper(), number(self.venue, row.original_qty or "")
+        if word == "NOT_TRIGGERED" or (word == "TRIGGERED" and executed < wanted):
             return OrderStatus.OPEN
-        wanted = number(self.venue, row.original_qty or "")
+        if not word.startswith(_TAKEN_BACK) and number(self.venue, row.remain_qty or ""):
+            return OrderStatus.OPEN
         return OrderStatus.FILLED if executed and executed >= wanted else OrderStatus.CANCELLED
 
     def _instrument(

@@ -9,7 +9,7 @@ from engine.domain.errors import VenueRefused
 from engine.domain.market import Gate, MarketWarning, Wallet
 from engine.venues.ccxt_orders import CcxtClient
 from engine.venues.purse import Purpose
-from engine.venues.reports import number
+from engine.venues.reports import number, positive
 
 _UNKNOWN = frozenset({"107", "108"})
 _TRADE_STATES = {0: "no trading", 1: "", 2: "no buying", 3: "no selling"}
@@ -39,6 +39,14 @@ class Unit(Struct):
 
 class _Units(Struct):
     range_price_units: list[Unit]
+
+
+class _Ticker(Struct):
+    last: str | None = None
+
+
+class _Tickers(Struct):
+    tickers: list[_Ticker]
 
 
 class _Coin(Struct):
@@ -101,6 +109,13 @@ async def units(client: CcxtClient, symbol: str) -> list[Unit]:
     path = "public/v2/range_units/{quote_currency}/{target_currency}"
     answer = await client.ask(Purpose.READ, "GET", path, dict(pair_of(symbol)), _Units, "public")
     return answer.range_price_units
+
+
+async def last_price(client: CcxtClient, symbol: str) -> Decimal:
+    """Raises VenueUnavailable where it tells none."""
+    path = "public/v2/ticker_new/{quote_currency}/{target_currency}"
+    answer = await client.ask(Purpose.READ, "GET", path, dict(pair_of(symbol)), _Tickers, "public")
+    return positive("coinone", (answer.tickers[0].last or "") if answer.tickers else "")
 
 
 def _wallet(coin: _Coin) -> Wallet:

@@ -10,7 +10,7 @@ from aiohttp import web
 from sandbox.venues import auth
 from sandbox.venues.auth import Denied, Why
 from sandbox.venues.binance.wire import number
-from sandbox.venues.binance_usdm import rows
+from sandbox.venues.binance_usdm import rows, stops
 from sandbox.venues.binance_usdm.refusals import refusal
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor
@@ -27,11 +27,15 @@ _UNFILLED_KEPT_MS = 3 * 86_400_000  # so long an order that ended without a trad
 _INCOME_MS = 7 * 86_400_000  # without a time the statement goes so far back
 _INCOME_KEPT_MS = 90 * 86_400_000
 PLACEMENT = ("POST", "/fapi/v1/order")
+STOP_PLACEMENT = ("POST", "/fapi/v1/algoOrder")
 WEIGHTS = {
     PLACEMENT: 0,
+    STOP_PLACEMENT: 0,
     ("PUT", "/fapi/v1/order"): 0,
     ("GET", "/fapi/v1/openOrders"): 1,
     ("GET", "/fapi/v1/allOrders"): 5,
+    ("GET", "/fapi/v1/openAlgoOrders"): 1,
+    ("GET", "/fapi/v1/allAlgoOrders"): 5,
     ("GET", "/fapi/v1/userTrades"): 5,
     ("GET", "/fapi/v2/account"): 5,
     ("GET", "/fapi/v3/account"): 5,
@@ -68,6 +72,12 @@ class Private:
             web.delete("/fapi/v1/allOpenOrders", self._signed(self._cancel_open)),
             get("/fapi/v1/allOrders", self._all),
             get("/fapi/v1/userTrades", self._trades),
+            web.post("/fapi/v1/algoOrder", self._place_stop),
+            get("/fapi/v1/algoOrder", lambda who, query: stops.row(stops.find(self.floor, who, query))),
+            web.delete("/fapi/v1/algoOrder", self._signed(lambda who, query: stops.cancel(self.floor, who, query))),
+            get("/fapi/v1/openAlgoOrders", self._open_stops),
+            get("/fapi/v1/allAlgoOrders", self._all_stops),
+            web.delete("/fapi/v1/algoOpenOrders", self._signed(self._cancel_stops)),
             get("/fapi/v2/account", lambda who, _: self._account(who, list(self.floor.rules.markets))),
             get("/fapi/v3/account", lambda who, _: self._account(who, self._held(who))),
             get("/fapi/v2/balance", self._balance),
@@ -117,11 +127,32 @@ class Private:
 
     async def placed(self, account: str, query: Query) -> web.Response:
         """Raises whatever the floor shows, Malformed, Denied."""
-        if (query.get("positionSide", "BOTH") == "BOTH") is (account in self._hedged):
-            raise refusal(-4061)
+        self._check_side(account, query)
         order = await self.floor.place(rows.wish(account, query), lambda: self.check_age(query))
         says_result = query.get("newOrderRespType") == "RESULT"
         return _answer(rows.changed_row(order) if says_result else rows.accepted_row(order))
+
+    async def _place_stop(self, request: web.Request) -> web.Response:
+        account, query = await self._whose(request)
+        self._check_side(account, query)
+        order = await self.floor.place(stops.wish(account, query), lambda: self.check_age(query))
+        return _answer(stops.placed_row(self.floor.stops.find(account, order_id=order.id)))
+
+    def _check_side(self, account: str, query: Query) -> None:
+        """Raises Refused."""
+        if (query.get("positionSide", "BOTH") == "BOTH") is (account in self._hedged):
+            raise refusal(-4061)
+
+    def _open_stops(self, account: str, query: Query) -> list[dict[str, Any]]:
+        return [stops.row(stop) for stop in stops.waiting(self.floor, account, query.get("symbol"))]
+
+    def _all_stops(self, account: str, query: Query) -> list[dict[str, Any]]:
+        return [stops.row(stop) for stop in stops.every(self.floor, account, query, _limit(query))]
+
+    def _cancel_stops(self, account: str, query: Query) -> dict[str, Any]:
+        for stop in stops.waiting(self.floor, account, symbol_of(self.floor, query.get("symbol"))):
+            self.floor.cancel(stop.order)
+        return _done("The operation of cancel all open order is done.")
 
     def _find(self, account: str, query: Query) -> Order:
         symbol_of(self.floor, query.get("symbol"))
@@ -191,7 +222,7 @@ class Private:
         return said[: _limit(query)] if first or since else said[-_limit(query) :]
 
     def _countdown(self, account: str, query: Query) -> dict[str, str]:
-        """Of one symbol; zero stops it."""
+        """Of one symbol; zero stops it. Conditional orders are the algo service's: no page says that it takes them."""
         symbol = symbol_of(self.floor, query.get("symbol"))
         if "countdownTime" not in query:
             raise Malformed("countdownTime")

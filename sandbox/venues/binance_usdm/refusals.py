@@ -20,6 +20,7 @@ REASONS: dict[Reason, No] = {
         "Due to the order could not be executed as maker, the Post Only order will be rejected. "
         "The order will not be recorded in the order history.",
     ),
+    Reason.WOULD_TRIGGER: (-2021, "Order would immediately trigger."),
     Reason.NO_LIQUIDITY: (-4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit."),
     Reason.UNKNOWN_ORDER: (-2013, "Order does not exist."),
     Reason.ALREADY_CLOSED: (-2011, "Unknown order sent."),
@@ -42,6 +43,7 @@ _BY_CODE = {
     -4061: "Order's position side does not match user's setting.",
     -4067: "Position side cannot be changed if there exists open orders.",
     -4068: "Position side cannot be changed if there exists position.",
+    -4120: "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead.",
     -4168: "Unable to adjust to isolated-margin mode under the Multi-Assets mode.",
     -5027: "No need to modify the order.",
 }

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from sandbox.venues import candles
 from sandbox.venues.auth import Denied
 from sandbox.venues.binance_usdm.order_socket import OrderSocket
-from sandbox.venues.binance_usdm.private import PLACEMENT, WEIGHTS, Private
+from sandbox.venues.binance_usdm.private import PLACEMENT, STOP_PLACEMENT, WEIGHTS, Private
 from sandbox.venues.binance_usdm.refusals import DENIALS, malformed_of, no_of
 from sandbox.venues.binance_usdm.socket import Streams, rows
 from sandbox.venues.binance_usdm.user_data import UserData
@@ -46,7 +46,8 @@ def rules() -> VenueRules:
         stp=Stp.CANCEL_MAKER,
         refuses_taking_post_only=True,
     )
-    return replace(made, margined=True, cuts_reduce_only=True, counts_reduce_only=True)
+    stops = {"stops_apart": True, "stops_name_child": True}
+    return replace(made, margined=True, cuts_reduce_only=True, counts_reduce_only=True, **stops)
 
 
 class BinanceUsdm(Public):
@@ -87,7 +88,7 @@ class BinanceUsdm(Public):
         ]
 
     def is_placement(self, request: web.Request) -> bool:
-        return (request.method, request.path) == PLACEMENT
+        return (request.method, request.path) in (PLACEMENT, STOP_PLACEMENT)
 
     def admit(self, request: web.Request) -> dict[str, str]:
         is_order = request.path == PLACEMENT[1] and request.method in ("POST", "PUT")
@@ -275,7 +276,7 @@ def _weight(request: web.Request) -> int:
     if request.path == "/fapi/v1/depth":
         limit = whole(request.query, "limit", 500)
         return 2 if limit <= 50 else 5 if limit <= 100 else 10 if limit <= 500 else 20
-    if request.path == "/fapi/v1/openOrders" and "symbol" not in request.query:
+    if request.path in ("/fapi/v1/openOrders", "/fapi/v1/openAlgoOrders") and "symbol" not in request.query:
         return 40
     signed = WEIGHTS.get((request.method, request.path))
     if signed is not None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.venues.binance.wire import CLIENT_ID, number
+from sandbox.venues.binance_usdm.refusals import refusal
 from sandbox.venues.door import Malformed
 from sandbox.venues.ledger import ZERO
 from sandbox.venues.orders import End, Fill, Kind, Order, OrderRequest, Side, State, Tif
@@ -27,16 +28,19 @@ INCOME = {
     FlowKind.REALISED: "REALIZED_PNL",
     FlowKind.COVER: "INSURANCE_CLEAR",
 }
+_CONDITIONAL = ("STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET")
 _FIRST_TRANSACTION = 9_689_322_000
 MOST_NOTIONAL = "9000000"
 
 
 def wish(account: str, query: Mapping[str, str]) -> OrderRequest:
-    """Raises Malformed."""
+    """Raises Malformed, and Refused for what another endpoint takes."""
     side = {"BUY": Side.BUY, "SELL": Side.SELL}.get(query.get("side", ""))
     if side is None:
         raise Malformed("side")
     kind, client_id = query.get("type", ""), query.get("newClientOrderId", "")
+    if kind in _CONDITIONAL:
+        raise refusal(-4120)
     if kind not in ("LIMIT", "MARKET"):
         raise Malformed("type")
     if client_id and not CLIENT_ID.fullmatch(client_id):

@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from sandbox.venues import auth
 from sandbox.venues.auth import Denied, Why
-from sandbox.venues.coinone.orders import order_id
+from sandbox.venues.coinone.orders import order_id, type_name
 from sandbox.venues.floor import Floor
 from sandbox.venues.order_sockets import say
 from sandbox.venues.order_streams import Change, Happened, OrderStreams
-from sandbox.venues.orders import Fill, Kind, Order, State, Tif
+from sandbox.venues.orders import Fill, Order, State, Tif
 from sandbox.venues.sockets import OnText, Socket, Sockets
 from sandbox.venues.spelling import fixed, plain
 
@@ -114,7 +114,7 @@ def _frame(order: Order, fill: Fill | None, status: str, now_ms: int) -> str:
         "quote_currency": quote,
         "target_currency": base,
         "order_id": order_id(order),
-        "type": "LIMIT" if order.kind is Kind.LIMIT else "MARKET",
+        "type": type_name(order),
         "status": status,
         "side": order.side.value.upper(),
         "order_price": fixed(order.price, 4) if is_new and order.price is not None else None,

@@ -28,6 +28,7 @@ REFUSALS = {
     Reason.DUPLICATE_CLIENT_ID: ("313", "Duplicated user_order_id"),
     Reason.NO_LIQUIDITY: ("107", "Parameter value is wrong"),
     Reason.WOULD_TAKE: ("107", "Parameter value is wrong"),
+    Reason.WOULD_TRIGGER: ("167", "Trigger price is equal to current price"),
     Reason.UNKNOWN_ORDER: ("104", "Order id is not exist"),
     Reason.ALREADY_CLOSED: ("104", "Order id is not exist"),
     Reason.ON_REQUEST: ("107", "Parameter value is wrong"),
@@ -92,7 +93,7 @@ class Desk:
     async def _cancel(self, request: web.Request) -> web.Response:
         account, fields = await self._asked(request)
         order = self._floor.cancel(self._find(account, fields))
-        return self._say(order_row(order) | {"canceled_qty": plain(order.open_qty)})
+        return self._say(self._row(order) | {"canceled_qty": plain(order.open_qty)})
 
     async def _cancel_all(self, request: web.Request) -> web.Response:
         account, fields = await self._asked(request)
@@ -103,7 +104,23 @@ class Desk:
 
     async def _detail(self, request: web.Request) -> web.Response:
         account, fields = await self._asked(request)
-        return self._say({"order": order_row(self._find(account, fields))})
+        return self._say({"order": self._row(self._find(account, fields))})
+
+    def _row(self, order: Order) -> dict[str, Any]:
+        """A stop is one order all its life, under the same ids."""
+        row = order_row(order)
+        if order.stop is None:
+            return row
+        stop = self._floor.stops.find(order.account, order_id=order.id)
+        status = row["status"]
+        if stop.waits:
+            status = "NOT_TRIGGERED"
+        elif stop.made is None:
+            status = "NOT_TRIGGERED_CANCELED"
+        elif status == "LIVE":
+            status = "TRIGGERED"
+        went_off = {"is_triggered": stop.made is not None, "triggered_at": stop.went_off_ms or None}
+        return row | went_off | {"status": status, "trigger_price": plain(order.stop)}
 
     def _find(self, account: str, fields: Mapping[str, object]) -> Order:
         """By one of its ids, not both. Raises Malformed, Refused."""
@@ -119,7 +136,7 @@ class Desk:
         account, fields = await self._asked(request)
         symbol = _symbol(fields) if "target_currency" in fields else None
         orders = self._floor.open_orders(account, symbol)
-        return self._say({"active_orders": [order_row(order) for order in reversed(orders)]})
+        return self._say({"active_orders": [self._row(order) for order in reversed(orders)]})
 
     async def _completed(self, request: web.Request) -> web.Response:
         account, fields = await self._asked(request)
@@ -167,8 +184,10 @@ def _symbol(fields: Mapping[str, object]) -> str:
 def _wish(account: str, fields: Mapping[str, object]) -> OrderRequest:
     """Raises Malformed."""
     kind, side = fields.get("type"), side_of(fields)
-    if kind not in ("LIMIT", "MARKET"):
-        raise Malformed("type")
+    if kind not in ("LIMIT", "MARKET", "STOP_LIMIT"):
+        raise Refused(Reason.ON_REQUEST, "type", code="166")
+    if kind == "STOP_LIMIT" and not fields.get("trigger_price"):
+        raise Refused(Reason.ON_REQUEST, "trigger_price", code="164")
     post_only = fields.get("post_only")
     if kind == "LIMIT" and not isinstance(post_only, bool):
         raise Malformed("post_only", "is required")
@@ -187,6 +206,7 @@ def _wish(account: str, fields: Mapping[str, object]) -> OrderRequest:
         qty=None if by_money else positive(fields, "qty"),
         budget=positive(fields, "amount") if by_money else None,
         client_id=client_id,
+        stop=positive(fields, "trigger_price") if kind == "STOP_LIMIT" else None,
     )
 
 
@@ -197,7 +217,7 @@ def order_row(order: Order) -> dict[str, Any]:
     return {
         "order_id": order_id(order),
         "user_order_id": order.client_id or None,
-        "type": "LIMIT" if order.kind is Kind.LIMIT else "MARKET",
+        "type": type_name(order),
         "quote_currency": quote,
         "target_currency": base,
         "status": _status(order),
@@ -227,7 +247,7 @@ def fill_row(order: Order, fill: Fill) -> dict[str, Any]:
         "order_id": order_id(order),
         "quote_currency": quote,
         "target_currency": base,
-        "order_type": "LIMIT" if order.kind is Kind.LIMIT else "MARKET",
+        "order_type": type_name(order),
         "is_ask": order.side is Side.SELL,
         "is_maker": fill.maker,
         "price": plain(fill.price),
@@ -237,6 +257,12 @@ def fill_row(order: Order, fill: Fill) -> dict[str, Any]:
         "fee": plain(fill.fee),
         "fee_currency": fill.fee_asset,
     }
+
+
+def type_name(order: Order) -> str:
+    if order.stop is not None:
+        return "STOP_LIMIT"
+    return "LIMIT" if order.kind is Kind.LIMIT else "MARKET"
 
 
 def _status(order: Order) -> str:

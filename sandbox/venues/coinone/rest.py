@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from sandbox.venues.auth import Denied
 from sandbox.venues.coinone.my_order import OrderStream
@@ -26,7 +27,8 @@ _SIZES = (5, 10, 15, 16)
 
 
 def rules() -> VenueRules:
-    return venue("coinone", "0.0002", "0.0002", FeeFrom.QUOTE, krw(lambda base: f"KRW-{base}"))
+    made = venue("coinone", "0.0002", "0.0002", FeeFrom.QUOTE, krw(lambda base: f"KRW-{base}"))
+    return replace(made, holds_stops=True, stops_either_way=True)
 
 
 class Coinone(Public):

@@ -141,12 +141,6 @@ async def test_a_change_names_the_side_that_the_venue_told(play, trade):
         await trade.amend("BTCUSDT", CID, "28", D("0.10"), D("60000.10"))
 
 
-async def test_a_stop_is_not_its_to_hold(play, trade):
-    with pytest.raises(VenueRefused, match="unsupported"):
-        await trade.place(wish(TimeInForce.GTC, kind=OrderKind.STOP_LOSS, stop_price=D(1)))
-    assert play.heard == []
-
-
 LOST = [
     ("no answer", Say(happens="hang")),
     ("connection cut", Say(happens="cut")),

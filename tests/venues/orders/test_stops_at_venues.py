@@ -16,8 +16,8 @@ from sandbox.world import World, WorldConfig
 from tests.venues.orders.test_against_sandbox import LOST_AND_GONE, LOST_BUT_DONE, VENUES, Trader
 from tests.venues.orders.test_perps_against_sandbox import HOUSES, holding
 
-SPOT = ("binance", "bybit", "kucoin", "okx")
-PERPS = ("bybit_linear", "kucoin_futures", "okx_swap")
+SPOT = ("binance", "bybit", "kucoin", "okx", "coinone")
+PERPS = ("bybit_linear", "kucoin_futures", "okx_swap", "binance_usdm")
 AWAY, BAND = D("0.03"), D("0.05")  # the stop from the touch, and how far behind it the limit may be
 
 
@@ -61,7 +61,9 @@ async def watching(venue):
         return
     async with World(WorldConfig(seed=7, episodes=False, houses=(venue,))) as world:
         trader = await Trader(world, venue).start()
-        yield Watcher(trader)
+        watcher = Watcher(trader)
+        watcher.trade_at(trader.wish(Side.SELL, TimeInForce.GTC).price)  # a market has a last price
+        yield watcher
         await trader.close()
 
 

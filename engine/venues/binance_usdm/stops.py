@@ -1,0 +1,113 @@
+"""Stop-losses on Binance's USDT perpetuals: conditional orders of the algo service. Source: USD-M Futures API, Trade.
+
+Since 2025-12-09 `order` refuses them (-4120). One has an id of its own (`algoId`), and names the order that it makes
+(`actualOrderId`). That order bears our id too: undocumented, but so several public clients have seen it.
+"""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
+from engine.domain.money import ZERO
+from engine.domain.order import OrderReport, OrderRequest, OrderStatus, Side
+from engine.venues.ccxt_orders import CcxtClient, plain
+from engine.venues.purse import Purpose
+from engine.venues.reports import acknowledged
+
+_PAGE = 1_000
+_ALL_PRICE = 5  # allAlgoOrders weighs 5, a stop's own query 1
+_FORGOTTEN_MS = 3 * 86_400_000  # the venue keeps an order that ended without a trade so long
+_WAITING = frozenset({"NEW", "TRIGGERING"})
+_ENDED = frozenset({"CANCELED", "EXPIRED", "REJECTED"})  # before it made an order; FINISHED is that order's end
+
+
+class Stop(Struct):
+    algoId: int
+    clientAlgoId: str
+    symbol: str
+    side: Literal["BUY", "SELL"]
+    algoStatus: str
+    actualOrderId: str | int | None = None
+    updateTime: int = 0
+
+    @property
+    def made(self) -> str:
+        """Id of the order that it made; "" before."""
+        return str(self.actualOrderId) if self.actualOrderId not in (None, 0, "", "0") else ""
+
+    def made_nothing(self, now_ms: int) -> bool:
+        """Where the venue does not know the order that it names: it was denied, or ended unfilled long ago."""
+        is_old = self.algoStatus == "FINISHED" and now_ms - self.updateTime > _FORGOTTEN_MS
+        return is_old or self.algoStatus == "REJECTED"
+
+
+class Stops:
+    """Of one account, until they go off."""
+
+    def __init__(self, venue: str, client: CcxtClient) -> None:
+        self._venue = venue
+        self._client = client
+
+    async def place(self, order: OrderRequest) -> OrderReport:
+        if order.stop_price is None:
+            raise VenueRefused("unsupported", f"{self._venue}: a stop-loss needs its stop price")
+        params: dict[str, Any] = {
+            "algoType": "CONDITIONAL",
+            "symbol": order.symbol,
+            "side": order.side.value.upper(),
+            "type": "STOP",
+            "timeInForce": "GTC",
+            "quantity": plain(order.qty),
+            "price": plain(order.price),
+            "triggerPrice": plain(order.stop_price),
+            "workingType": "CONTRACT_PRICE",
+            "clientAlgoId": order.cid,
+        }
+        if order.reduce_only:
+            params["reduceOnly"] = "true"
+        stop = await self._client.place(order, "algoOrder", params, Stop)
+        return acknowledged(order, str(stop.algoId), stop.updateTime)
+
+    async def cancel(self, cid: str) -> str:
+        """Id of the order to cancel instead, where it has gone off."""
+        params = {"clientAlgoId": cid}
+        try:
+            await self._client.ask(Purpose.CANCEL, "DELETE", "algoOrder", params, dict[str, Any])
+        except VenueRefused:
+            stop = await self._client.ask(Purpose.CANCEL, "GET", "algoOrder", params, Stop)
+            if not stop.made:
+                raise
+            return stop.made
+        return ""
+
+    async def find(self, symbol: str, cid: str) -> Stop | None:
+        """By client id, else among those that wait and the newest of all; None where each of them says no."""
+        try:
+            return await self._client.ask(Purpose.LOOK_UP, "GET", "algoOrder", {"clientAlgoId": cid}, Stop)
+        except OrderNotFound:
+            waiting = await self._client.ended("openAlgoOrders", {"symbol": symbol}, list[Stop])
+            newest = {"symbol": symbol, "limit": _PAGE}
+            every = await self._client.ended("allAlgoOrders", newest, list[Stop], _ALL_PRICE)
+            return next((stop for stop in (*reversed(every), *waiting) if stop.clientAlgoId == cid), None)
+
+    async def waiting(self) -> list[OrderReport]:
+        stops = await self._client.ask(Purpose.READ, "GET", "openAlgoOrders", {}, list[Stop])
+        return [self.told(stop) for stop in stops if stop.algoStatus in _WAITING]
+
+    def told(self, stop: Stop) -> OrderReport:
+        """One that made no order. Raises VenueUnavailable where it should have made one."""
+        if stop.algoStatus not in _WAITING | _ENDED and not stop.made:
+            raise VenueUnavailable(f"{self._venue}: {stop.clientAlgoId} is {stop.algoStatus} and names no order yet")
+        return OrderReport(
+            cid=stop.clientAlgoId,
+            venue=self._venue,
+            symbol=stop.symbol,
+            side=Side(stop.side.lower()),
+            status=OrderStatus.OPEN if stop.algoStatus in _WAITING else OrderStatus.CANCELLED,
+            venue_order_id=str(stop.algoId),
+            filled_qty=ZERO,
+            filled_quote=ZERO,
+            fees=(),
+            venue_ts_ms=stop.updateTime,
+        )
