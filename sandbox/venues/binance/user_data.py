@@ -39,7 +39,7 @@ def execution_report(change: Change, now_ms: int) -> dict[str, object]:
         "f": row["timeInForce"],
         "q": row["origQty"],
         "p": row["price"],
-        "P": fixed(ZERO),
+        "P": row["stopPrice"],
         "F": fixed(ZERO),
         "g": -1,
         "C": order.client_id if by_user else "",
