@@ -1,4 +1,4 @@
-"""Binance futures' user data: `ORDER_TRADE_UPDATE` under `/private`. Source: USD-M Futures API, User Data Streams.
+"""Binance futures' user data under `/private`: orders, and stops before they go off. Source: USD-M Futures API.
 
 The address bears a listen key, which the API key alone gives; it dies after an hour unless it is named again. An update
 carries its own fill and that fill's fee.
@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +18,7 @@ from engine.domain.money import ZERO
 from engine.domain.order import OrderReport, OrderStatus, Side
 from engine.net.ws import Heartbeat
 from engine.venues.binance_usdm.private import ENDED, State
+from engine.venues.binance_usdm.stops import Stop, told
 from engine.venues.ccxt_orders import CcxtClient
 from engine.venues.fill_sums import FillSums
 from engine.venues.order_stream import Refused, Said, StreamLine
@@ -46,8 +48,20 @@ class _Order(Finite):
     T: int = 0
 
 
+class _Stop(Struct):
+    """`o` of a stop's update."""
+
+    aid: int
+    caid: str
+    s: str
+    S: Literal["BUY", "SELL"]
+    X: str
+    ai: str | int | None = None
+
+
 class _Frame(Struct):
     e: str = ""
+    T: int = 0
     o: msgspec.Raw = msgspec.Raw(b"")
 
 
@@ -57,6 +71,7 @@ class _Given(Struct):
 
 _frame = msgspec.json.Decoder(_Frame)
 _order = msgspec.json.Decoder(_Order, strict=False)
+_stop = msgspec.json.Decoder(_Stop, strict=False)
 _KNOWN = frozenset(State)
 
 
@@ -94,9 +109,24 @@ class BinanceUsdmStreamDialect:
             wire = _frame.decode(frame)
             if wire.e == "listenKeyExpired":
                 return (Refused("the listen key has expired"),)
+            if wire.e == "ALGO_UPDATE":
+                return self._stop_told(_stop.decode(wire.o), wire.T)
             return (self._told(_order.decode(wire.o)),) if wire.e == "ORDER_TRADE_UPDATE" else ()
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise BadFrame(f"binance_usdm order stream: {error}") from error
+
+    def _stop_told(self, row: _Stop, at_ms: int) -> Sequence[Said]:
+        """From the time that it goes off its order's own updates tell, under the same client id."""
+        stop = Stop(
+            algoId=row.aid,
+            clientAlgoId=row.caid,
+            symbol=row.s,
+            side=row.S,
+            algoStatus=row.X,
+            actualOrderId=row.ai,
+            updateTime=at_ms,
+        )
+        return (OrderTold(report=told(stop, self.venue), is_whole=True),) if stop.is_all_there_is() else ()
 
     def _told(self, order: _Order) -> OrderTold:
         """Raises ValueError for a side that is none."""

@@ -16,7 +16,7 @@ from engine.venues.binance.order_socket import USDM, BinanceOrderDialect
 from engine.venues.binance_usdm import private
 from engine.venues.binance_usdm.order_stream import BinanceUsdmStream
 from engine.venues.binance_usdm.private import DIALECT, ENDED, V3, Exchange
-from engine.venues.binance_usdm.stops import Stops
+from engine.venues.binance_usdm.stops import Stops, told
 from engine.venues.ccxt_orders import CcxtClient, options, plain, wall_ms
 from engine.venues.purse import Purpose
 from engine.venues.reports import acknowledged, fees_of, settled
@@ -111,12 +111,12 @@ class BinanceUsdmOrders:
         if stop is None:
             return await self.look_up(symbol, cid)
         if not (made := stop.made):
-            return self._stops.told(stop)
+            return told(stop, self.venue)
         try:
             row = await self._find(symbol, {"orderId": made}, lambda row: str(row.orderId) == made)
         except OrderNotFound as error:
             if stop.made_nothing(int(self._exchange.nonce())):
-                return self._stops.told(stop)
+                return told(stop, self.venue)
             raise VenueUnavailable(f"{self.venue}: {cid} has gone off and order {made} is not shown yet") from error
         return self._told(row, cid, await self._fills(row, Purpose.LOOK_UP))
 
@@ -124,9 +124,9 @@ class BinanceUsdmOrders:
         """Stops are asked for first: what goes off meanwhile is in both lists, never in neither."""
         waiting = await self._stops.waiting()
         rows = await self._client.ask(Purpose.READ, "GET", "openOrders", {}, list[private.Order])
-        told = [self._told(row, row.clientOrderId, await self._fills(row, Purpose.READ)) for row in rows]
-        resting = {report.cid for report in told}
-        return told + [report for report in waiting if report.cid not in resting]
+        resting = [self._told(row, row.clientOrderId, await self._fills(row, Purpose.READ)) for row in rows]
+        known = {report.cid for report in resting}
+        return resting + [report for report in waiting if report.cid not in known]
 
     async def balances(self) -> Sequence[Balance]:
         rows = await self._client.ask(Purpose.READ, "GET", "balance", {}, list[private.Balance], V3)

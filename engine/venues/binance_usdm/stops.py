@@ -41,6 +41,10 @@ class Stop(Struct):
         is_old = self.algoStatus == "FINISHED" and now_ms - self.updateTime > _FORGOTTEN_MS
         return is_old or self.algoStatus == "REJECTED"
 
+    def is_all_there_is(self) -> bool:
+        """It waits, or ended before it went off: no order speaks for it."""
+        return self.algoStatus in _ENDED | {"NEW"} and not self.made
+
 
 class Stops:
     """Of one account, until they go off."""
@@ -93,21 +97,22 @@ class Stops:
 
     async def waiting(self) -> list[OrderReport]:
         stops = await self._client.ask(Purpose.READ, "GET", "openAlgoOrders", {}, list[Stop])
-        return [self.told(stop) for stop in stops if stop.algoStatus in _WAITING]
+        return [told(stop, self._venue) for stop in stops if stop.algoStatus in _WAITING]
 
-    def told(self, stop: Stop) -> OrderReport:
-        """One that made no order. Raises VenueUnavailable where it should have made one."""
-        if stop.algoStatus not in _WAITING | _ENDED and not stop.made:
-            raise VenueUnavailable(f"{self._venue}: {stop.clientAlgoId} is {stop.algoStatus} and names no order yet")
-        return OrderReport(
-            cid=stop.clientAlgoId,
-            venue=self._venue,
-            symbol=stop.symbol,
-            side=Side(stop.side.lower()),
-            status=OrderStatus.OPEN if stop.algoStatus in _WAITING else OrderStatus.CANCELLED,
-            venue_order_id=str(stop.algoId),
-            filled_qty=ZERO,
-            filled_quote=ZERO,
-            fees=(),
-            venue_ts_ms=stop.updateTime,
-        )
+
+def told(stop: Stop, venue: str) -> OrderReport:
+    """One that made no order. Raises VenueUnavailable where it should have made one."""
+    if stop.algoStatus not in _WAITING | _ENDED and not stop.made:
+        raise VenueUnavailable(f"{venue}: {stop.clientAlgoId} is {stop.algoStatus} and names no order yet")
+    return OrderReport(
+        cid=stop.clientAlgoId,
+        venue=venue,
+        symbol=stop.symbol,
+        side=Side(stop.side.lower()),
+        status=OrderStatus.OPEN if stop.algoStatus in _WAITING else OrderStatus.CANCELLED,
+        venue_order_id=str(stop.algoId),
+        filled_qty=ZERO,
+        filled_quote=ZERO,
+        fees=(),
+        venue_ts_ms=stop.updateTime,
+    )

@@ -89,7 +89,7 @@ def placed_row(stop: Stop) -> dict[str, Any]:
         "algoType": "CONDITIONAL",
         "orderType": "STOP",
         "quantity": as_order["origQty"],
-        "algoStatus": _status(stop),
+        "algoStatus": status(stop),
         "triggerPrice": plain(order.stop) if order.stop is not None else "0",
         "price": as_order["price"],
         "icebergQuantity": None,
@@ -107,6 +107,38 @@ def row(stop: Stop) -> dict[str, Any]:
     return placed_row(stop) | named | nothing | {"tpOrderType": ""}
 
 
+def update(stop: Stop) -> dict[str, Any]:
+    """`o` of an ALGO_UPDATE."""
+    said = row(stop)
+    made = stop.made
+    return {
+        "caid": said["clientAlgoId"],
+        "aid": said["algoId"],
+        "at": said["algoType"],
+        "o": said["orderType"],
+        "s": said["symbol"],
+        "S": said["side"],
+        "ps": "BOTH",
+        "f": said["timeInForce"],
+        "q": said["quantity"],
+        "X": said["algoStatus"],
+        "ai": said["actualOrderId"],
+        "ap": said["actualPrice"],
+        "aq": plain(made.filled) if made else "0",
+        "act": "LIMIT" if made else "",
+        "tp": said["triggerPrice"],
+        "p": said["price"],
+        "V": said["selfTradePreventionMode"],
+        "wt": said["workingType"],
+        "pm": "NONE",
+        "cp": False,
+        "pP": False,
+        "R": said["reduceOnly"],
+        "tt": said["triggerTime"],
+        "gtd": 0,
+    }
+
+
 def _id(stop: Stop) -> int:
     return _FIRST_ID + stop.order.id
 
@@ -118,10 +150,10 @@ def _changed_ms(stop: Stop) -> int:
 def _is_kept(floor: Floor, stop: Stop) -> bool:
     """What was cancelled or expired is forgotten after three days."""
     is_old = floor.clock() - stop.order.created_ms > _UNFILLED_KEPT_MS
-    return not (is_old and _status(stop) == "CANCELED")
+    return not (is_old and status(stop) == "CANCELED")
 
 
-def _status(stop: Stop) -> str:
+def status(stop: Stop) -> str:
     if stop.made is not None:
         return "TRIGGERED" if stop.made.state is State.OPEN else "FINISHED"
     if stop.order.state is State.OPEN:

@@ -10,6 +10,7 @@ from aiohttp import web
 from msgspec import Struct, field
 
 from sandbox.venues.auth import Denied, Why
+from sandbox.venues.binance_usdm import stops
 from sandbox.venues.binance_usdm.refusals import refusal
 from sandbox.venues.binance_usdm.rows import order_row, position_row
 from sandbox.venues.floor import Floor, PerpState
@@ -40,6 +41,8 @@ class UserData:
         self._keys: dict[str, _Key] = {}
         self._given = 0
         self._streams = OrderStreams(floor, self._events)
+        self._stops: dict[int, str] = {}  # the last word on each
+        floor.on_orders.append(self._tell_stops)  # after their orders' own events
         floor.listen_perps(self)
 
     def routes(self) -> list[web.RouteDef]:
@@ -121,6 +124,20 @@ class UserData:
         if change.what is Happened.TRADED:
             yield _CHANNEL, _framed("ACCOUNT_UPDATE", now_ms, change, "a", self._account(change))
         yield _CHANNEL, _framed("ORDER_TRADE_UPDATE", now_ms, change, "o", _order(change))
+
+    def _tell_stops(self) -> None:
+        now_ms = self._floor.clock()
+        for account in {credential.account for credential in self._floor.keys.values()}:
+            for stop in reversed(self._floor.stops.of(account)):
+                word = stops.status(stop)
+                if self._stops.get(stop.order.id) == word:
+                    continue
+                self._stops[stop.order.id] = word
+                if self._floor.faults.lasting("orders_silence", stop.order.symbol) is not None:
+                    continue
+                frame = {"e": "ALGO_UPDATE", "T": stop.order.updated_ms, "E": now_ms, "o": stops.update(stop)}
+                for socket in [each for key in self._keys.values() if key.account == account for each in key.sockets]:
+                    socket.send(msgspec.json.encode(frame).decode())
 
     def _account(self, change: Change) -> dict[str, Any]:
         """Wallet and position as they are now."""

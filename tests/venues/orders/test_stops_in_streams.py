@@ -46,6 +46,22 @@ async def test_one_that_has_gone_off_and_rests_is_told_open_and_then_cancelled(v
         assert same(await ear.ended(order.cid), await watcher.look_up(order))
 
 
+async def test_a_perpetuals_stop_is_told_while_it_waits_and_where_it_ends_without_an_order():
+    """Cancelled by hand, and denied when it goes off: nothing is left to reduce."""
+    async with hearing("binance_usdm") as (watcher, ear):
+        cancelled, denied = watcher.stop(), watcher.stop(reduce_only=True)
+        for order in (cancelled, denied):
+            await watcher.orders.place(order)
+            await ear.comes(lambda order=order: bool(ear.of(order.cid)))
+            [first] = ear.of(order.cid)
+            assert first.is_whole and same(first.report, await watcher.look_up(order))
+        await watcher.cancel(cancelled)
+        watcher.trade_at(denied.stop_price)
+        for order in (cancelled, denied):
+            told = await ear.ended(order.cid)
+            assert told.status is OrderStatus.CANCELLED and same(told, await watcher.look_up(order))
+
+
 async def test_binance_names_a_stop_and_its_price_once_it_has_gone_off():
     async with watching("binance") as watcher:
         watch, order = Watch(watcher.floor.exchange), watcher.stop()

@@ -3,13 +3,15 @@
 from decimal import Decimal as D
 from urllib.parse import parse_qsl
 
+import msgspec
 import pytest
 
-from engine.domain.errors import OrderNotFound, OutcomeUnknown, VenueRefused, VenueUnavailable
+from engine.domain.errors import BadFrame, OrderNotFound, OutcomeUnknown, VenueRefused, VenueUnavailable
 from engine.domain.order import Fee, OrderKind, OrderStatus, Side, TimeInForce
+from engine.venues.binance_usdm.order_stream import BinanceUsdmStreamDialect
 from engine.venues.binance_usdm.orders import BinanceUsdmOrders
 from engine.venues.ccxt_orders import wall_ms
-from engine.venues.protocol import Conditional
+from engine.venues.protocol import Conditional, OrderTold
 from engine.venues.verdict import Budgets
 from tests.venues.orders.stage import CID, CREDENTIAL, Open, Say, config, stage
 from tests.venues.orders.test_binance_usdm_offline import FILLS, LOST, PAID, PART, ROW, no, sent, wish
@@ -224,6 +226,71 @@ async def test_a_cancel_that_finds_nothing_to_cancel_is_refused(play, trade, kno
     with pytest.raises(VenueRefused):
         await trade.cancel_stop("BTCUSDT", CID, "2146760")
     assert asked(play) == [CANCEL, LOOK_UP]
+
+
+async def test_by_the_order_socket_it_cannot_leave(play):
+    settings = config(play.base, symbols=("BTCUSDT",), ticks=(), min_notional=D(7), leverage=2, order_path="native")
+    trade = BinanceUsdmOrders(settings, CREDENTIAL, Budgets(Open(), Open()))
+    assert trade.line is not None
+    trade.line.is_open = True
+    play.says(PLACE, Say(STOP))
+    await trade.place(stop())
+    assert asked(play) == [PLACE] and trade.line.sent == 0
+    await trade.close()
+
+
+async def key() -> str:
+    return "k"
+
+
+TOLD = {  # as a desk of others has heard it
+    "caid": CID,
+    "aid": 1000000033225453,
+    "at": "CONDITIONAL",
+    "o": "STOP",
+    "s": "DOGEUSDT",
+    "S": "BUY",
+    "q": "38",
+    "X": "NEW",
+    "ai": "",
+    "ap": "0",
+    "aq": "0",
+    "tp": "0.13855",
+    "tt": 1765431097019,
+}
+HEARD = [
+    ({}, OrderStatus.OPEN),
+    ({"X": "CANCELED"}, OrderStatus.CANCELLED),
+    ({"X": "EXPIRED"}, OrderStatus.CANCELLED),
+    ({"X": "REJECTED", "rm": "Margin is insufficient."}, OrderStatus.CANCELLED),
+    ({"X": "REJECTED", "ai": "88937381063"}, None),
+    ({"X": "TRIGGERING"}, None),
+    ({"X": "TRIGGERED", "ai": "88937381063"}, None),
+    ({"X": "FINISHED", "ai": 88937381063, "aq": "38"}, None),
+    ({"X": "PONDERED"}, None),
+]
+
+
+@pytest.mark.parametrize("over, status", HEARD)
+def test_the_stream_tells_of_a_stop_until_an_order_speaks_for_it(over, status):
+    dialect = BinanceUsdmStreamDialect("ws://127.0.0.1:1", key)
+    frame = {"e": "ALGO_UPDATE", "T": 1765431097030, "E": 1765431097037, "o": TOLD | over}
+    said = dialect.read(msgspec.json.encode(frame))
+    if status is None:
+        assert not said
+        return
+    [told] = said
+    assert isinstance(told, OrderTold) and told.is_whole
+    report = told.report
+    assert (report.cid, report.symbol, report.side, report.status) == (CID, "DOGEUSDT", Side.BUY, status)
+    assert (report.venue_order_id, report.venue_ts_ms) == ("1000000033225453", 1765431097030) and not report.filled_qty
+
+
+@pytest.mark.parametrize("over", [{"S": "LONG"}, {"aid": "x"}, {"caid": None}, {"X": 5}])
+def test_what_is_no_stop_is_no_frame(over):
+    dialect = BinanceUsdmStreamDialect("ws://127.0.0.1:1", key)
+    with pytest.raises(BadFrame):
+        dialect.read(msgspec.json.encode({"e": "ALGO_UPDATE", "T": 1, "o": TOLD | over}))
 
 
 async def test_open_orders_are_those_that_wait_and_those_that_rest_each_once(play, trade):
