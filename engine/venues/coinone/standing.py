@@ -112,9 +112,9 @@ async def units(client: CcxtClient, symbol: str) -> list[Unit]:
 
 
 async def last_price(client: CcxtClient, symbol: str) -> Decimal:
-    """Raises VenueUnavailable where it tells none."""
+    """Asked urgently: an order waits for it. Raises VenueUnavailable where it tells none."""
     path = "public/v2/ticker_new/{quote_currency}/{target_currency}"
-    answer = await client.ask(Purpose.READ, "GET", path, dict(pair_of(symbol)), _Tickers, "public")
+    answer = await client.ask(Purpose.CANCEL, "GET", path, dict(pair_of(symbol)), _Tickers, "public")
     return positive("coinone", (answer.tickers[0].last or "") if answer.tickers else "")
 
 
