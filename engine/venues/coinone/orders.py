@@ -270,8 +270,8 @@ class CoinoneOrders:
         await self._client.close()
 
     async def _check_ahead(self, order: OrderRequest, stop_price: Decimal) -> None:
-        """It takes no direction, and refuses a stop at the last price alone (167): one beyond it would wait for the
-        price to come back. Raises VenueRefused."""
+        """It takes no direction, and refuses a stop at the last price alone (167): one beyond it may wait for the
+        price to come back, which no page denies. Raises VenueRefused."""
         last = await standing.last_price(self._client, order.symbol)
         if last <= stop_price if order.side is Side.SELL else last >= stop_price:
             raise VenueRefused("would_trigger", f"coinone: the last price is {last}, the stop's {stop_price}")
