@@ -81,6 +81,7 @@ class VenueRules(Struct, frozen=True, kw_only=True):
     margined: bool = False  # its perpetuals are traded on margin; else they are only watched
     cuts_reduce_only: bool = False  # a reduce-only order shrinks to the position when it comes; else when it trades
     stops_apart: bool = False  # a stop has an id and lists of its own, and the order that it makes has others
+    repeats_stop_ids: bool = False  # a stop's client id may come again: it is a mere text there
     holds_stops: bool = False  # what a stop may cost is held while it waits
     stops_name_child: bool = False  # apart, and yet the order that a stop makes bears its client id
     stops_at_once: bool = False  # a stop whose price is there already goes off; else it is refused

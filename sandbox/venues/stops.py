@@ -45,7 +45,7 @@ class Stops:
 
     def place(self, request: OrderRequest, now_ms: int) -> Order:
         """Raises Refused, also where its price is there already, unless it goes off at once then."""
-        first = self._ids.first_of(request)
+        first = None if self._rules.repeats_stop_ids else self._ids.first_of(request)
         if first is not None:
             return first
         if request.stop is None or request.price is None:
@@ -89,6 +89,11 @@ class Stops:
             ):
                 return stop
         raise Refused(Reason.UNKNOWN_ORDER, client_id or str(order_id))
+
+    def behind(self, order: Order) -> Stop | None:
+        """What made this order, where that has another id."""
+        made = (stop for stop in self._all.values() if stop.made is not None and stop.made.id == order.id)
+        return next(made, None) if self._rules.stops_apart else None
 
     def of(self, account: str, symbol: str | None = None) -> list[Stop]:
         """All that there ever were, newest first."""

@@ -4,9 +4,9 @@ Sizes on the wire are contracts, signed: below zero sells. A price of 0 is the m
 with cross margin (a leverage of 0, and a limit beside it).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Instrument, MarketWarning, Product, Wallet
@@ -18,6 +18,7 @@ from engine.venues.contracts import Contracts
 from engine.venues.gate import futures_wire as wire
 from engine.venues.gate import standing
 from engine.venues.gate.futures_stream import GateFuturesStreamDialect
+from engine.venues.gate.paging import FINISHED_PAGES, FUTURES, MOST_PAGES, pages
 from engine.venues.gate.private import (
     BPS_PER_ONE,
     DIALECT,
@@ -27,27 +28,23 @@ from engine.venues.gate.private import (
     Exchange,
     server_time_ms,
 )
+from engine.venues.gate.stops import Stops
 from engine.venues.order_stream import StreamLine
 from engine.venues.purse import Purpose
 from engine.venues.reports import acknowledged, fees_of, number, settled
 from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets
 
-T = TypeVar("T")
-
-_FUTURES = "futures/usdt"
-_PAGE = 100
-_FINISHED_PAGES = 3
-_MOST_PAGES = 100  # of anything else: the venue's offsets end there
 _UNKNOWN = "CONTRACT_NOT_FOUND"
 _CROSS = "0"  # as a leverage
+_FORGOTTEN_MS = 600_000
 
 
 class GateFuturesOrders:
     """One account of USDT perpetuals."""
 
     abilities = Abilities(
-        kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}),
+        kinds=frozenset(OrderKind),
         reduce_only=True,
         amend=True,
         moves=True,
@@ -61,6 +58,7 @@ class GateFuturesOrders:
         self._exchange = Exchange(options(credential.key, credential.secret, config.order_timeout_ms))
         self._exchange.expiry_ms = config.order_timeout_ms
         self._client = CcxtClient(self.venue, self._exchange, config.rest_base, DIALECT, budgets)
+        self._stops = Stops(self.venue, self._client)
         self._contracts = Contracts(self.venue, self._size)
         self._config = config
         stream = GateFuturesStreamDialect(
@@ -71,17 +69,19 @@ class GateFuturesOrders:
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)
         count = await self._contracts.whole(order.symbol, order.qty)
-        is_market = order.kind is OrderKind.MARKET
+        is_market, size = order.kind is OrderKind.MARKET, count if order.side is Side.BUY else -count
+        if order.kind is OrderKind.STOP_LOSS:
+            return await self._stops.place(order, size)
         params: dict[str, Any] = {
             "contract": order.symbol,
-            "size": count if order.side is Side.BUY else -count,
+            "size": size,
             "price": "0" if is_market else plain(order.price),
             "tif": "ioc" if is_market else TIFS[order.tif],
             "text": PREFIX + order.cid,
         }
         if order.reduce_only:
             params["reduce_only"] = True
-        row = await self._client.place(order, f"{_FUTURES}/orders", params, wire.Order)
+        row = await self._client.place(order, f"{FUTURES}/orders", params, wire.Order)
         return acknowledged(order, str(row.id))
 
     async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
@@ -89,28 +89,52 @@ class GateFuturesOrders:
         count = await self._contracts.whole(symbol, qty)
         row = await self._order(cid, venue_order_id)
         params = {"order_id": str(row.id), "size": count if row.size > 0 else -count, "price": plain(price)}
-        await self._client.ask(Purpose.CANCEL, "PUT", f"{_FUTURES}/orders/{{order_id}}", params, dict[str, Any])
+        await self._client.ask(Purpose.CANCEL, "PUT", f"{FUTURES}/orders/{{order_id}}", params, dict[str, Any])
 
     async def cancel(self, symbol: str, cid: str, venue_order_id: str) -> None:
         params = {"order_id": venue_order_id or PREFIX + cid}
-        await self._client.ask(Purpose.CANCEL, "DELETE", f"{_FUTURES}/orders/{{order_id}}", params, dict[str, Any])
+        await self._client.ask(Purpose.CANCEL, "DELETE", f"{FUTURES}/orders/{{order_id}}", params, dict[str, Any])
+
+    async def cancel_stop(self, symbol: str, cid: str, venue_order_id: str) -> None:
+        for made in await self._stops.cancel(symbol, cid, venue_order_id):
+            await self.cancel(symbol, cid, str(made))
+
+    async def look_up_stop(self, symbol: str, cid: str) -> OrderReport:
+        """By its text among those that wait and those that have ended; then the order that it made, by its id."""
+        stop = await self._stops.find(symbol, cid)
+        if stop.waits or not stop.trade_id:
+            return self._stops.report(stop)
+        made = await self._made(symbol, stop.trade_id)
+        if made is not None:
+            return await self._report(made, cid, Purpose.LOOK_UP)
+        # Without a fill the venue forgets an order some ten minutes after its end.
+        if self._exchange.nonce() - stop.at_ms < _FORGOTTEN_MS:
+            raise VenueUnavailable(f"{self.venue}: the order {stop.trade_id} of the stop {cid} is not listed")
+        return self._stops.report(stop)
 
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
         """By text while the venue keeps it (a minute after the end), else among the ended; then its trades."""
         try:
             return await self._report(await self._order(cid), cid, Purpose.LOOK_UP)
         except OrderNotFound:
-            ended = await self._ended(symbol, PREFIX + cid)
+            ended = await self._listed(symbol, lambda row: row.text == PREFIX + cid)
             if ended is not None:
                 return await self._report(ended, cid, Purpose.LOOK_UP)
-        trades = await self._trades({"contract": symbol}, Purpose.LOOK_UP, _FINISHED_PAGES)
+        trades = await self._trades({"contract": symbol}, Purpose.LOOK_UP, FINISHED_PAGES)
         if any(trade.text == PREFIX + cid for trade in trades):
             raise VenueUnavailable(f"{self.venue}: {cid} has trades and is not listed yet")
         raise OrderNotFound(f"{self.venue}: no order and no trade of {cid}")
 
     async def open_orders(self) -> Sequence[OrderReport]:
-        rows = await self._pages("orders", {"status": "open"}, Purpose.READ, wire.Order)
-        return [await self._report(row, row.text.removeprefix(PREFIX), Purpose.READ) for row in rows]
+        """Those that wait for their price first: one that goes off meanwhile is in the second list."""
+        waiting = await self._stops.waiting()
+        rows = await pages(self._client, "orders", {"status": "open"}, Purpose.READ, wire.Order)
+        found = []
+        for row in rows:
+            name = await self._stops.name_of(row)
+            found.append(await self._report(row, name.removeprefix(PREFIX), Purpose.READ))
+        resting = {report.cid for report in found}
+        return [*found, *(stop for stop in waiting if stop.cid not in resting)]
 
     async def balances(self) -> Sequence[Balance]:
         account = await self._account()
@@ -125,7 +149,7 @@ class GateFuturesOrders:
                 continue
             self._contracts.learn(symbol, contract.quanto_multiplier)
             asked = {"contract": symbol}
-            rates = await self._client.ask(Purpose.READ, "GET", f"{_FUTURES}/fee", asked, dict[str, wire.Rate])
+            rates = await self._client.ask(Purpose.READ, "GET", f"{FUTURES}/fee", asked, dict[str, wire.Rate])
             if symbol not in rates:
                 raise VenueUnavailable(f"{self.venue}: no fees for {symbol}")
             found.append(self._instrument(contract, rates[symbol]))
@@ -152,29 +176,29 @@ class GateFuturesOrders:
         forbid a change. Raises VenueRefused where they do."""
         if (await self._account()).in_dual_mode:
             asked = {"dual_mode": "false"}
-            await self._client.ask(Purpose.READ, "POST", f"{_FUTURES}/dual_mode", asked, object)
-        rows = await self._client.ask(Purpose.READ, "GET", f"{_FUTURES}/positions", {}, list[wire.Position])
+            await self._client.ask(Purpose.READ, "POST", f"{FUTURES}/dual_mode", asked, object)
+        rows = await self._client.ask(Purpose.READ, "GET", f"{FUTURES}/positions", {}, list[wire.Position])
         so = {row.contract for row in rows if (row.leverage, row.cross_leverage_limit) == (_CROSS, str(leverage))}
         for symbol in symbols:
             if symbol not in so:
                 params = {"contract": symbol, "leverage": _CROSS, "cross_leverage_limit": str(leverage)}
-                path = f"{_FUTURES}/positions/{{contract}}/leverage"
+                path = f"{FUTURES}/positions/{{contract}}/leverage"
                 await self._client.ask(Purpose.READ, "POST", path, params, object)
 
     async def positions(self) -> Sequence[Position]:
-        rows = await self._client.ask(Purpose.READ, "GET", f"{_FUTURES}/positions", {}, list[wire.Position])
+        rows = await self._client.ask(Purpose.READ, "GET", f"{FUTURES}/positions", {}, list[wire.Position])
         return [await self._position(row) for row in rows if row.size]
 
     async def funding_since(self, at_ms: int) -> Sequence[FundingPaid]:
         asked = {"type": "fund", "from": at_ms // 1_000}
-        rows = await self._pages("account_book", asked, Purpose.READ, wire.Entry)
+        rows = await pages(self._client, "account_book", asked, Purpose.READ, wire.Entry)
         found = [self._paid(row) for row in rows]
         return sorted((paid for paid in found if paid.at_ms >= at_ms), key=lambda paid: (paid.at_ms, paid.id))
 
     async def arm(self, timeout_s: int) -> None:
         """Every open order is cancelled unless this comes again in time; 0 disarms. Five seconds at least."""
         params = {"timeout": max(timeout_s, LEAST_COUNTDOWN_S) if timeout_s else 0}
-        path = f"{_FUTURES}/countdown_cancel_all"
+        path = f"{FUTURES}/countdown_cancel_all"
         await self._client.ask(Purpose.CANCEL, "POST", path, params, dict[str, Any])
 
     async def server_time_ms(self) -> int:
@@ -192,44 +216,40 @@ class GateFuturesOrders:
     # asking
 
     async def _account(self) -> wire.Account:
-        return await self._client.ask(Purpose.READ, "GET", f"{_FUTURES}/accounts", {}, wire.Account)
+        return await self._client.ask(Purpose.READ, "GET", f"{FUTURES}/accounts", {}, wire.Account)
 
     async def _user(self) -> str:
         return str((await self._account()).user)
 
     async def _order(self, cid: str, venue_order_id: str = "") -> wire.Order:
         params = {"order_id": venue_order_id or PREFIX + cid}
-        return await self._client.ask(Purpose.LOOK_UP, "GET", f"{_FUTURES}/orders/{{order_id}}", params, wire.Order)
+        return await self._client.ask(Purpose.LOOK_UP, "GET", f"{FUTURES}/orders/{{order_id}}", params, wire.Order)
 
-    async def _ended(self, symbol: str, text: str) -> wire.Order | None:
-        asked = {"contract": symbol, "status": "finished"}
-        rows = await self._pages("orders", asked, Purpose.LOOK_UP, wire.Order, _FINISHED_PAGES)
-        return next((row for row in rows if row.text == text), None)
+    async def _made(self, symbol: str, order_id: int) -> wire.Order | None:
+        """The order that a stop made; None where no query and no list knows it, and it has no trade."""
+        try:
+            return await self._order("", str(order_id))
+        except OrderNotFound:
+            for status in ("open", "finished"):
+                if (row := await self._listed(symbol, lambda row: row.id == order_id, status)) is not None:
+                    return row
+        if await self._trades({"contract": symbol, "order": order_id}, Purpose.LOOK_UP):
+            raise VenueUnavailable(f"{self.venue}: {order_id} has trades and is not listed yet")
+        return None
 
-    async def _trades(self, asked: dict[str, Any], purpose: Purpose, most: int = _MOST_PAGES) -> list[wire.Trade]:
-        return await self._pages("my_trades", asked, purpose, wire.Trade, most)
+    async def _listed(
+        self, symbol: str, is_it: Callable[[wire.Order], bool], status: str = "finished"
+    ) -> wire.Order | None:
+        asked = {"contract": symbol, "status": status}
+        rows = await pages(self._client, "orders", asked, Purpose.LOOK_UP, wire.Order, FINISHED_PAGES)
+        return next((row for row in rows if is_it(row)), None)
 
-    async def _pages(
-        self, path: str, asked: dict[str, Any], purpose: Purpose, row: type[T], most: int = _MOST_PAGES
-    ) -> list[T]:
-        """Newest first."""
-        rows: list[T] = []
-        shape: type[list[T]] = list[row]  # type: ignore[valid-type]
-        path = f"{_FUTURES}/{path}"
-        for page in range(most):
-            params = {**asked, "limit": _PAGE, "offset": page * _PAGE}
-            if purpose is Purpose.LOOK_UP:
-                found = await self._client.ended(path, params, shape)
-            else:
-                found = await self._client.ask(purpose, "GET", path, params, shape)
-            rows += found
-            if len(found) < _PAGE:
-                return rows
-        return rows
+    async def _trades(self, asked: dict[str, Any], purpose: Purpose, most: int = MOST_PAGES) -> list[wire.Trade]:
+        return await pages(self._client, "my_trades", asked, purpose, wire.Trade, most)
 
     async def _contract(self, symbol: str) -> wire.Contract | None:
         """None where the venue does not list it."""
-        path, asked = f"{_FUTURES}/contracts/{{contract}}", {"contract": symbol}
+        path, asked = f"{FUTURES}/contracts/{{contract}}", {"contract": symbol}
         try:
             return await self._client.ask(Purpose.READ, "GET", path, asked, wire.Contract, "public")
         except VenueRefused as error:

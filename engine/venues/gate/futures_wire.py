@@ -9,6 +9,7 @@ from engine.venues.reports import Finite
 
 SETTLE = "USDT"
 ONE_WAY = "single"
+_LONGEST_S = 10**12  # a larger time counts µs
 
 
 class Order(Finite):
@@ -28,6 +29,39 @@ class Trade(Finite):
     fee: str = ""
     point_fee: str = ""
     text: str = ""
+
+
+class PlacedStop(Struct):
+    id: int
+
+
+class Initial(Finite):
+    """The order that a stop makes."""
+
+    contract: str
+    size: Decimal
+    text: str = ""
+    auto_size: str = ""
+
+
+class Stop(Finite):
+    id: int
+    initial: Initial
+    status: str  # open | finished; what belongs to another order may be inactive or invalid
+    finish_as: str = ""  # cancelled | succeeded | failed | expired
+    order_type: str = ""
+    trade_id: int = 0  # the order that it made
+    create_time: Decimal = ZERO  # s; in newer answers µs
+    finish_time: Decimal = ZERO
+
+    @property
+    def waits(self) -> bool:
+        return self.status == "open"
+
+    @property
+    def at_ms(self) -> int:
+        at = self.finish_time or self.create_time
+        return int(at / 1_000) if at > _LONGEST_S else int(at * 1_000)
 
 
 class Account(Struct):

@@ -13,6 +13,7 @@ from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 PREFIX = "t-"  # every client id must begin so
 LEAST_COUNTDOWN_S = 5
 BPS_PER_ONE = 10_000
+NO_STOP = "AUTO_ORDER_NOT_FOUND"  # of futures; also of one that waits no more
 TIFS = {TimeInForce.GTC: "gtc", TimeInForce.IOC: "ioc", TimeInForce.FOK: "fok", TimeInForce.POST_ONLY: "poc"}
 _EXPIRING = frozenset({("POST", "spot/orders"), ("POST", "futures/usdt/orders"), ("PATCH", "spot/orders/{order_id}")})
 
@@ -51,7 +52,7 @@ DIALECT = Dialect(
     error_of=_error_of,
     unknown=frozenset({"INTERNAL", "SERVER_ERROR", "TOO_BUSY"}),
     limited=frozenset({"TOO_MANY_REQUESTS", "TOO_FAST"}),
-    not_found=frozenset({"ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND"}),
+    not_found=frozenset({"ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND", NO_STOP}),
     duplicate=("REPEATED_CREATION", "uplicate"),
     wait_s=lambda answer: retry_after_s(answer, 10.0 if answer.status == 429 else 60.0),  # windows of ten seconds
     obey=_obey,

@@ -1,7 +1,6 @@
 """Gate's private v4 REST, USDT futures: signed sizes in contracts, cross margin, single mode, labels of its own."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
@@ -11,6 +10,7 @@ from sandbox.venues import auth
 from sandbox.venues.auth import Denied, Why
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor
+from sandbox.venues.gate.futures_fields import page_of, price_of, size_of
 from sandbox.venues.gate.futures_rows import (
     LABELS,
     TIFS,
@@ -23,6 +23,7 @@ from sandbox.venues.gate.futures_rows import (
     trade_row,
 )
 from sandbox.venues.gate.orders import STAMP_MS, TEXT
+from sandbox.venues.gate.price_orders import PriceOrders
 from sandbox.venues.ledger import ZERO
 from sandbox.venues.orders import Kind, Order, OrderRequest, Reason, Refused, Side, State, Tif
 from sandbox.venues.public import symbol_of
@@ -31,7 +32,6 @@ from sandbox.venues.trading import Countdown, json_body, raw_query, shown_fills,
 
 _TEXT_KEPT_MS = 60_000  # of an order that has ended
 _LEAST_COUNTDOWN_S = 5
-_MOST_ROWS = 1_000
 Say = Callable[[object], web.Response]
 No = Callable[[str, str], web.Response]
 Answer = Callable[[str, web.Request], Awaitable[web.Response]]
@@ -65,6 +65,7 @@ class FuturesDesk:
             web.post(f"{root}/dual_mode", said(self._mode)),
             web.post(f"{root}/countdown_cancel_all", said(self._arm)),
             web.get(f"{root}/fee", said(self._fee)),
+            *PriceOrders(self._floor, self._say).routes(f"{root}/price_orders", said),
         ]
 
     def _said(self, answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -98,30 +99,30 @@ class FuturesDesk:
     async def _place(self, account: str, request: web.Request) -> web.Response:
         wish = _wish(account, await json_body(request))
         self._check_expiry(request)
-        return self._say(order_row(await self._floor.place(wish, lambda: self._check_expiry(request))))
+        return self._say(self._row(await self._floor.place(wish, lambda: self._check_expiry(request))))
 
     async def _amend(self, account: str, request: web.Request) -> web.Response:
         """The new size counts what is filled, and keeps its sign."""
         order, body = self._find(account, request), await json_body(request)
-        size, price = _size(body) if "size" in body else None, body.get("price")
+        size, price = size_of(body) if "size" in body else None, body.get("price")
         if size is not None and (size > 0) is not (order.side is Side.BUY):
             raise Malformed("size")
         if order.qty is None or order.price is None or (size is None and price is None):
             raise Malformed("size")
         qty = abs(size) if size is not None else order.qty
-        return self._say(order_row(self._floor.amend(order, qty, _price(price) if price else order.price)))
+        return self._say(self._row(self._floor.amend(order, qty, price_of(price) if price else order.price)))
 
     async def _cancel(self, account: str, request: web.Request) -> web.Response:
-        return self._say(order_row(self._floor.cancel(self._find(account, request))))
+        return self._say(self._row(self._floor.cancel(self._find(account, request))))
 
     async def _cancel_all(self, account: str, request: web.Request) -> web.Response:
         symbol = symbol_of(self._floor, request.query.get("contract"), "contract")
         side = {"": None, "bid": Side.BUY, "ask": Side.SELL}.get(request.query.get("side", ""))
         orders = [order for order in self._floor.open_orders(account, symbol) if side in (None, order.side)]
-        return self._say([order_row(self._floor.cancel(order)) for order in orders])
+        return self._say([self._row(self._floor.cancel(order)) for order in orders])
 
     async def _order(self, account: str, request: web.Request) -> web.Response:
-        return self._say(order_row(self._find(account, request)))
+        return self._say(self._row(self._find(account, request)))
 
     def _find(self, account: str, request: web.Request) -> Order:
         """By id, or by text while the venue keeps it. Raises Refused."""
@@ -139,24 +140,25 @@ class FuturesDesk:
             raise Malformed("status")
         symbol, is_open = self._named(query), query["status"] == "open"
         found = [o for o in shown_orders(self._floor, account, symbol) if (o.state is State.OPEN) is is_open]
-        return self._say(_page([order_row(order) for order in found], query))
+        return self._say(page_of([self._row(order) for order in found], query))
 
     async def _trades(self, account: str, request: web.Request) -> web.Response:
         query = request.query
         found = [
-            trade_row(order, fill)
+            trade_row(order, fill, self._floor.stops)
             for order, fill in shown_fills(self._floor, account, self._named(query))
             if query.get("order") in (None, order_id(order))
         ]
-        return self._say(_page(found, query))
+        return self._say(page_of(found, query))
 
     async def _trades_of_time(self, account: str, request: web.Request) -> web.Response:
         """The same trades between two times in seconds; their number has another name here."""
         query = request.query
         from_s, to_s = whole(query, "from", 0), whole(query, "to", 0)
-        rows = [trade_row(order, fill) for order, fill in shown_fills(self._floor, account, self._named(query))]
+        shown = shown_fills(self._floor, account, self._named(query))
+        rows = [trade_row(order, fill, self._floor.stops) for order, fill in shown]
         kept = [row for row in rows if row["create_time"] >= from_s and (not to_s or row["create_time"] <= to_s)]
-        return self._say(_page([{**row, "trade_id": str(row["id"])} for row in kept], query))
+        return self._say(page_of([{**row, "trade_id": str(row["id"])} for row in kept], query))
 
     async def _arm(self, account: str, request: web.Request) -> web.Response:
         body = await json_body(request)
@@ -201,7 +203,7 @@ class FuturesDesk:
             and row["time"] >= from_s
             and (not to_s or row["time"] <= to_s)
         ]
-        return self._say(_page(found, query))
+        return self._say(page_of(found, query))
 
     async def _positions(self, account: str, _: web.Request) -> web.Response:
         """Of every contract that was ever traded, and of those that are flat again, too."""
@@ -234,6 +236,9 @@ class FuturesDesk:
         rates = {"taker_fee": plain(rules.taker_fee), "maker_fee": plain(rules.maker_fee)}
         return self._say({symbol: rates for symbol in rules.markets if named in (None, symbol)})
 
+    def _row(self, order: Order) -> dict[str, Any]:
+        return order_row(order, self._floor.stops)
+
     def _named(self, query: Mapping[str, str]) -> str | None:
         """Raises Malformed."""
         return symbol_of(self._floor, query["contract"], "contract") if query.get("contract") else None
@@ -242,7 +247,7 @@ class FuturesDesk:
 def _wish(account: str, body: Mapping[str, object]) -> OrderRequest:
     """Raises Malformed."""
     tif, text = str(body.get("tif") or "gtc"), str(body.get("text") or "")
-    price, size = _price(body.get("price", "0")), _size(body)
+    price, size = price_of(body.get("price", "0")), size_of(body)
     if tif not in TIFS or (not price and tif not in ("ioc", "fok")):
         raise Malformed("tif")
     if text and not TEXT.fullmatch(text):
@@ -258,26 +263,3 @@ def _wish(account: str, body: Mapping[str, object]) -> OrderRequest:
         client_id=text,
         reduce_only=body.get("reduce_only") is True,
     )
-
-
-def _size(body: Mapping[str, object]) -> Decimal:
-    """A whole number of contracts, not zero. Raises Malformed."""
-    text = str(body.get("size", ""))
-    if not text.removeprefix("-").isdigit() or not int(text):
-        raise Malformed("size")
-    return Decimal(text)
-
-
-def _price(value: object) -> Decimal:
-    """Raises Malformed."""
-    text = str(value)
-    if not text.isascii() or not text.replace(".", "", 1).isdigit():
-        raise Malformed("price")
-    return Decimal(text)
-
-
-def _page(rows: list[dict[str, Any]], query: Mapping[str, str]) -> list[dict[str, Any]]:
-    offset, limit = whole(query, "offset", 0), whole(query, "limit", 100)
-    if not 0 < limit <= _MOST_ROWS:
-        raise Malformed("limit")
-    return rows[offset : offset + limit]

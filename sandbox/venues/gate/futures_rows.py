@@ -7,11 +7,13 @@ from typing import Any
 from sandbox.venues.orders import End, Fill, Kind, Order, Reason, Side, State, Tif
 from sandbox.venues.positions import Flow, FlowKind, Position
 from sandbox.venues.spelling import plain
+from sandbox.venues.stops import Stop, Stops
 
 TIFS = {"gtc": Tif.GTC, "ioc": Tif.IOC, "fok": Tif.FOK, "poc": Tif.POST_ONLY}
 _TIF_NAMES = {tif: name for name, tif in TIFS.items()}
 USER = 10_002
 _ORDER_BASE = 58_828_270_000_000
+STOP_BASE = 2_050_000_000_000_000_000  # past 2^53
 LABELS = {
     Reason.UNKNOWN_MARKET: ("CONTRACT_NOT_FOUND", "contract not found"),
     Reason.BAD_TICK: ("INVALID_PARAM_VALUE", "invalid argument: price is no multiple of order_price_round"),
@@ -22,6 +24,7 @@ LABELS = {
     Reason.INSUFFICIENT_FUNDS: ("BALANCE_NOT_ENOUGH", "balance not enough"),
     Reason.DUPLICATE_CLIENT_ID: ("REPEATED_CREATION", "Duplicate text"),
     Reason.NO_LIQUIDITY: ("CONTRACT_NO_COUNTER", "no counter order"),
+    Reason.WOULD_TRIGGER: ("AUTO_TRIGGER_PRICE_LESS_LAST", "invalid argument: Trigger.Price must < last_price"),
     Reason.WOULD_TAKE: ("ORDER_POC_IMMEDIATE", "order price would match immediately"),
     Reason.UNKNOWN_ORDER: ("ORDER_NOT_FOUND", "Order not found"),
     Reason.ALREADY_CLOSED: ("ORDER_FINISHED", "order is finished"),
@@ -38,7 +41,7 @@ _FINISHED = {
 _TYPES = {FlowKind.REALISED: "pnl", FlowKind.FEE: "fee", FlowKind.FUNDING: "fund", FlowKind.COVER: "dnw"}
 
 
-def order_row(order: Order) -> dict[str, Any]:
+def order_row(order: Order, stops: Stops) -> dict[str, Any]:
     """As /futures/usdt/orders shows it: buying is above zero."""
     sign = 1 if order.side is Side.BUY else -1
     said: dict[str, Any] = {
@@ -53,7 +56,7 @@ def order_row(order: Order) -> dict[str, Any]:
         "price": plain(order.price) if order.kind is Kind.LIMIT and order.price is not None else "0",
         "fill_price": plain(round(order.average, 12)) if order.filled else "0",
         "tif": _TIF_NAMES[order.tif],
-        "text": order.client_id or "api",
+        "text": _text(order, stops),
         "is_reduce_only": order.reduce_only,
         "is_close": False,
         "is_liq": order.client_id.startswith("autoclose"),
@@ -65,7 +68,7 @@ def order_row(order: Order) -> dict[str, Any]:
     return said
 
 
-def trade_row(order: Order, fill: Fill) -> dict[str, Any]:
+def trade_row(order: Order, fill: Fill, stops: Stops) -> dict[str, Any]:
     return {
         "id": 26_884_000 + fill.id,
         "create_time": fill.at_ms / 1_000,
@@ -74,7 +77,7 @@ def trade_row(order: Order, fill: Fill) -> dict[str, Any]:
         "size": int(fill.qty) if order.side is Side.BUY else -int(fill.qty),
         "price": plain(fill.price),
         "role": "maker" if fill.maker else "taker",
-        "text": order.client_id or "api",
+        "text": _text(order, stops),
         "fee": plain(fill.fee),
         "point_fee": "0",
     }
@@ -121,6 +124,62 @@ def book_rows(flows: Sequence[Flow], wallet: Decimal) -> list[dict[str, Any]]:
         )
         wallet -= flow.amount
     return rows
+
+
+def stop_row(stop: Stop) -> dict[str, Any]:
+    """As /futures/usdt/price_orders shows it, times in seconds."""
+    order, request = stop.order, stop.request
+    is_buy = order.side is Side.BUY
+    if stop.waits:
+        ended = ""
+    elif stop.went_off_ms:
+        ended = "failed" if stop.made is None else "succeeded"
+    else:
+        ended = "cancelled"
+    made = int(order_id(stop.made)) if stop.made is not None else 0
+    return {
+        "user": USER,
+        "trigger": {
+            "strategy_type": 0,
+            "price_type": 0,
+            "price": plain(request.stop) if request.stop is not None else "",
+            "rule": 1 if is_buy else 2,
+            "expiration": 0,
+        },
+        "initial": {
+            "contract": order.symbol,
+            "size": int(order.qty or 0) * (1 if is_buy else -1),
+            "price": plain(order.price) if order.price is not None else "0",
+            "tif": "gtc",
+            "text": order.client_id,
+            "iceberg": 0,
+            "is_close": False,
+            "is_reduce_only": order.reduce_only,
+            "auto_size": "",
+        },
+        "id": stop_number(order),
+        "id_string": str(stop_number(order)),
+        "trade_id": made,
+        "trade_id_string": str(made) if made else "",
+        "status": "open" if stop.waits else "finished",
+        "finish_as": ended,
+        "reason": stop.refused.reason.value if stop.refused is not None else "",
+        "create_time": order.created_ms // 1_000,
+        "finish_time": order.updated_ms // 1_000,
+        "is_stop_order": False,
+        "order_type": "",
+        "me_order_id": 0,
+    }
+
+
+def _text(order: Order, stops: Stops) -> str:
+    """Ours; of an order that a stop made the venue's own, which names the stop."""
+    stop = stops.behind(order) if order.stop is not None else None
+    return f"ao-{stop_number(stop.order)}" if stop is not None else order.client_id or "api"
+
+
+def stop_number(order: Order) -> int:
+    return STOP_BASE + order.id
 
 
 def order_id(order: Order) -> str:

@@ -96,7 +96,7 @@ def spot_channels(floor: Floor) -> OrderChannels:
 
 def futures_channels(floor: Floor) -> OrderChannels:
     names = (_FUTURES, _FUTURES_TRADES)
-    return OrderChannels(floor, names, lambda change: _futures(change, floor.clock()), str(futures_rows.USER))
+    return OrderChannels(floor, names, lambda change: _futures(change, floor), str(futures_rows.USER))
 
 
 def _head(channel: str, event: str, now_ms: int) -> dict[str, object]:
@@ -119,12 +119,12 @@ def _spot(change: Change, now_ms: int) -> Iterator[tuple[str, str]]:
     yield _update(_SPOT, row, now_ms)
 
 
-def _futures(change: Change, now_ms: int) -> Iterator[tuple[str, str]]:
+def _futures(change: Change, floor: Floor) -> Iterator[tuple[str, str]]:
     """The trade first, then the order that it belongs to; an order's own frame names no fee."""
-    order, fill = change.order, change.fill
+    order, fill, now_ms = change.order, change.fill, floor.clock()
     if fill is not None:
-        trade = futures_rows.trade_row(order, fill)
+        trade = futures_rows.trade_row(order, fill, floor.stops)
         yield _update(_FUTURES_TRADES, trade | {"id": str(trade["id"]), "create_time_ms": fill.at_ms}, now_ms)
-    row = futures_rows.order_row(order)
+    row = futures_rows.order_row(order, floor.stops)
     ended = {} if order.state is State.OPEN else {"finish_time_ms": order.updated_ms}
     yield _update(_FUTURES, row | ended | {"create_time_ms": order.created_ms}, now_ms)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from sandbox.venues.auth import Denied
 from sandbox.venues.door import Malformed, whole
@@ -22,7 +23,7 @@ from sandbox.venues.spelling import json_bytes, plain
 
 _PER_WINDOW, _WINDOW_MS = 200, 10_000  # per endpoint
 _IDLE_SECONDS = 30.5  # unless a subscription sends
-_PLACEMENTS = ("/api/v4/spot/orders", "/api/v4/futures/usdt/orders")
+_PLACEMENTS = ("/api/v4/spot/orders", "/api/v4/futures/usdt/orders", "/api/v4/futures/usdt/price_orders")
 _CONTRACTS = {"BTC": "0.0001", "ETH": "0.01", "XRP": "10"}
 
 
@@ -48,7 +49,7 @@ def rules() -> tuple[VenueRules, VenueRules]:
         refuses_taking_post_only=True,
         margined=True,
     )
-    return spots, contracts
+    return spots, replace(contracts, stops_apart=True, repeats_stop_ids=True)
 
 
 class Product:

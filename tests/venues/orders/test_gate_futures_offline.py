@@ -14,7 +14,7 @@ from engine.domain.position import FundingPaid, Position
 from engine.venues.gate.futures import GateFuturesOrders
 from engine.venues.gate.futures_stream import GateFuturesStreamDialect
 from engine.venues.order_stream import Refused
-from engine.venues.protocol import Lender, Margined, OrderTold
+from engine.venues.protocol import Conditional, Lender, Margined, OrderTold
 from engine.venues.verdict import Budgets
 from tests.venues.orders.stage import CID, CREDENTIAL, Open, Say, config, order, stage
 
@@ -56,7 +56,7 @@ async def play():
 async def trade(play):
     settings = config(play.base, symbols=(SYMBOL,), fee_side=FeeSide.QUOTE, ticks=(), min_notional=D(0))
     orders = GateFuturesOrders(settings, CREDENTIAL, Budgets(Open(), Open()))
-    assert isinstance(orders, Margined) and not isinstance(orders, Lender)
+    assert isinstance(orders, Margined) and isinstance(orders, Conditional) and not isinstance(orders, Lender)
     yield orders
     await orders.close()
 
@@ -90,8 +90,6 @@ async def test_what_is_no_whole_contract_is_refused_without_a_request(play, trad
         with pytest.raises(VenueRefused, match="multiple") as caught:
             await trade.place(wish(qty=qty))
         assert caught.value.about_rules
-    with pytest.raises(VenueRefused, match="unsupported"):
-        await trade.place(wish(TimeInForce.GTC, kind=OrderKind.STOP_LOSS, stop_price=D(1)))
     play.forget()
     for answer in (no("CONTRACT_NOT_FOUND"), Say(CONTRACT | {"quanto_multiplier": "0"})):
         play.says(f"GET {ROOT}/contracts/BTC_USD", answer)
@@ -153,6 +151,7 @@ async def test_a_change_keeps_the_side_and_lists_are_read_page_by_page(play, tra
     play.says(f"PUT {ROOT}/orders/7", Say(ROW))
     await trade.amend(SYMBOL, CID, "7", D("0.0020"), D("64000.5"))
     assert json.loads(play.heard[-1].body) == {"size": -20, "price": "64000.5"}
+    play.says(f"GET {ROOT}/price_orders", Say([]))
     resting = ROW | {"status": "open", "left": -30}
     play.says(f"GET {ROOT}/orders", Say([resting] * 100), Say([resting]))
     assert len(await trade.open_orders()) == 101

@@ -17,7 +17,7 @@ from tests.venues.orders.test_against_sandbox import LOST_AND_GONE, LOST_BUT_DON
 from tests.venues.orders.test_perps_against_sandbox import HOUSES, holding
 
 SPOT = ("binance", "bybit", "kucoin", "okx", "coinone")
-PERPS = ("bybit_linear", "kucoin_futures", "okx_swap", "binance_usdm")
+PERPS = ("bybit_linear", "kucoin_futures", "okx_swap", "binance_usdm", "gate_futures")
 AWAY, BAND = D("0.03"), D("0.05")  # the stop from the touch, and how far behind it the limit may be
 
 
