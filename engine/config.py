@@ -34,6 +34,9 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     rest_base: str = ""  # may be empty with kind ccxt only: ccxt knows the addresses
     ws_base: str = ""
     order_path: str = "ccxt"  # native | ccxt: how placements leave; the figures are in docs/performance.md
+    stops: str = (
+        "venue"  # venue | desk: where a stop-loss waits, of venues that take one; the desk's hold while it runs
+    )
     countdown_s: int = 30  # of the venue's own dead-man timer, where it has one and orders rest there; 0: off
     order_stream: bool = True  # listen to the account's private stream of orders, where the venue's is spoken
     order_ws_base: str = ""  # of the socket for native orders; empty: it follows from ws_base
@@ -70,6 +73,8 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise ValueError("kind must be native or ccxt")
         if self.order_path not in ("native", "ccxt"):
             raise ValueError("order_path must be native or ccxt")
+        if self.stops not in ("venue", "desk"):
+            raise ValueError("stops must be venue or desk")
         if (self.kind == "ccxt") != bool(self.ccxt_id):
             raise ValueError("ccxt_id names the venue for ccxt: it comes with `kind: ccxt`, and only with it")
         if self.kind == "ccxt" and self.trade:

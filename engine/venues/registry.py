@@ -4,7 +4,10 @@ import importlib
 import time
 from collections.abc import Callable, Iterable
 
+from msgspec.structs import replace
+
 from engine.domain.errors import ConfigError
+from engine.domain.order import OrderKind
 from engine.venues.line import Line
 from engine.venues.protocol import Orders, OrderStream
 from engine.venues.purse import budgets
@@ -52,7 +55,10 @@ def build_orders(
     module = importlib.import_module(f"engine.venues.{_MODULES.get(name, f'{name}.orders')}")
     make: Callable[[OrderSettings, Key, Budgets], Orders] = getattr(module, _ORDERS[name])
     allowed = budgets(config.orders_per_second, config.reads_per_second, clock_ns, config.look_ups_per_second)
-    return make(config, credential, allowed)
+    made = make(config, credential, allowed)
+    if config.stops == "desk":  # those that wait at the venue from before are found and cancelled as ever
+        made.abilities = replace(made.abilities, kinds=made.abilities.kinds - {OrderKind.STOP_LOSS})
+    return made
 
 
 def lines_of(orders: Iterable[Orders]) -> list[Line]:

@@ -9,9 +9,9 @@ import pytest
 
 from engine.config import Credential
 from engine.domain.errors import ConfigError, OrderNotFound, RateLimited
-from engine.domain.order import LegRole
+from engine.domain.order import LegRole, OrderKind
 from engine.venues.date_clock import DateClock
-from engine.venues.protocol import Margined, Orders
+from engine.venues.protocol import Conditional, Margined, Orders
 from engine.venues.registry import build_orders
 from engine.venues.settings import MARGINED
 from tests.venues.orders.stage import CREDENTIAL, Say, config, order, stage
@@ -26,6 +26,20 @@ async def test_every_configured_venue_is_built(venue):
     assert orders.venue == venue and orders.late_acceptance_ms >= 400
     assert isinstance(orders, Margined) is (venue in MARGINED)
     await orders.close()
+
+
+@pytest.mark.parametrize("venue", ["binance", "okx", "bybit_linear"])
+async def test_an_operator_may_have_the_desk_hold_stops(venue):
+    """Those that wait at the venue from before are found and cancelled as ever."""
+    leverage = 2 if venue in MARGINED else 0
+    for stops in ("venue", "desk"):
+        orders = build_orders(venue, config("http://127.0.0.1:9", leverage=leverage, stops=stops), CREDENTIAL)
+        kinds = orders.abilities.kinds
+        assert (OrderKind.STOP_LOSS in kinds) is (stops == "venue") and {OrderKind.LIMIT, OrderKind.MARKET} <= kinds
+        assert isinstance(orders, Conditional) is (venue != "binance")
+        await orders.close()
+    with pytest.raises(ValueError, match="stops must be venue or desk"):
+        config("http://127.0.0.1:9", stops="here")
 
 
 def test_an_unknown_venue_is_named():
