@@ -86,7 +86,9 @@ def _title(reader: Reader, view: ParentView) -> str:
 def _what(reader: Reader, view: ParentView) -> list[str]:
     lines = [_title(reader, view)]
     if view.stop is not None:
-        lines.append(reader.say("own.stop", stop=money.price(view.stop, view.quote)))
+        where = reader.say("own.stop_venue", venue=reader.named("venue", view.venue))
+        where = where if view.rests_at_venue else reader.say("own.stop_desk")
+        lines.append(reader.say("own.stop", stop=money.price(view.stop, view.quote), where=where))
     lines.append(reader.say(f"own.limit_{view.side}", limit=money.price(view.limit, view.quote)))
     if view.reduces:
         lines.append(reader.say("own.reduces"))

@@ -175,6 +175,7 @@ class ParentView(Message):
     follows: bool = False
     reduces: bool = False
     margin_krw: Decimal = Decimal(0)
+    rests_at_venue: bool = False
 
 
 class ParentQuote(Message):

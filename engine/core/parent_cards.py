@@ -65,6 +65,7 @@ def view(state: State, parent: Parent) -> ParentView:
         updated_ms=parent.updated_ms,
         follows=plan.ask.follow,
         reduces=plan.ask.reduce_only,
+        rests_at_venue=plan.slices[0].stop_price is not None,
     )
 
 

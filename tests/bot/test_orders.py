@@ -1,7 +1,10 @@
 """A person's own order on the phone: preview, tap, a card with its bar, hold, go on, end."""
 
+from msgspec import structs
+
 from engine.domain.effect import Notice
 from engine.domain.errors import NoHistory
+from engine.domain.order import OrderKind
 from engine.domain.parent import ParentState
 from tests.bot.rig import OWNER, TRADER, VIEWER, House
 
@@ -102,3 +105,16 @@ async def test_what_rests_follows_the_touch_where_it_is_asked_to(house: House) -
         card = await phone.finds(TRADER, "Follows the touch", button="✖")
         await phone.presses(TRADER, card, "✖")
         rig.run_until(lambda: parent.is_over, 20_000)
+
+
+async def test_a_stop_says_where_it_waits(house: House) -> None:
+    phone, rig = house.phone, house.desk.rig
+    held = rig.state.venues["binance"]
+    held.abilities = structs.replace(held.abilities, kinds=frozenset(OrderKind))
+    async with house.engine(), house.bot():
+        await phone.says(TRADER, "/order sell BTC 0.005 binance stop 99,000")
+        draft = await phone.finds(TRADER, "Order preview", button="Sell now")
+        assert "also while this desk is down" in draft.text
+        await phone.says(OWNER, "/order 매도 BTC 0.005 업비트 손절 139,000,000")
+        draft = await phone.finds(OWNER, "주문 미리보기", button="매도 시작")
+        assert "켜져 있는 동안만" in draft.text
