@@ -82,10 +82,10 @@ class VenueRules(Struct, frozen=True, kw_only=True):
     cuts_reduce_only: bool = False  # a reduce-only order shrinks to the position when it comes; else when it trades
     stops_apart: bool = False  # a stop has an id and lists of its own, and the order that it makes has others
     repeats_stop_ids: bool = False  # a stop's client id may come again: it is a mere text there
+    stops_either_way: bool = False  # a stop names no direction: it waits for its price from where the market stands
     holds_stops: bool = False  # what a stop may cost is held while it waits
     stops_name_child: bool = False  # apart, and yet the order that a stop makes bears its client id
     stops_at_once: bool = False  # a stop whose price is there already goes off; else it is refused
-    stops_either_way: bool = False  # a stop waits for its price from wherever the last one is; only equal is refused
     counts_reduce_only: bool = False  # those that rest use the position up: another finds what they leave
 
 

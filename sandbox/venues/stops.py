@@ -4,7 +4,7 @@ Most venues keep them apart, with ids and lists of their own, and the order that
 client id. `VenueRules.stops_apart` says so; elsewhere it is one order all its life.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from msgspec import Struct
@@ -42,6 +42,7 @@ class Stops:
         self._ids = KnownIds(rules.client_ids) if rules.stops_apart else exchange.ids
         self._all: dict[int, Stop] = {}
         self._last: dict[str, Decimal] = {}  # price of each market's last trade
+        self.name_made: Callable[[Order], str] = lambda _: ""  # client id of what one makes, where they stand apart
 
     def place(self, request: OrderRequest, now_ms: int) -> Order:
         """Raises Refused, also where its price is there already, unless it goes off at once then."""
@@ -54,11 +55,10 @@ class Stops:
         tick = self._rules.markets[request.symbol].tick_at(request.stop)
         if request.stop <= 0 or request.stop % tick:
             raise Refused(Reason.BAD_TICK, f"{request.stop} is no multiple of {tick}", side=request.side)
-        last, falls, is_there = self._last.get(request.symbol), request.side is Side.SELL, False
-        if last is not None and self._rules.stops_either_way:
-            falls, is_there = last > request.stop, last == request.stop
-        elif last is not None:
-            is_there = _is_there(request.stop, last, falls=falls)
+        last, falls = self._last.get(request.symbol), request.side is Side.SELL
+        is_there = last is not None and _is_there(request.stop, last, falls=falls)
+        if is_there and last != request.stop and self._rules.stops_either_way:
+            falls, is_there = not falls, False  # passed already: it waits for the price to return
         if is_there and not self._rules.stops_at_once:
             raise Refused(Reason.WOULD_TRIGGER, f"the last price is {last}", side=request.side)
         order = self._exchange.made_of(request, now_ms)
@@ -119,7 +119,7 @@ class Stops:
         if self._rules.holds_stops:
             self._exchange.money(waited.symbol).close(waited, State.OPEN, None, now_ms)
         is_named = not apart or self._rules.stops_name_child
-        wanted = stop.request if is_named else replace(stop.request, client_id="")
+        wanted = stop.request if is_named else replace(stop.request, client_id=self.name_made(waited))
         if not apart:
             self._ids.forget(waited)
         try:

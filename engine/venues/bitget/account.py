@@ -70,7 +70,8 @@ _DIALECT = Dialect(
     # 40010 is a timeout; 40015, 40725 and 45001 are its own trouble.
     unknown=frozenset({"40010", "40015", "40200", "40725", "45001"}),
     limited=frozenset({"429", "30007"}),
-    not_found=frozenset({"40109", "40768", "43001"}),
+    # 40307 and 43025 speak of plan orders; the first has been seen of one that had gone off.
+    not_found=frozenset({"40109", "40307", "40768", "43001", "43025"}),
     about_rules=("40808", "45110", "45111", "45115"),
     duplicate=("40786", "43118", "uplicate"),
     wait_s=lambda answer: retry_after_s(answer, 1.0),  # windows are a second long
@@ -105,6 +106,10 @@ class BitgetAccount(ABC):
         received_ms = wall_ms()
         self._exchange.options["timeDifference"] = received_ms - answer.data.serverTime
         return answer.data.serverTime + (received_ms - sent_ms) // 2
+
+    def _now_ms(self) -> int:
+        """By the venue's clock, as far as it is known."""
+        return int(self._exchange.nonce())
 
     async def warm(self) -> None:
         """Connect, learn the venue's clock and prove the key before the first order. Raises VenueRefused."""

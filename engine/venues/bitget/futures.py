@@ -15,8 +15,9 @@ from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest,
 from engine.domain.position import FundingPaid, Position
 from engine.venues.bitget import futures_wire as wire
 from engine.venues.bitget import standing
-from engine.venues.bitget.account import BPS_PER_ONE, FORCES, PAGE, BitgetAccount, Data, Placed, Rate
+from engine.venues.bitget.account import BPS_PER_ONE, FORCES, PAGE, Data, Placed, Rate
 from engine.venues.bitget.order_stream import BitgetStreamDialect
+from engine.venues.bitget.stops import Paths, Plan, StopAccount, limit_body, with_waiting
 from engine.venues.ccxt_orders import plain, wall_ms
 from engine.venues.order_stream import StreamLine
 from engine.venues.purse import Purpose
@@ -27,24 +28,34 @@ from engine.venues.verdict import Budgets
 _PRODUCT: dict[str, Any] = {"productType": "USDT-FUTURES"}
 _COIN = "USDT"
 _ONE_WAY, _CROSSED = "one_way_mode", "crossed"
+_PLAN = "normal_plan"
 _FUNDING = "contract_settle_fee"
 _BILLS_SPAN_MS = 29 * 86_400_000  # the longest stretch of one question is 30 days
 _BILLS_KEPT_MS = 90 * 86_400_000
 
 
-class BitgetFuturesOrders(BitgetAccount):
-    """Orders and Margined."""
+class BitgetFuturesOrders(StopAccount[wire.Order]):
+    """Orders, Margined and Conditional."""
 
-    abilities = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}), reduce_only=True)
+    abilities = Abilities(kinds=frozenset(OrderKind), reduce_only=True)
+    paths = Paths(
+        place="v2/mix/order/place-plan-order",
+        cancel="v2/mix/order/cancel-plan-order",
+        waiting="v2/mix/order/orders-plan-pending",
+        ended="v2/mix/order/orders-plan-history",
+        ticker="v2/mix/market/ticker",
+    )
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         super().__init__("bitget_futures", "mix", config, credential, budgets)
         product = str(_PRODUCT["productType"])
-        stream = BitgetStreamDialect(config, credential, lambda: int(self._exchange.nonce()), self.venue, product)
+        stream = BitgetStreamDialect(config, credential, self._now_ms, self.venue, product, self.names.of)
         self.stream = StreamLine(stream) if config.order_stream else None
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)
+        if order.kind is OrderKind.STOP_LOSS:
+            return await self._place_stop(order)
         params = _PRODUCT | {
             "symbol": order.symbol,
             "marginMode": _CROSSED,
@@ -72,27 +83,37 @@ class BitgetFuturesOrders(BitgetAccount):
         await self._client.ask(Purpose.CANCEL, "POST", "v2/mix/order/cancel-order", params, dict[str, Any])
 
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
-        """By client id, else among the newest that have ended."""
-        params = _PRODUCT | {"symbol": symbol, "clientOid": cid}
+        return await self._report(await self._found(symbol, "clientOid", cid), cid, Purpose.LOOK_UP)
+
+    async def _found(self, symbol: str, by: str, named: str) -> wire.Order:
+        """By an id, else among the newest that have ended. Raises OrderNotFound."""
+        params = _PRODUCT | {"symbol": symbol, by: named}
         try:
-            answer = await self._client.ask(Purpose.LOOK_UP, "GET", "v2/mix/order/detail", params, Data[wire.Order])
-            return await self._report(answer.data, cid, Purpose.LOOK_UP)
+            path = "v2/mix/order/detail"
+            return (await self._client.ask(Purpose.LOOK_UP, "GET", path, params, Data[wire.Order])).data
         except OrderNotFound:
             params = _PRODUCT | {"symbol": symbol, "limit": PAGE}
             ended = await self._client.ended("v2/mix/order/orders-history", params, Data[wire.Listed])
             for row in ended.data.entrustedList or []:
-                if row.clientOid == cid:
-                    return await self._report(row, cid, Purpose.LOOK_UP)
+                if getattr(row, by) == named:
+                    return row
             raise
 
     async def open_orders(self) -> Sequence[OrderReport]:
+        waiting = await self._waiting()
+        rows = await self._pending()
+        await self._learn_makers((row.symbol, row.clientOid, row.orderId) for row in rows)
+        named = [(row, self.names.of(row.clientOid, row.orderId)) for row in rows]
+        return with_waiting([await self._report(row, cid, Purpose.READ) for row, cid in named], waiting)
+
+    async def _pending(self) -> list[wire.Order]:
         rows: list[wire.Order] = []
         params = _PRODUCT | {"limit": PAGE}
         while True:
             page = await self._orders("v2/mix/order/orders-pending", params, Purpose.READ)
             rows += page
             if len(page) < PAGE:
-                return [await self._report(row, row.clientOid, Purpose.READ) for row in rows]
+                return rows
             params = params | {"idLessThan": page[-1].orderId}
 
     async def balances(self) -> Sequence[Balance]:
@@ -150,7 +171,7 @@ class BitgetFuturesOrders(BitgetAccount):
 
     async def funding_since(self, at_ms: int) -> Sequence[FundingPaid]:
         """Ninety days back, stretch by stretch, each page by page from the newest."""
-        now_ms = int(self._exchange.nonce())  # the venue's clock
+        now_ms = self._now_ms()
         first_ms = max(at_ms, now_ms - _BILLS_KEPT_MS)
         paid: dict[str, FundingPaid] = {}
         while first_ms <= now_ms:
@@ -175,6 +196,45 @@ class BitgetFuturesOrders(BitgetAccount):
             if len(page) < PAGE:
                 return bills
             params = params | {"idLessThan": page[-1].billId}
+
+    def _product(self) -> dict[str, Any]:
+        return _PRODUCT
+
+    def _stop_body(self, order: OrderRequest) -> dict[str, Any]:
+        params = _PRODUCT | limit_body(order) | {"planType": _PLAN, "price": plain(order.price)}
+        params |= {"marginMode": _CROSSED, "marginCoin": _COIN}
+        return params | ({"reduceOnly": "YES"} if order.reduce_only else {})
+
+    def _asked(self, symbol: str, cid: str, *, ended: bool) -> dict[str, Any]:
+        named = {name: value for name, value in (("symbol", symbol), ("clientOid", cid)) if value}
+        return _PRODUCT | named | {"planType": _PLAN, "limit": PAGE}
+
+    async def _page(self, purpose: Purpose, path: str, params: dict[str, Any]) -> list[Plan]:
+        try:
+            return (await self._client.ask(purpose, "GET", path, params, Data[wire.Plans])).data.entrustedList or []
+        except OrderNotFound:
+            return []  # it was asked for one by its client id
+
+    async def _cancel_plan(self, symbol: str, cid: str) -> None:
+        params = _PRODUCT | {"symbol": symbol, "marginCoin": _COIN, "planType": _PLAN}
+        params |= {"orderIdList": [{"clientOid": cid}]}
+        answer = await self._client.ask(Purpose.CANCEL, "POST", self.paths.cancel, params, Data[wire.Ended])
+        if not answer.data.successList:
+            why = ", ".join(each.errorMsg for each in answer.data.failureList or []) or "no word of it"
+            raise VenueRefused("not_cancelled", f"{self.venue}: stop {cid}: {why}")
+
+    async def _cancel_made(self, symbol: str, order_id: str) -> None:
+        params = _PRODUCT | {"symbol": symbol, "marginCoin": _COIN, "orderId": order_id}
+        await self._client.ask(Purpose.CANCEL, "POST", "v2/mix/order/cancel-order", params, dict[str, Any])
+
+    async def _became(self, plan: Plan) -> wire.Order | None:
+        """By the id that it names, else by the client id that what it made has."""
+        if plan.made_id:
+            return await self._found(plan.symbol, "orderId", plan.made_id)
+        try:
+            return await self._found(plan.symbol, "clientOid", plan.orderId)
+        except OrderNotFound:
+            return None
 
     async def _change(self, what: str, params: dict[str, Any]) -> None:
         await self._client.ask(Purpose.READ, "POST", f"v2/mix/account/{what}", params, dict[str, Any])

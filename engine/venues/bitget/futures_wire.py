@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from engine.domain.order import OrderStatus
+from engine.venues.bitget.stops import Plan
 
 STATUS = {
     "init": OrderStatus.OPEN,
@@ -29,6 +30,21 @@ class Order(Struct):
 
 class Listed(Struct):
     entrustedList: list[Order] | None = None
+
+
+class Plans(Struct):
+    entrustedList: list[Plan] | None
+
+
+class NotEnded(Struct):
+    errorMsg: str = ""
+
+
+class Ended(Struct):
+    """What became of a request to cancel stops."""
+
+    successList: list[dict[str, str | None]] | None = None
+    failureList: list[NotEnded] | None = None
 
 
 class FeeDetail(Struct):

@@ -70,8 +70,11 @@ class BitgetStreamDialect:
         stamp_ms: Callable[[], int],
         venue: str = "bitget",
         product: str = "SPOT",
+        name: Callable[[str, str], str] = lambda client_id, order_id: client_id,
     ) -> None:
+        """`name`: our client id of an order, from its own and its id. What a stop has made bears another."""
         self.venue = venue
+        self._name = name
         self._subscribe = _SUBSCRIBE % product.encode()
         self._base = config.order_ws_base or config.ws_base
         self._key = credential.key
@@ -121,7 +124,7 @@ class BitgetStreamDialect:
             self._fills.add(row.orderId, row.tradeId, size, quote, row.fillFeeCoin, fee)
         heard, filled = self._fills.of(row.orderId), figure(row.accBaseVolume)
         report = OrderReport(
-            cid=row.clientOid,
+            cid=self._name(row.clientOid, row.orderId),
             venue=self.venue,
             symbol=row.instId,
             side=Side(row.side),

@@ -12,8 +12,9 @@ from engine.domain.market import Balance, Instrument, MarketWarning
 from engine.domain.money import ZERO, TickBand, floor_to
 from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side
 from engine.venues.bitget import standing
-from engine.venues.bitget.account import BPS_PER_ONE, FORCES, PAGE, BitgetAccount, Data, Placed, Rate
+from engine.venues.bitget.account import BPS_PER_ONE, FORCES, PAGE, Data, Placed, Rate
 from engine.venues.bitget.order_stream import BitgetStreamDialect
+from engine.venues.bitget.stops import Paths, Plan, StopAccount, limit_body, with_waiting
 from engine.venues.ccxt_orders import plain, wall_ms
 from engine.venues.order_stream import StreamLine
 from engine.venues.purse import Purpose
@@ -22,6 +23,8 @@ from engine.venues.settings import Key, OrderSettings
 from engine.venues.verdict import Budgets
 
 _CENT = Decimal("0.01")
+_PLANS_SPAN_MS = 90 * 86_400_000  # the longest stretch of one question
+_AHEAD_MS = 5_000  # we read its clock late: what was placed just now must lie within
 
 
 class _State(StrEnum):
@@ -65,6 +68,18 @@ class _Asset(Struct):
     locked: Decimal = ZERO
 
 
+class _Plans(Struct):
+    orderList: list[Plan] | None
+
+
+class _Made(Struct):
+    orderId: str | None = None
+
+
+class _Result(Struct):
+    result: str
+
+
 class _Market(Struct):
     symbol: str
     baseCoin: str
@@ -75,18 +90,27 @@ class _Market(Struct):
     minTradeUSDT: str = ""
 
 
-class BitgetOrders(BitgetAccount):
+class BitgetOrders(StopAccount[_Order]):
     """One classic spot account. The venue takes its fee from what is received."""
 
-    abilities = Abilities(kinds=frozenset({OrderKind.LIMIT, OrderKind.MARKET}))
+    abilities = Abilities(kinds=frozenset(OrderKind))
+    paths = Paths(
+        place="v2/spot/trade/place-plan-order",
+        cancel="v2/spot/trade/cancel-plan-order",
+        waiting="v2/spot/trade/current-plan-order",
+        ended="v2/spot/trade/history-plan-order",
+        ticker="v2/spot/market/tickers",
+    )
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         super().__init__("bitget", "spot", config, credential, budgets)
-        stream = BitgetStreamDialect(config, credential, lambda: int(self._exchange.nonce()))
+        stream = BitgetStreamDialect(config, credential, self._now_ms, name=self.names.of)
         self.stream = StreamLine(stream) if config.order_stream else None
 
     async def place(self, order: OrderRequest) -> OrderReport:
         self.abilities.check(order)
+        if order.kind is OrderKind.STOP_LOSS:
+            return await self._place_stop(order)
         params = {
             "symbol": order.symbol,
             "side": order.side.value,
@@ -112,19 +136,29 @@ class BitgetOrders(BitgetAccount):
         await self._client.ask(Purpose.CANCEL, "POST", "v2/spot/trade/cancel-order", params, dict[str, Any])
 
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
-        """By client id, else among the newest that have ended: its fills name no client id."""
+        return await self._report(await self._found(symbol, "clientOid", cid), cid, Purpose.LOOK_UP)
+
+    async def _found(self, symbol: str, by: str, named: str) -> _Order:
+        """By an id, else among the newest that have ended: its fills name no client id. Raises OrderNotFound."""
         try:
-            return await self._report((await self._info(cid)), cid, Purpose.LOOK_UP)
+            return await self._info(by, named)
         except OrderNotFound:
             params = {"symbol": symbol, "limit": PAGE}
             path = "v2/spot/trade/history-orders"
             ended = await self._client.ended(path, params, Data[list[_Order]])
             for row in ended.data:
-                if row.clientOid == cid:
-                    return await self._report(row, cid, Purpose.LOOK_UP)
+                if getattr(row, by) == named:
+                    return row
             raise
 
     async def open_orders(self) -> Sequence[OrderReport]:
+        waiting = await self._waiting()
+        rows = await self._unfilled()
+        await self._learn_makers((row.symbol, row.clientOid, row.orderId) for row in rows)
+        named = [(row, self.names.of(row.clientOid, row.orderId)) for row in rows]
+        return with_waiting([await self._report(row, cid, Purpose.READ) for row, cid in named], waiting)
+
+    async def _unfilled(self) -> list[_Order]:
         path = "v2/spot/trade/unfilled-orders"
         params: dict[str, Any] = {"limit": PAGE}
         rows: list[_Order] = []
@@ -132,7 +166,7 @@ class BitgetOrders(BitgetAccount):
             page = (await self._client.ask(Purpose.READ, "GET", path, params, Data[list[_Order]])).data
             rows += page
             if len(page) < PAGE:
-                return [await self._report(row, row.clientOid, Purpose.READ) for row in rows]
+                return rows
             params = {"limit": PAGE, "idLessThan": page[-1].orderId}
 
     async def balances(self) -> Sequence[Balance]:
@@ -152,13 +186,55 @@ class BitgetOrders(BitgetAccount):
     async def warnings(self, symbols: Sequence[str]) -> Sequence[MarketWarning]:
         return await standing.warnings(self._client, symbols)
 
-    async def _info(self, cid: str) -> _Order:
+    async def _info(self, by: str, named: str) -> _Order:
         """Raises OrderNotFound; a list without rows says the same."""
-        path, params = "v2/spot/trade/orderInfo", {"clientOid": cid}
+        path, params = "v2/spot/trade/orderInfo", {by: named}
         answer = await self._client.ask(Purpose.LOOK_UP, "GET", path, params, Data[list[_Order]])
         if not answer.data:
-            raise OrderNotFound(f"bitget: no order of {cid}")
+            raise OrderNotFound(f"bitget: no order of {named}")
         return answer.data[0]
+
+    def _stop_body(self, order: OrderRequest) -> dict[str, Any]:
+        return limit_body(order) | {"planType": "amount", "executePrice": plain(order.price)}
+
+    def _asked(self, symbol: str, cid: str, *, ended: bool) -> dict[str, Any]:
+        """No list takes a client id. Older pages want both ends of the time, newer ones do not."""
+        asked: dict[str, Any] = {"symbol": symbol, "limit": PAGE} if symbol else {"limit": PAGE}
+        if not ended:
+            return asked
+        last_ms = self._now_ms() + _AHEAD_MS
+        return asked | {"startTime": str(last_ms - _PLANS_SPAN_MS), "endTime": str(last_ms)}
+
+    async def _page(self, purpose: Purpose, path: str, params: dict[str, Any]) -> list[Plan]:
+        if purpose is Purpose.LOOK_UP:  # a list that is not asked for one order: no error of it says that one is absent
+            return (await self._client.ended(path, params, Data[_Plans])).data.orderList or []
+        return (await self._client.ask(purpose, "GET", path, params, Data[_Plans])).data.orderList or []
+
+    async def _cancel_plan(self, symbol: str, cid: str) -> None:
+        answer = await self._client.ask(Purpose.CANCEL, "POST", self.paths.cancel, {"clientOid": cid}, Data[_Result])
+        if answer.data.result != "success":
+            raise VenueRefused(answer.data.result, f"bitget: stop {cid} is not cancelled")
+
+    async def _cancel_made(self, symbol: str, order_id: str) -> None:
+        params = {"symbol": symbol, "orderId": order_id}
+        await self._client.ask(Purpose.CANCEL, "POST", "v2/spot/trade/cancel-order", params, dict[str, Any])
+
+    async def _became(self, plan: Plan) -> _Order | None:
+        """By the client id that it has, else by the id that the venue names; that query has been seen to know none."""
+        try:
+            return await self._found(plan.symbol, "clientOid", plan.orderId)
+        except OrderNotFound:
+            made_id = await self._made_id(plan.orderId)
+        return await self._found(plan.symbol, "orderId", made_id) if made_id else None
+
+    async def _made_id(self, plan_id: str) -> str:
+        """ "" where the venue names none."""
+        path, params = "v2/spot/trade/plan-sub-order", {"planOrderId": plan_id}
+        try:
+            answer = await self._client.ask(Purpose.LOOK_UP, "GET", path, params, Data[list[_Made]])
+        except OrderNotFound:
+            return ""
+        return next((made.orderId for made in answer.data if made.orderId and made.orderId.strip("0")), "")
 
     async def _report(self, row: _Order, cid: str, purpose: Purpose) -> OrderReport:
         executed = number(self.venue, row.baseVolume)

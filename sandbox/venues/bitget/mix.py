@@ -24,7 +24,7 @@ from sandbox.venues.spelling import plain
 from sandbox.venues.trading import json_body, positive, shown_fills, shown_orders, side_of
 
 PRODUCT, COIN = "USDT-FUTURES", "USDT"
-_REFUSALS = {
+REFUSALS = {
     Reason.BAD_TICK: ("45115", "The price you enter should be a multiple of the price step"),
     Reason.BAD_LOT: ("45111", "The size you enter should be a multiple of the size step"),
     Reason.BELOW_MIN_QTY: ("45111", "less than the minimum order quantity"),
@@ -39,14 +39,14 @@ Say = Callable[[object], web.Response]
 No = Callable[[str, str], web.Response]
 
 
-def guarded(handler: Handler, no: No) -> Handler:
+def guarded(handler: Handler, no: No, codes: Mapping[Reason, tuple[str, str]] = REFUSALS) -> Handler:
     """Refusals in the codes of this product."""
 
     async def guard(request: web.Request) -> web.Response:
         try:
             return await handler(request)
         except Refused as error:
-            code, text = _REFUSALS.get(error.reason) or refusal(error)
+            code, text = codes.get(error.reason) or refusal(error)
             return no(error.code or code, text)
 
     return guard
@@ -88,7 +88,7 @@ class MixDesk:
     async def _place(self, request: web.Request) -> web.Response:
         account, body = await self._told(request)
         symbol_of(self._floor, str(body.get("symbol", "")))
-        order = await self._floor.place(_wish(account, body))
+        order = await self._floor.place(wish(account, body))
         return self._say({"orderId": order_id(order), "clientOid": order.client_id})
 
     async def _cancel(self, request: web.Request) -> web.Response:
@@ -161,7 +161,7 @@ def check_product(named: Mapping[str, object]) -> None:
         raise Malformed("productType")
 
 
-def _wish(account: str, body: Mapping[str, object]) -> OrderRequest:
+def wish(account: str, body: Mapping[str, object]) -> OrderRequest:
     """Raises Malformed."""
     kind, force = body.get("orderType"), str(body.get("force") or "gtc").lower()
     wrong = {

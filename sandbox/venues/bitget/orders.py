@@ -71,7 +71,7 @@ class Desk:
 
     async def _place(self, request: web.Request) -> web.Response:
         account = await self._account(request)
-        order = await self._floor.place(_wish(account, await json_body(request)))
+        order = await self._floor.place(wish(account, await json_body(request)))
         return self._say({"orderId": order_id(order), "clientOid": order.client_id})
 
     async def _cancel(self, request: web.Request) -> web.Response:
@@ -159,7 +159,7 @@ def refusal(error: Refused) -> tuple[str, str]:
     return error.code or code, text
 
 
-def _wish(account: str, body: Mapping[str, object]) -> OrderRequest:
+def wish(account: str, body: Mapping[str, object]) -> OrderRequest:
     """Raises Malformed."""
     kind, force = body.get("orderType"), str(body.get("force") or "gtc").lower()
     if kind not in ("limit", "market"):

@@ -12,6 +12,7 @@ from sandbox.venues.bitget.margin import MixAccount
 from sandbox.venues.bitget.mix import MixDesk
 from sandbox.venues.bitget.order_stream import OrderStream
 from sandbox.venues.bitget.orders import Desk, refusal
+from sandbox.venues.bitget.plans import MixPlans, SpotPlans
 from sandbox.venues.bitget.socket import Frames, Talk, print_of, rows, ticker_of
 from sandbox.venues.door import Malformed, whole
 from sandbox.venues.floor import Floor, Limited, PerpState
@@ -27,7 +28,12 @@ from sandbox.venues.spelling import json_bytes, plain
 _PER_SECOND = 20
 _IDLE_SECONDS = 127.0  # without the text `ping`, even while data flows
 _FUTURES = "USDT-FUTURES"
-_PLACEMENTS = ("/api/v2/spot/trade/place-order", "/api/v2/mix/order/place-order")
+_PLACEMENTS = (
+    "/api/v2/spot/trade/place-order",
+    "/api/v2/spot/trade/place-plan-order",
+    "/api/v2/mix/order/place-order",
+    "/api/v2/mix/order/place-plan-order",
+)
 _LEAST = Decimal(5)  # USDT of an order
 
 
@@ -38,7 +44,8 @@ def rules() -> tuple[VenueRules, VenueRules]:
     futures = perps(lambda base: f"{base}USDT", dict.fromkeys(lots, "1"), lots)
     futures = [replace(market, min_notional=_LEAST) for market in futures]
     mix = venue("bitget_futures", "0.0002", "0.0006", FeeFrom.QUOTE, futures, client_ids=ClientIds.REFUSED)
-    return spots, replace(mix, margined=True)
+    apart = {"stops_apart": True, "stops_either_way": True, "stops_at_once": True}
+    return replace(spots, **apart), replace(mix, margined=True, **apart)
 
 
 class Bitget(Public):
@@ -57,6 +64,7 @@ class Bitget(Public):
         self._desk = Desk(spots, keys, self._yes)
         self._mix_desk = MixDesk(futures, keys, self._yes, self._no)
         self._mix_account = MixAccount(futures, keys, self._yes, self._no)
+        self._plans = SpotPlans(spots, keys, self._yes, self._no), MixPlans(futures, keys, self._yes, self._no)
         self._order_stream = OrderStream(self._floors, sockets)
         self._talk = Talk({name: (self._streams[name], self._frames[name]) for name in self._floors})
 
@@ -87,6 +95,7 @@ class Bitget(Public):
             web.get("/api/v2/common/trade-rate", self._trade_rate),
             *self._desk.routes(),
             *self._mix_desk.routes(),
+            *(route for plans in self._plans for route in plans.routes()),
             *self._mix_account.routes(),
         ]
 

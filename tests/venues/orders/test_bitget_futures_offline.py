@@ -26,6 +26,7 @@ DAY_MS = 86_400_000
 BTC, USDT = "BTCUSDT", "USDT"
 PLACE, DETAIL = "POST /api/v2/mix/order/place-order", "GET /api/v2/mix/order/detail"
 HISTORY, FILLS = "GET /api/v2/mix/order/orders-history", "GET /api/v2/mix/order/fills"
+PENDING, WAITING = "GET /api/v2/mix/order/orders-pending", "GET /api/v2/mix/order/orders-plan-pending"
 ACCOUNT, BILL = "GET /api/v2/mix/account/account", "GET /api/v2/mix/account/bill"
 MARKET = {
     "symbol": BTC,
@@ -228,11 +229,12 @@ async def test_an_order_that_is_forgotten_is_found_among_the_ended_or_nowhere(pl
 async def test_open_orders_over_all_pages(play, orders):
     live = ROW | {"state": "", "status": "live", "baseVolume": ""}
     page = [live | {"orderId": str(n)} for n in range(100)]
-    path = "GET /api/v2/mix/order/orders-pending"
-    play.says(path, yes({"entrustedList": page}), yes({"entrustedList": [live | {"clientOid": ""}]}))
+    play.says(PENDING, yes({"entrustedList": page}), yes({"entrustedList": [live | {"clientOid": ""}]}))
+    play.says(WAITING, yes({"entrustedList": None}))
+    play.says("GET /api/v2/mix/order/orders-plan-history", yes({"entrustedList": None}))
     reports = await orders.open_orders()
     assert len(reports) == 101 and (reports[0].cid, reports[100].cid) == (CID, "")
-    assert "idLessThan=99" in play.heard[1].query
+    assert "idLessThan=99" in play.heard[2].query
 
 
 async def test_cancel_is_by_client_id_and_amend_is_not_asked(play, orders):
@@ -377,7 +379,9 @@ RECORDED = {
     "Trading/GetPositions": "GET /api/v2/mix/position/all-position",
     "Trading/GetOrder": DETAIL,
     "Trading/GetUserTrades": FILLS,
-    "Trading/GetOpenOrders2": "GET /api/v2/mix/order/orders-pending",
+    "Trading/GetOpenOrders2": PENDING,
+    "Trading/GetOpenTriggerOrders2": WAITING,
+    "Trading/GetClosedTriggerOrders": "GET /api/v2/mix/order/orders-plan-history",
     "Account/GetLedger": BILL,
 }
 
@@ -400,8 +404,9 @@ async def test_recorded_rows_are_read(play, orders):
         )
     [held] = await orders.positions()
     assert (held.qty, held.entry, held.mark) == (D("0.01"), D(25_000), D(25_100))
-    [live] = await orders.open_orders()
+    live, waiting = await orders.open_orders()
     assert (live.symbol, live.status, live.filled_qty) == ("BLURUSDT", OrderStatus.OPEN, D(0))
+    assert (waiting.symbol, waiting.status, waiting.cid) == ("BNBUSDT", OrderStatus.OPEN, "1272849518383902720")
     with pytest.raises(VenueUnavailable, match="not settled: 1 of 2"):
         await orders.look_up("ETHUSDT", CID)
     assert [each.amount for each in await orders.funding_since(1_695_715_200_654)] == [D("-0.004992")]

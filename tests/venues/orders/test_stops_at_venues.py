@@ -16,8 +16,9 @@ from sandbox.world import World, WorldConfig
 from tests.venues.orders.test_against_sandbox import LOST_AND_GONE, LOST_BUT_DONE, VENUES, Trader
 from tests.venues.orders.test_perps_against_sandbox import HOUSES, holding
 
-SPOT = ("binance", "bybit", "kucoin", "okx", "coinone")
-PERPS = ("bybit_linear", "kucoin_futures", "okx_swap", "binance_usdm", "gate_futures")
+SPOT = ("binance", "bybit", "kucoin", "okx", "coinone", "bitget")
+PERPS = ("bybit_linear", "kucoin_futures", "okx_swap", "binance_usdm", "gate_futures", "bitget_futures")
+TAKEN_BACK = ("bitget", "bitget_futures")  # the venue takes one whose price is passed, and waits for it to return
 AWAY, BAND = D("0.03"), D("0.05")  # the stop from the touch, and how far behind it the limit may be
 
 
@@ -170,15 +171,22 @@ async def test_one_that_nobody_can_pay_for_ends_without_a_fill(watcher):
     assert (ended.status, ended.filled_qty) == (OrderStatus.CANCELLED, 0) and not await watcher.listed()
 
 
-async def test_a_stop_whose_price_is_there_is_refused(watcher):
+async def test_a_stop_whose_price_is_there_never_waits(watcher):
+    """Where the venue would wait for the price to return (it is told no direction), the client takes it back."""
     order = watcher.stop()
     watcher.trade_at(order.stop_price * D("0.99"))
-    if watcher.floor.rules.stops_at_once:  # that venue takes it, and it goes off
+    if (
+        watcher.floor.rules.stops_at_once and watcher.trader.venue not in TAKEN_BACK
+    ):  # that venue takes it, and it goes off
         await watcher.orders.place(order)
         assert (await watcher.look_up(order)).status is OrderStatus.FILLED and not await watcher.listed()
         return
-    with pytest.raises(VenueRefused):
+    if watcher.trader.venue in TAKEN_BACK:
         await watcher.orders.place(order)
+        assert (await watcher.look_up(order)).status is OrderStatus.CANCELLED
+    else:
+        with pytest.raises(VenueRefused):
+            await watcher.orders.place(order)
     assert not await watcher.listed()
 
 
