@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from engine.domain.errors import VenueUnavailable
 from engine.domain.money import ZERO
-from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus
+from engine.domain.order import Fee, OrderReport, OrderRequest, OrderStatus, Side
 
 _MOST_DIGITS = 40  # before or behind the point: no venue has a larger number or a finer one
 
@@ -24,12 +24,19 @@ class Finite(Struct):
 
 def acknowledged(order: OrderRequest, venue_order_id: str, venue_ts_ms: int = 0) -> OrderReport:
     """The venue has it; what became of it comes with a look-up."""
+    return unfilled(order.venue, order.symbol, order.side, order.cid, venue_order_id, OrderStatus.OPEN, venue_ts_ms)
+
+
+def unfilled(
+    venue: str, symbol: str, side: Side, cid: str, venue_order_id: str, status: OrderStatus, venue_ts_ms: int = 0
+) -> OrderReport:
+    """Nothing was traded: an order that is new, a stop that waits or has ended without an order."""
     return OrderReport(
-        cid=order.cid,
-        venue=order.venue,
-        symbol=order.symbol,
-        side=order.side,
-        status=OrderStatus.OPEN,
+        cid=cid,
+        venue=venue,
+        symbol=symbol,
+        side=side,
+        status=status,
         venue_order_id=venue_order_id,
         filled_qty=ZERO,
         filled_quote=ZERO,

@@ -9,11 +9,10 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
-from engine.domain.money import ZERO
 from engine.domain.order import OrderReport, OrderRequest, OrderStatus, Side
 from engine.venues.ccxt_orders import CcxtClient, plain
 from engine.venues.purse import Purpose
-from engine.venues.reports import acknowledged
+from engine.venues.reports import acknowledged, unfilled
 
 _PAGE = 1_000
 _ALL_PRICE = 5  # allAlgoOrders weighs 5, a stop's own query 1
@@ -104,15 +103,7 @@ def told(stop: Stop, venue: str) -> OrderReport:
     """One that made no order. Raises VenueUnavailable where it should have made one."""
     if stop.algoStatus not in _WAITING | _ENDED and not stop.made:
         raise VenueUnavailable(f"{venue}: {stop.clientAlgoId} is {stop.algoStatus} and names no order yet")
-    return OrderReport(
-        cid=stop.clientAlgoId,
-        venue=venue,
-        symbol=stop.symbol,
-        side=Side(stop.side.lower()),
-        status=OrderStatus.OPEN if stop.algoStatus in _WAITING else OrderStatus.CANCELLED,
-        venue_order_id=str(stop.algoId),
-        filled_qty=ZERO,
-        filled_quote=ZERO,
-        fees=(),
-        venue_ts_ms=stop.updateTime,
+    status = OrderStatus.OPEN if stop.algoStatus in _WAITING else OrderStatus.CANCELLED
+    return unfilled(
+        venue, stop.symbol, Side(stop.side.lower()), stop.clientAlgoId, str(stop.algoId), status, stop.updateTime
     )

@@ -20,7 +20,7 @@ from engine.venues.bitget.account import PAGE, BitgetAccount, Data, Placed
 from engine.venues.ccxt_orders import plain
 from engine.venues.departure import watch
 from engine.venues.purse import Purpose
-from engine.venues.reports import acknowledged, number
+from engine.venues.reports import acknowledged, number, unfilled
 
 log = logging.getLogger(__name__)
 
@@ -242,17 +242,15 @@ class StopAccount(BitgetAccount, Generic[R]):
         if plan.word not in _WAITS | _NOTHING_MADE:
             raise VenueUnavailable(f"{self.venue}: no state of a stop: {plan.word!r}")
         changed = str(plan.uTime)
-        return OrderReport(
-            cid=plan.clientOid,
-            venue=self.venue,
-            symbol=plan.symbol,
-            side=Side(plan.side.lower()),
-            status=OrderStatus.OPEN if plan.word in _WAITS else OrderStatus.CANCELLED,
-            venue_order_id=plan.orderId,
-            filled_qty=ZERO,
-            filled_quote=ZERO,
-            fees=(),
-            venue_ts_ms=int(changed) if changed.isdecimal() else 0,
+        status = OrderStatus.OPEN if plan.word in _WAITS else OrderStatus.CANCELLED
+        return unfilled(
+            self.venue,
+            plan.symbol,
+            Side(plan.side.lower()),
+            plan.clientOid,
+            plan.orderId,
+            status,
+            int(changed) if changed.isdecimal() else 0,
         )
 
 

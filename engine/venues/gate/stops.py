@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
-from engine.domain.money import ZERO
 from engine.domain.order import OrderReport, OrderRequest, OrderStatus, Side
 from engine.venues.ccxt_orders import CcxtClient, plain
 from engine.venues.gate import futures_wire as wire
 from engine.venues.gate.paging import FINISHED_PAGES, FUTURES, MOST_PAGES, pages
 from engine.venues.gate.private import NO_STOP, PREFIX
 from engine.venues.purse import Purpose
-from engine.venues.reports import acknowledged
+from engine.venues.reports import acknowledged, unfilled
 
 _PATH = f"{FUTURES}/price_orders"
 _RISES, _FALLS = 1, 2  # the way a price reaches a stop
@@ -128,17 +127,15 @@ class Stops:
             raise VenueUnavailable(f"{self._venue}: {text} and names no order yet")
         initial = stop.initial
         is_buy = initial.size > 0 or "short" in initial.auto_size + stop.order_type  # a whole position's has no size
-        return OrderReport(
-            cid=initial.text.removeprefix(PREFIX),
-            venue=self._venue,
-            symbol=initial.contract,
-            side=Side.BUY if is_buy else Side.SELL,
-            status=OrderStatus.OPEN if stop.waits else OrderStatus.CANCELLED,
-            venue_order_id=str(stop.id),
-            filled_qty=ZERO,
-            filled_quote=ZERO,
-            fees=(),
-            venue_ts_ms=stop.at_ms,
+        status = OrderStatus.OPEN if stop.waits else OrderStatus.CANCELLED
+        return unfilled(
+            self._venue,
+            initial.contract,
+            Side.BUY if is_buy else Side.SELL,
+            initial.text.removeprefix(PREFIX),
+            str(stop.id),
+            status,
+            stop.at_ms,
         )
 
     async def _bearing(self, symbol: str, cid: str, purpose: Purpose) -> tuple[list[wire.Stop], bool]:

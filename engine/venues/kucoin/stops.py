@@ -15,7 +15,7 @@ from engine.domain.order import OrderReport, OrderRequest, OrderStatus, Side
 from engine.venues.ccxt_orders import CcxtClient, plain
 from engine.venues.kucoin.private import Data
 from engine.venues.purse import Purpose
-from engine.venues.reports import Finite
+from engine.venues.reports import Finite, unfilled
 
 PATH = "stop-order"
 _PAGE = 100
@@ -116,15 +116,5 @@ async def cancel(client: CcxtClient, symbol: str, cid: str) -> bool:
 
 def report(venue: str, stop: Stop, cid: str) -> OrderReport:
     """Of one that has made no order."""
-    return OrderReport(
-        cid=cid,
-        venue=venue,
-        symbol=stop.symbol,
-        side=Side(stop.side),
-        status=OrderStatus.OPEN if stop.waits else OrderStatus.CANCELLED,
-        venue_order_id=stop.id,
-        filled_qty=ZERO,
-        filled_quote=ZERO,
-        fees=(),
-        venue_ts_ms=stop.stopTriggerTime or stop.createdAt,
-    )
+    status = OrderStatus.OPEN if stop.waits else OrderStatus.CANCELLED
+    return unfilled(venue, stop.symbol, Side(stop.side), cid, stop.id, status, stop.stopTriggerTime or stop.createdAt)

@@ -11,11 +11,10 @@ from typing import Any
 from msgspec import Struct
 
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, VenueUnavailable
-from engine.domain.money import ZERO
 from engine.domain.order import OrderReport, OrderRequest, OrderStatus, Side
 from engine.venues.ccxt_orders import CcxtClient, plain
 from engine.venues.purse import Purpose
-from engine.venues.reports import acknowledged
+from engine.venues.reports import acknowledged, unfilled
 
 PLACE, CANCEL = "trade/order-algo", "trade/cancel-algos"
 _ONE = PLACE
@@ -64,18 +63,8 @@ class Stop(Struct):
 
     def report(self, venue: str, cid: str) -> OrderReport:
         """Without a fill: of one that waits, or has ended without an order."""
-        return OrderReport(
-            cid=cid,
-            venue=venue,
-            symbol=self.instId,
-            side=Side(self.side),
-            status=OrderStatus.OPEN if self.waits else OrderStatus.CANCELLED,
-            venue_order_id=self.algoId,
-            filled_qty=ZERO,
-            filled_quote=ZERO,
-            fees=(),
-            venue_ts_ms=self.uTime,
-        )
+        status = OrderStatus.OPEN if self.waits else OrderStatus.CANCELLED
+        return unfilled(venue, self.instId, Side(self.side), cid, self.algoId, status, self.uTime)
 
 
 class _Stops(Struct):
