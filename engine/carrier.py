@@ -196,7 +196,8 @@ class Carrier:
             departure.over()
         if isinstance(ended, OrderReported):
             self.latencies.send_to_ack.append((ended.seen_ns - sent_ns) // 1_000)
-        self._time(order.venue, departure, effect.trigger_ns, ended)
+        if order.kind is not OrderKind.STOP_LOSS:  # some venues are asked for the price first
+            self._time(order.venue, departure, effect.trigger_ns, ended)
         log.info("order_outcome venue=%s symbol=%s cid=%s outcome=%s", order.venue, order.symbol, order.cid, ended)
         self._tell(ended)
 
@@ -254,6 +255,7 @@ class Carrier:
             await cancel(effect.symbol, effect.cid, effect.venue_order_id)
         except VenueRefused as error:
             self._tell(CancelRefused(cid=effect.cid, text=str(error), seen_ns=self._mono_ns()))
+            return effect.kind is not OrderKind.STOP_LOSS  # it may have gone off, and its order rest
         except (VenueUnavailable, OutcomeUnknown, OrderNotFound) as error:
             self.questions.failed(effect.venue, "cancel", error)
             return False

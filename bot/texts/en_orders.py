@@ -27,6 +27,7 @@ TEXTS: dict[str, str] = {
     "own.limit_sell": "Never cheaper than {limit}",
     "own.stop": "Stop at {stop}: {where}",
     "own.stop_venue": "waits at {venue}, also while this desk is down",
+    "own.stop_nobody": "not known to stand at {venue} now",
     "own.stop_desk": "watched by this desk, only while it runs",
     "own.follows": "Follows the touch, never beyond that",
     "own.slices": "In {slices} pieces",

@@ -27,6 +27,7 @@ TEXTS: dict[str, str] = {
     "own.limit_sell": "{limit} 보다 싸게는 팔지 않음",
     "own.stop": "손절 가격 {stop} · {where}",
     "own.stop_venue": "{venue}에 걸려 있어 데스크가 꺼져도 동작합니다",
+    "own.stop_nobody": "지금 {venue}에 걸려 있는지 확인되지 않음",
     "own.stop_desk": "이 데스크가 켜져 있는 동안만 감시합니다",
     "own.follows": "호가를 따라 움직이며 위 가격을 넘지 않음",
     "own.slices": "{slices}개로 나눔",

@@ -86,8 +86,7 @@ def _title(reader: Reader, view: ParentView) -> str:
 def _what(reader: Reader, view: ParentView) -> list[str]:
     lines = [_title(reader, view)]
     if view.stop is not None:
-        where = reader.say("own.stop_venue", venue=reader.named("venue", view.venue))
-        where = where if view.rests_at_venue else reader.say("own.stop_desk")
+        where = reader.say(f"own.stop_{view.stop_at or 'desk'}", venue=reader.named("venue", view.venue))
         lines.append(reader.say("own.stop", stop=money.price(view.stop, view.quote), where=where))
     lines.append(reader.say(f"own.limit_{view.side}", limit=money.price(view.limit, view.quote)))
     if view.reduces:

@@ -186,7 +186,9 @@ def _stop(key: str) -> Sentence:
             left=_amount(reader, numbers.get("unfilled", "0"), base),
             stop=money.price(Decimal(numbers["stop"]), quote),
             limit=money.price(Decimal(numbers["limit"]), quote),
-            why=rule_title(reader.language, numbers["rule"]) if numbers.get("rule") else reader.plain("ring.unsold"),
+            why=rule_title(reader.language, numbers["rule"])
+            if numbers.get("rule")
+            else numbers.get("why") or reader.plain("ring.unsold"),
         )
 
     return say
@@ -271,6 +273,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "order_paused": _order_paused,
     "stop_went_off": _stop("ring.stop_went_off"),
     "stop_unfilled": _stop("ring.stop_unfilled"),
+    "stop_gone": _stop("ring.stop_gone"),
     "account_unread": _as_is("ring.account_unread"),
     "account_read": _as_is("ring.account_read"),
     "clock_off": _clock("ring.clock_off"),

@@ -175,7 +175,7 @@ class ParentView(Message):
     follows: bool = False
     reduces: bool = False
     margin_krw: Decimal = Decimal(0)
-    rests_at_venue: bool = False
+    stop_at: str = ""
 
 
 class ParentQuote(Message):

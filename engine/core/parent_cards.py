@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from msgspec import structs
 
+from engine.core import stops
 from engine.core.state import State
 from engine.domain.effect import Severity
 from engine.domain.money import BPS, NS_PER_S, ZERO, exact
@@ -65,7 +66,7 @@ def view(state: State, parent: Parent) -> ParentView:
         updated_ms=parent.updated_ms,
         follows=plan.ask.follow,
         reduces=plan.ask.reduce_only,
-        rests_at_venue=plan.slices[0].stop_price is not None,
+        stop_at=stops.where(parent),
     )
 
 
@@ -76,7 +77,8 @@ def draft(state: State, plan: ParentPlan, venue: str, route: tuple[str, ...]) ->
     shown = view(state, parent)
     total = gross + fee if plan.ask.side is Side.BUY else gross - fee
     margin_krw = margin(state, plan) * plan.quote_krw
-    return structs.replace(shown, state="draft", cost_krw=total, fee_krw=fee, margin_krw=margin_krw)
+    stop_at = "venue" if stops.is_at_venue(plan) else shown.stop_at
+    return structs.replace(shown, state="draft", cost_krw=total, fee_krw=fee, margin_krw=margin_krw, stop_at=stop_at)
 
 
 def margin(state: State, plan: ParentPlan) -> Decimal:

@@ -242,11 +242,24 @@ def _reference(state: State, plan: ParentPlan) -> Instrument | None:
 
 def _finish(state: State, parent: Parent, why: str) -> None:
     done, whole = filled_base(parent.trades), size(parent)
+    if done < whole and stops.is_at_venue(parent.plan):
+        _stop_is_gone(state, parent, why)
+        return
     if not why and done < whole:
         why = f"{done} of {whole} {parent.plan.ask.base} filled"
     if done < whole:
         stops.failed(state, parent, "", why)
     move(state, parent, ParentState.DONE, why)
+
+
+def _stop_is_gone(state: State, parent: Parent, why: str) -> None:
+    """Its venue refused or ended it: whoever relies on it is told, and a resume sends it again."""
+    newest = parent.trades[-1].orders[-1] if parent.trades else None
+    if not why and newest is not None:
+        why = f"{newest.status.value}: {newest.reason}" if newest.reason else newest.status.value
+    stops.gone(state, parent, why)
+    parent.pulled |= set(parent.children)
+    move(state, parent, ParentState.PAUSED, why)
 
 
 def _refused(state: State, parent: Parent, item: Due, why: NotExecutable) -> None:

@@ -18,7 +18,7 @@ from engine.domain.command import Mode
 from engine.domain.effect import Effect, Notice, Record, Reply, Severity
 from engine.domain.market import plain
 from engine.domain.money import NS_PER_MS
-from engine.domain.order import Intent, PlannedLeg, Side
+from engine.domain.order import Intent, OrderKind, PlannedLeg, Side
 from engine.domain.parent import ParentPlan
 from engine.domain.view import AlertView, RefusalView
 from engine.execution.order_state import OrderState
@@ -315,10 +315,23 @@ class State:
             foreign = Decimal(0)
             balance = state.balances.get(asset)
             if balance is not None and state.foreign:
-                ours = self.reservations.total(venue, asset) + self._tied(venue, asset)
+                ours = self.reservations.total(venue, asset) + self._tied(venue, asset) - self._unheld(venue, asset)
                 foreign = max(Decimal(0), balance.total - balance.free - ours)
             self.foreign_holds[venue, asset] = foreign
             self.available[venue, asset] = float(self.free(venue, asset))
+
+    def _unheld(self, venue: str, asset: str) -> Decimal:
+        """Promised to stops that wait at a venue which holds nothing for them: its balance does not show it."""
+        if self.venues[venue].abilities.holds_stops:
+            return Decimal(0)
+        waiting = (
+            self.reservations.of(order.request.cid)
+            for trade in self.live_trades.values()
+            for order in trade.unresolved
+            if order.request.kind is OrderKind.STOP_LOSS and order.request.venue == venue
+        )
+        promised = (held.amount for held in waiting if held is not None and held.asset == asset)
+        return sum(promised, Decimal(0))
 
     def free(self, venue: str, asset: str) -> Decimal:
         """Ledger minus reservations, minus what others' orders hold there and what open perpetuals tie up."""

@@ -4,7 +4,7 @@ from engine.core.state import State
 from engine.domain.effect import Severity
 from engine.domain.market import Instrument, Product
 from engine.domain.money import NS_PER_S, exact
-from engine.domain.order import Side
+from engine.domain.order import OrderStatus, Side
 from engine.domain.parent import ParentPlan, ParentState, Slice, Template
 from engine.execution.parent import Parent, filled_base, size
 
@@ -17,18 +17,37 @@ def gets_out(plan: ParentPlan, rules: Instrument) -> bool:
     return plan.ask.reduce_only or (plan.ask.template is Template.STOP and sells_coins)
 
 
+def is_at_venue(plan: ParentPlan) -> bool:
+    return plan.ask.template is Template.STOP and plan.slices[0].stop_price is not None
+
+
+def where(parent: Parent) -> str:
+    """Who waits for its price: `venue`, `desk`, or `nobody` as far as is known; "" of what is no stop."""
+    plan = parent.plan
+    if plan.ask.template is not Template.STOP:
+        return ""
+    if not is_at_venue(plan):
+        return "desk"
+    orders = [order for trade in parent.live for order in trade.unresolved]
+    stands = any(order.status is OrderStatus.OPEN and not order.cancel_asked_ns for order in orders)
+    return "venue" if stands else "nobody"
+
+
 def went_off(state: State, parent: Parent, piece: Slice) -> None:
     plan = parent.plan
     if plan.ask.template is not Template.STOP:
         return
     what = f"{plan.ask.side} {piece.qty} {plan.ask.base}"
-    text = f"the stop {piece.trigger} was reached: {what}, {plan.limit} at the worst"
+    text = f"the stop {piece.stop_price or piece.trigger} was reached: {what}, {plan.limit} at the worst"
     state.alert("stop_went_off", Severity.WARN, text, venue=plan.venue, numbers=_numbers(parent))
 
 
 def watch(state: State, parent: Parent) -> None:
     """It has gone off when the touch is there: at its venue, which sends it, or here, where a halt may hold it back."""
     plan = parent.plan
+    if is_at_venue(plan) and not parent.triggered and filled_base(parent.trades):
+        parent.triggered.add(0)
+        went_off(state, parent, plan.slices[0])
     stop = plan.slices[0].stop_price or plan.slices[0].trigger if plan.ask.template is Template.STOP else None
     if parent.state is ParentState.PAUSED and not state.level:
         return  # whoever paused it knows
@@ -50,6 +69,15 @@ def failed(state: State, parent: Parent, rule: str, why: str) -> None:
     text = f"the stop {parent.plan.ask.stop} has gone off and {left} {parent.plan.ask.base} are not filled: {why}"
     numbers = _numbers(parent) | {"unfilled": f"{left:f}", "rule": rule}
     state.alert("stop_unfilled", Severity.CRIT, text, venue=parent.plan.venue, numbers=numbers)
+
+
+def gone(state: State, parent: Parent, why: str) -> None:
+    """Not at its venue any more, or never, and by none of ours: nothing waits for the price until a person says so."""
+    parent.rung = True
+    left = size(parent) - filled_base(parent.trades)
+    text = f"the stop {parent.plan.ask.stop} for {left} {parent.plan.ask.base} stands no more: {why}; paused"
+    numbers = _numbers(parent) | {"unfilled": f"{left:f}", "why": why}
+    state.alert("stop_gone", Severity.CRIT, text, venue=parent.plan.venue, numbers=numbers)
 
 
 def _numbers(parent: Parent) -> dict[str, str]:

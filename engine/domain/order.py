@@ -86,6 +86,7 @@ class Abilities(Struct, frozen=True, kw_only=True):
     moves: bool = False  # an open order's price can be changed in place
     countdown: bool = False  # it can be told to cancel everything unless it hears from us in time
     expiry: bool = False  # a request names the time after which it is refused
+    holds_stops: bool = False  # what a stop may cost is held while it waits; else its balance shows nothing of it
 
     def why_not(self, order: OrderRequest) -> str:
         """Why the venue would not take such an order, as one clause; "" where it would."""

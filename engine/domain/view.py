@@ -146,7 +146,7 @@ class ParentView(Struct, frozen=True, kw_only=True):
     follows: bool = False  # what rests moves with the touch
     reduces: bool = False  # of a perpetual: it can only make a position smaller
     margin_krw: Decimal = Decimal(0)  # of a perpetual, in a preview: what is kept aside for it
-    rests_at_venue: bool = False  # of a stop: else the desk waits for its price
+    stop_at: str = ""  # of a stop, who waits for its price: venue | desk | nobody
 
 
 class ParentQuote(Struct, frozen=True, kw_only=True):

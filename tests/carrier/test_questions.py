@@ -54,6 +54,9 @@ class Slow:
 
 
 class Apart(Slow):
+    async def waiting_stops(self) -> list[OrderReport]:
+        return []
+
     async def cancel_stop(self, symbol: str, cid: str, venue_order_id: str) -> None: ...
 
     async def look_up_stop(self, symbol: str, cid: str) -> OrderReport:

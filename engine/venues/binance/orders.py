@@ -29,7 +29,7 @@ _MAX_RECV_WINDOW_MS = 60_000
 _TRADES_PAGE, _ORDERS_PAGE = 1_000, 1_000
 _ORDERS_PRICE = 5  # allOrders weighs 20, an order's own query 4
 _BPS_PER_ONE = 10_000
-_ABILITIES = Abilities(kinds=frozenset(OrderKind), amend=True, expiry=True)
+_ABILITIES = Abilities(kinds=frozenset(OrderKind), amend=True, expiry=True, holds_stops=True)
 
 
 class _Exchange(Hooked, binance):  # type: ignore[misc]
