@@ -172,8 +172,13 @@ class Bank:
         return tuple(Fee(o.fee_asset, o.fee) for o in self.exchange.orders.values() if o.fee)
 
     def open_orders(self) -> tuple[OrderReport, ...]:
-        waiting = [stop.order for stop in self.stops.of(ACCOUNT) if stop.waits]
-        return tuple(self.report(order) for order in (*self.exchange.open_orders(ACCOUNT), *waiting))
+        return (*self.resting(), *self.waiting())
+
+    def resting(self) -> tuple[OrderReport, ...]:
+        return tuple(self.report(order) for order in self.exchange.open_orders(ACCOUNT))
+
+    def waiting(self) -> tuple[OrderReport, ...]:
+        return tuple(self.report(stop.order) for stop in self.stops.of(ACCOUNT) if stop.waits)
 
     def balances(self) -> tuple[Balance, ...]:
         held = self.ledger.balances(ACCOUNT)

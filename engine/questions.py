@@ -20,7 +20,7 @@ from engine.domain.order import OrderKind, OrderStatus
 from engine.latencies import Latencies
 from engine.risk.latency import Stage
 from engine.venues.departure import watch
-from engine.venues.protocol import Conditional, Margined, Orders
+from engine.venues.protocol import Conditional, Margined, Orders, everything_open
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class Questions:
     async def open_orders(self, effect: FetchOpenOrders) -> None:
         venue, asked_ns = effect.venue, self._mono_ns()
         try:
-            reports = await self._orders[venue].open_orders()
+            reports = await everything_open(self._orders[venue], self._desk.state.orders.__contains__)
         except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
             self.failed(venue, "open_orders", error)
         else:

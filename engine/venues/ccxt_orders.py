@@ -173,25 +173,29 @@ class CcxtClient:
         """
         wish = f"{path} {params}"
         if (queued := self._lists.get(wish)) is not None:
-            shared: T = await asyncio.shield(queued)
+            shared: T
+            shared, asked_ns = await asyncio.shield(queued)
+            left("ccxt", asked_ns)
             return shared
         queued = self._lists[wish] = asyncio.get_running_loop().create_future()
         try:
-            found = await self._listed(wish, path, params, shape, price)
-            queued.set_result(found)
+            found, asked_ns = await self._listed(wish, path, params, shape, price)
+            queued.set_result((found, asked_ns))
             return found
         finally:
             if not queued.done():  # whoever shares it asks again
                 queued.set_exception(VenueUnavailable(f"{self.venue}: {path} was not read"))
                 queued.exception()  # it may be that nobody does
 
-    async def _listed(self, wish: str, path: str, params: dict[str, Any], shape: type[T], price: int) -> T:
+    async def _listed(self, wish: str, path: str, params: dict[str, Any], shape: type[T], price: int) -> tuple[T, int]:
+        """With our monotonic time from which on it was asked for."""
         try:
             await self._purse.pay(Purpose.LOOK_UP, price)
         finally:
             del self._lists[wish]  # who comes from here on would hear of a time before its own question
         try:
-            return await self._answer(Purpose.LOOK_UP, "GET", path, params, shape)
+            asked_ns = time.monotonic_ns()
+            return await self._answer(Purpose.LOOK_UP, "GET", path, params, shape), asked_ns
         except OrderNotFound as error:
             raise VenueUnavailable(f"{self.venue}: {path} was answered with {error}") from error
 

@@ -52,8 +52,8 @@ def check() -> None:
         raise SendStopped(why)
 
 
-def left(path: str) -> None:
-    """The bytes of a request are written just now."""
+def left(path: str, at_ns: int = 0) -> None:
+    """The bytes of a request are written just now, or were at that time by another call that this one shares."""
     found = _watched.get()
     if found is not None and not found.at_ns:
-        found.at_ns, found.path = time.monotonic_ns(), path
+        found.at_ns, found.path = at_ns or time.monotonic_ns(), path

@@ -125,9 +125,17 @@ class Lender(Protocol):
 class Conditional(Protocol):
     """An account where a stop-loss is an order of another kind, with an id and a list of its own until it goes off.
 
-    `place` takes it and `open_orders` lists it; from its price on it is an ordinary order, whatever id the venue gives
-    that one. `abilities.kinds` names STOP_LOSS where both are found by our client id. May raise what `Orders` may.
+    `place` takes it; from its price on it is an ordinary order, whatever id the venue gives that one, and `open_orders`
+    lists it under our client id. `abilities.kinds` names STOP_LOSS where both are found by that id. May raise what
+    `Orders` may.
     """
+
+    async def waiting_stops(self) -> Sequence[OrderReport]:
+        """Every conditional order of the account that waits; `cid` is "" where it is none of a desk's.
+
+        One row that says nothing understood is a foreign one: it must not hide the others.
+        """
+        ...
 
     async def cancel_stop(self, symbol: str, cid: str, venue_order_id: str) -> None:
         """As `cancel`, whether it waits or has gone off."""
@@ -136,6 +144,19 @@ class Conditional(Protocol):
     async def look_up_stop(self, symbol: str, cid: str) -> OrderReport:
         """As `look_up`: OPEN while it waits, then what became of the order that it made."""
         ...
+
+
+async def everything_open(orders: Orders, is_ours: Callable[[str], bool]) -> Sequence[OrderReport]:
+    """Ours that wait, then what rests: one that goes off meanwhile is in both lists, and told once.
+
+    Others' stops stay untold: a venue's timer is not known to reach them, and ours need not be given up for them.
+    """
+    if not isinstance(orders, Conditional):
+        return await orders.open_orders()
+    waiting = [stop for stop in await orders.waiting_stops() if is_ours(stop.cid)]
+    resting = await orders.open_orders()
+    gone_off = {report.cid for report in resting}
+    return [*resting, *(stop for stop in waiting if stop.cid not in gone_off)]
 
 
 @runtime_checkable

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, VenueRefused, VenueUnavailable
+from engine.domain.order import OrderReport
 from engine.storage.own_orders import OwnOrders
 from engine.venues.protocol import Conditional, Orders
 
 log = logging.getLogger(__name__)
+
+_UNANSWERED = (VenueUnavailable, VenueRefused, OutcomeUnknown)
 
 
 class Swept(Struct, frozen=True, kw_only=True):
@@ -22,24 +25,35 @@ class Swept(Struct, frozen=True, kw_only=True):
 
 
 async def sweep(venue: Orders, own: OwnOrders) -> Swept:
-    """Ask what rests, and to cancel what is ours. Answered cancels prove nothing: the next look does."""
+    """Ask what rests, and to cancel what is ours. Answered cancels prove nothing: the next look does.
+
+    A list that cannot be read leaves the venue unclean, and does not save from cancelling what the other one shows.
+    """
+    listed: list[OrderReport] = []
+    error = ""
     try:
         await venue.server_time_ms()  # signatures go by the venue's clock, and this process may have slept for days
-        reports = await venue.open_orders()
-    except (VenueUnavailable, VenueRefused, OutcomeUnknown) as failed:
+    except _UNANSWERED as failed:
         return Swept(error=str(failed))
-    ours = [report for report in reports if own.holds(venue.venue, report.cid)]
-    asked, error = 0, ""
-    for report in ours:
+    for ask in (*([venue.waiting_stops] if isinstance(venue, Conditional) else ()), venue.open_orders):
+        try:
+            listed += await ask()
+        except _UNANSWERED as failed:
+            error = str(failed)
+    # Stops first: one that goes off meanwhile is in both lists, and counts once.
+    ours = {report.cid: report for report in listed if own.holds(venue.venue, report.cid)}
+    foreign = sum(report.cid not in ours for report in listed)
+    asked = 0
+    for report in ours.values():
         log.warning("cancelling venue=%s symbol=%s cid=%s", venue.venue, report.symbol, report.cid)
         stops = venue if own.is_stop(venue.venue, report.cid) and isinstance(venue, Conditional) else None
         cancel = venue.cancel if stops is None else stops.cancel_stop
         try:
             await cancel(report.symbol, report.cid, report.venue_order_id)
             asked += 1
-        except (VenueUnavailable, VenueRefused, OutcomeUnknown, OrderNotFound) as failed:
+        except (*_UNANSWERED, OrderNotFound) as failed:
             error = str(failed)
-    return Swept(found=len(ours), asked=asked, foreign=len(reports) - len(ours), error=error)
+    return Swept(found=len(ours), asked=asked, foreign=foreign, error=error)
 
 
 class Cleaning:

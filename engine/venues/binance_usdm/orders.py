@@ -16,7 +16,7 @@ from engine.venues.binance.order_socket import USDM, BinanceOrderDialect
 from engine.venues.binance_usdm import private
 from engine.venues.binance_usdm.order_stream import BinanceUsdmStream
 from engine.venues.binance_usdm.private import DIALECT, ENDED, V3, Exchange
-from engine.venues.binance_usdm.stops import Stops, told
+from engine.venues.binance_usdm.stops import WHOLE_LIST_PRICE, Stops, told
 from engine.venues.ccxt_orders import CcxtClient, options, plain, wall_ms
 from engine.venues.purse import Purpose
 from engine.venues.reports import acknowledged, fees_of, settled
@@ -121,12 +121,14 @@ class BinanceUsdmOrders:
         return self._told(row, cid, await self._fills(row, Purpose.LOOK_UP))
 
     async def open_orders(self) -> Sequence[OrderReport]:
-        """Stops are asked for first: what goes off meanwhile is in both lists, never in neither."""
-        waiting = await self._stops.waiting()
-        rows = await self._client.ask(Purpose.READ, "GET", "openOrders", {}, list[private.Order])
-        resting = [self._told(row, row.clientOrderId, await self._fills(row, Purpose.READ)) for row in rows]
-        known = {report.cid for report in resting}
-        return resting + [report for report in waiting if report.cid not in known]
+        asked: dict[str, Any] = {}
+        rows = await self._client.ask(
+            Purpose.READ, "GET", "openOrders", asked, list[private.Order], price=WHOLE_LIST_PRICE
+        )
+        return [self._told(row, row.clientOrderId, await self._fills(row, Purpose.READ)) for row in rows]
+
+    async def waiting_stops(self) -> Sequence[OrderReport]:
+        return await self._stops.waiting()
 
     async def balances(self) -> Sequence[Balance]:
         rows = await self._client.ask(Purpose.READ, "GET", "balance", {}, list[private.Balance], V3)

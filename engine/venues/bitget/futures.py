@@ -11,13 +11,13 @@ from typing import Any
 from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
 from engine.domain.market import Balance, Instrument, MarketWarning, Product
 from engine.domain.money import ZERO, TickBand
-from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus, Side
+from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest, OrderStatus
 from engine.domain.position import FundingPaid, Position
 from engine.venues.bitget import futures_wire as wire
 from engine.venues.bitget import standing
 from engine.venues.bitget.account import BPS_PER_ONE, FORCES, PAGE, Data, Placed, Rate
 from engine.venues.bitget.order_stream import BitgetStreamDialect
-from engine.venues.bitget.stops import Paths, Plan, StopAccount, limit_body, with_waiting
+from engine.venues.bitget.stops import Paths, Plan, StopAccount, limit_body, side_of
 from engine.venues.ccxt_orders import plain, wall_ms
 from engine.venues.order_stream import StreamLine
 from engine.venues.purse import Purpose
@@ -100,11 +100,10 @@ class BitgetFuturesOrders(StopAccount[wire.Order]):
             raise
 
     async def open_orders(self) -> Sequence[OrderReport]:
-        waiting = await self._waiting()
         rows = await self._pending()
-        await self._learn_makers((row.symbol, row.clientOid, row.orderId) for row in rows)
+        await self._learn_makers(rows)
         named = [(row, self.names.of(row.clientOid, row.orderId)) for row in rows]
-        return with_waiting([await self._report(row, cid, Purpose.READ) for row, cid in named], waiting)
+        return [await self._report(row, cid, Purpose.READ) for row, cid in named]
 
     async def _pending(self) -> list[wire.Order]:
         rows: list[wire.Order] = []
@@ -209,7 +208,7 @@ class BitgetFuturesOrders(StopAccount[wire.Order]):
         named = {name: value for name, value in (("symbol", symbol), ("clientOid", cid)) if value}
         return _PRODUCT | named | {"planType": _PLAN, "limit": PAGE}
 
-    async def _page(self, purpose: Purpose, path: str, params: dict[str, Any]) -> list[Plan]:
+    async def _page(self, purpose: Purpose, path: str, params: dict[str, Any]) -> list[Any]:
         try:
             return (await self._client.ask(purpose, "GET", path, params, Data[wire.Plans])).data.entrustedList or []
         except OrderNotFound:
@@ -252,7 +251,7 @@ class BitgetFuturesOrders(StopAccount[wire.Order]):
             cid=cid,
             venue=self.venue,
             symbol=row.symbol,
-            side=Side(row.side),
+            side=side_of(self.venue, row.side),
             status=self._status(row),
             venue_order_id=row.orderId,
             filled_qty=executed,

@@ -1,12 +1,11 @@
 """Bitget's answers about an account of USDT perpetuals. Source: Bitget API v2, Contract."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from engine.domain.order import OrderStatus
-from engine.venues.bitget.stops import Plan
 
 STATUS = {
     "init": OrderStatus.OPEN,
@@ -24,6 +23,7 @@ class Order(Struct):
     side: str
     baseVolume: str  # number fields may be empty text
     uTime: int
+    cTime: int | str | None = None
     state: str = ""  # of one order; lists call it `status`
     status: str = ""
 
@@ -33,7 +33,7 @@ class Listed(Struct):
 
 
 class Plans(Struct):
-    entrustedList: list[Plan] | None
+    entrustedList: list[Any] | None
 
 
 class NotEnded(Struct):

@@ -14,7 +14,7 @@ from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest,
 from engine.venues.bitget import standing
 from engine.venues.bitget.account import BPS_PER_ONE, FORCES, PAGE, Data, Placed, Rate
 from engine.venues.bitget.order_stream import BitgetStreamDialect
-from engine.venues.bitget.stops import Paths, Plan, StopAccount, limit_body, with_waiting
+from engine.venues.bitget.stops import Paths, Plan, StopAccount, limit_body, side_of
 from engine.venues.ccxt_orders import plain, wall_ms
 from engine.venues.order_stream import StreamLine
 from engine.venues.purse import Purpose
@@ -48,6 +48,7 @@ class _Order(Struct):
     baseVolume: str  # number fields may be empty text
     quoteVolume: str
     uTime: int
+    cTime: int | str | None = None
 
 
 class _FeeDetail(Struct):
@@ -69,7 +70,7 @@ class _Asset(Struct):
 
 
 class _Plans(Struct):
-    orderList: list[Plan] | None
+    orderList: list[Any] | None
 
 
 class _Made(Struct):
@@ -152,11 +153,10 @@ class BitgetOrders(StopAccount[_Order]):
             raise
 
     async def open_orders(self) -> Sequence[OrderReport]:
-        waiting = await self._waiting()
         rows = await self._unfilled()
-        await self._learn_makers((row.symbol, row.clientOid, row.orderId) for row in rows)
+        await self._learn_makers(rows)
         named = [(row, self.names.of(row.clientOid, row.orderId)) for row in rows]
-        return with_waiting([await self._report(row, cid, Purpose.READ) for row, cid in named], waiting)
+        return [await self._report(row, cid, Purpose.READ) for row, cid in named]
 
     async def _unfilled(self) -> list[_Order]:
         path = "v2/spot/trade/unfilled-orders"
@@ -202,10 +202,10 @@ class BitgetOrders(StopAccount[_Order]):
         asked: dict[str, Any] = {"symbol": symbol, "limit": PAGE} if symbol else {"limit": PAGE}
         if not ended:
             return asked
-        last_ms = self._now_ms() + _AHEAD_MS
+        last_ms = (self._now_ms() // _AHEAD_MS + 2) * _AHEAD_MS  # in steps: look-ups that ask for the same share it
         return asked | {"startTime": str(last_ms - _PLANS_SPAN_MS), "endTime": str(last_ms)}
 
-    async def _page(self, purpose: Purpose, path: str, params: dict[str, Any]) -> list[Plan]:
+    async def _page(self, purpose: Purpose, path: str, params: dict[str, Any]) -> list[Any]:
         if purpose is Purpose.LOOK_UP:  # a list that is not asked for one order: no error of it says that one is absent
             return (await self._client.ended(path, params, Data[_Plans])).data.orderList or []
         return (await self._client.ask(purpose, "GET", path, params, Data[_Plans])).data.orderList or []
@@ -244,7 +244,7 @@ class BitgetOrders(StopAccount[_Order]):
             cid=cid,
             venue=self.venue,
             symbol=row.symbol,
-            side=Side(row.side),
+            side=side_of(self.venue, row.side),
             status=_STATUS.get(row.status, OrderStatus.OPEN),
             venue_order_id=row.orderId,
             filled_qty=executed,

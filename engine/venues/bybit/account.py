@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
+import msgspec
 from ccxt.async_support.bybit import bybit  # type: ignore[import-untyped]
 
 from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
@@ -18,6 +19,7 @@ from engine.venues.bybit.order_socket import BybitOrderDialect
 from engine.venues.bybit.private import (
     DIALECT,
     ENDED,
+    NOT_YET,
     Account,
     Coin,
     Fill,
@@ -26,8 +28,9 @@ from engine.venues.bybit.private import (
     Placed,
     Rate,
     Result,
-    State,
     Time,
+    rests,
+    waiting,
 )
 from engine.venues.ccxt_orders import CcxtClient, Hooked, options, plain, wall_ms
 from engine.venues.purse import Purpose
@@ -42,7 +45,6 @@ BPS_PER_ONE = 10_000
 _MAX_RECV_WINDOW_MS = 60_000
 _RISES, _FALLS = 1, 2  # the way a last price reaches a stop
 _WAITING = "StopOrder"  # what spot calls an order that waits for its price; holds nothing until then
-_NOT_YET = (State.UNTRIGGERED, State.TRIGGERED)
 _ORDERS_PAGE, _FILLS_PAGE = 50, 100
 _TIFS = {
     TimeInForce.GTC: "GTC",
@@ -97,9 +99,10 @@ class BybitAccount:
             "orderLinkId": order.cid,
         }
         if order.stop_price is not None:
-            is_fall = order.side is Side.SELL
-            params |= {"triggerPrice": plain(order.stop_price), "triggerDirection": _FALLS if is_fall else _RISES}
-            params |= {"triggerBy": "LastPrice"} if self.category == "linear" else {"orderFilter": _WAITING}
+            way = _FALLS if order.side is Side.SELL else _RISES
+            directed = {"triggerDirection": way, "triggerBy": "LastPrice"}
+            params["triggerPrice"] = plain(order.stop_price)
+            params |= directed if self.category == "linear" else {"orderFilter": _WAITING}  # spot knows no direction
         return params
 
     async def amend(self, symbol: str, cid: str, venue_order_id: str, qty: Decimal, price: Decimal) -> None:
@@ -114,35 +117,51 @@ class BybitAccount:
 
     async def cancel_stop(self, symbol: str, cid: str, venue_order_id: str) -> None:
         """Spot takes a stop that waits for an order of another filter, under the same client id."""
-        params = {"category": self.category, "symbol": symbol, "orderLinkId": cid}
         try:
-            waiting = params | ({"orderFilter": _WAITING} if self.category == "spot" else {})
-            await self.client.ask(Purpose.CANCEL, "POST", "v5/order/cancel", waiting, dict[str, Any])
+            await self.cancel_waiting(symbol, cid)
         except VenueRefused:
             await self.cancel(symbol, cid, venue_order_id)  # it has gone off
+
+    async def cancel_waiting(self, symbol: str, cid: str) -> None:
+        """Raises VenueRefused where spot has it waiting no more."""
+        params = {"category": self.category, "symbol": symbol, "orderLinkId": cid}
+        params |= {"orderFilter": _WAITING} if self.category == "spot" else {}
+        await self.client.ask(Purpose.CANCEL, "POST", "v5/order/cancel", params, dict[str, Any])
 
     async def look_up_stop(self, symbol: str, cid: str) -> OrderReport:
         return await self.look_up(symbol, cid)
 
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
+        return await self.report(await self.row(symbol, cid), cid, Purpose.LOOK_UP)
+
+    async def row(self, symbol: str, cid: str) -> Order:
         """Open or ended lately, else in the history; without either, its fills are asked for before it is none."""
         params: dict[str, Any] = {"category": self.category, "symbol": symbol, "orderLinkId": cid}
         for path in ("v5/order/realtime", "v5/order/history"):
             answer = await self.client.ask(Purpose.LOOK_UP, "GET", path, params, Result[Page[Order]])
             if answer.result.list:
                 # Where a stop that goes off makes another order, both bear its client id.
-                row = min(answer.result.list, key=lambda row: row.orderStatus in _NOT_YET)
-                return await self._report(row, cid, Purpose.LOOK_UP)
+                return min(answer.result.list, key=lambda row: row.orderStatus in NOT_YET)
         if await self._fills(params, Purpose.LOOK_UP):
             raise VenueUnavailable(f"{self.venue}: {cid} has fills and is not listed yet")
         raise OrderNotFound(f"{self.venue}: no order and no fill of {cid}")
 
     async def open_orders(self) -> Sequence[OrderReport]:
+        try:
+            rows = [msgspec.convert(row, Order, strict=False) for row in await self._open() if rests(row)]
+        except msgspec.ValidationError as error:
+            raise VenueUnavailable(f"{self.venue}: unreadable among the open orders: {error}") from error
+        return [await self.report(row, row.orderLinkId, Purpose.READ) for row in rows]
+
+    async def waiting_stops(self) -> Sequence[OrderReport]:
+        return [waiting(self.venue, row) for row in await self._open() if not rests(row)]
+
+    async def _open(self) -> list[Any]:
+        """One list tells both those that wait and those that rest."""
         params: dict[str, Any] = {"category": self.category, "openOnly": 0, "limit": _ORDERS_PAGE}
         if self.category == "linear":
             params["settleCoin"] = self._fee_asset  # one of symbol, baseCoin, settleCoin must be named
-        rows = await self.pages(Purpose.READ, "v5/order/realtime", params, Order)
-        return [await self._report(row, row.orderLinkId, Purpose.READ) for row in rows]
+        return await self.pages(Purpose.READ, "v5/order/realtime", params, Any)
 
     async def coins(self) -> list[Coin]:
         params = {"accountType": "UNIFIED"}
@@ -194,7 +213,7 @@ class BybitAccount:
         """By the venue's clock, as far as it is known."""
         return int(self._exchange.nonce())
 
-    async def _report(self, row: Order, cid: str, purpose: Purpose) -> OrderReport:
+    async def report(self, row: Order, cid: str, purpose: Purpose) -> OrderReport:
         executed = number(self.venue, row.cumExecQty)
         params: dict[str, Any] = {"category": self.category, "symbol": row.symbol, "orderId": row.orderId}
         fills = await self._fills(params, purpose) if executed else []

@@ -21,11 +21,12 @@ from engine.venues.settings import Key, OrderSettings
 _LOGIN_VALID_MS = 10_000
 _MOST_ORDERS = 1_000
 _SUBSCRIBE = b'{"op":"subscribe","args":["order","execution"]}'
+_WAITS = "Untriggered"
 _STATUS = {
     "New": OrderStatus.OPEN,
     "Created": OrderStatus.OPEN,
     "PartiallyFilled": OrderStatus.OPEN,
-    "Untriggered": OrderStatus.OPEN,
+    _WAITS: OrderStatus.OPEN,
     "Triggered": OrderStatus.OPEN,
     "Filled": OrderStatus.FILLED,
     "Cancelled": OrderStatus.CANCELLED,
@@ -117,7 +118,7 @@ class BybitStreamDialect:
                 return (Ready(),)
             if wire.topic == "order":
                 rows = [row for row in _orders.decode(wire.data) if row.category in self._categories]
-                return [self._told(self._remember(row)) for row in rows]
+                return [self._told(self._remember(row), needs_proof=self._needs_proof(row)) for row in rows]
             if wire.topic == "execution":
                 return self._executed(_fills.decode(wire.data))
             return ()
@@ -159,7 +160,11 @@ class BybitStreamDialect:
                 del self._last[next(iter(self._last))]
         return report
 
-    def _told(self, report: OrderReport) -> OrderTold:
+    def _needs_proof(self, row: _Order) -> bool:
+        """On which side of the price a stop of spot waits, a look-up tells: it may be the first word on it."""
+        return row.orderStatus == _WAITS and "spot" in self._categories
+
+    def _told(self, report: OrderReport, *, needs_proof: bool = False) -> OrderTold:
         heard = self._sums.of(report.venue_order_id)
         whole = msgspec.structs.replace(report, fees=heard.fees)
-        return OrderTold(report=whole, is_whole=heard.is_whole(report.filled_qty))
+        return OrderTold(report=whole, is_whole=not needs_proof and heard.is_whole(report.filled_qty))

@@ -6,9 +6,9 @@ from typing import Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
-from engine.domain.order import OrderStatus
+from engine.domain.order import OrderReport, OrderStatus, Side
 from engine.venues.ccxt_orders import wall_ms
-from engine.venues.reports import Finite
+from engine.venues.reports import Finite, unfilled
 from engine.venues.verdict import Answer, Budgets, Dialect
 
 T = TypeVar("T")
@@ -61,6 +61,24 @@ class Order(Struct):
     cumExecQty: str  # number fields may be empty text
     cumExecValue: str
     updatedTime: int
+    triggerPrice: str | None = None  # of a stop
+
+
+NOT_YET = (State.UNTRIGGERED, State.TRIGGERED)
+
+
+def rests(row: Any) -> bool:
+    """Of a row of the open orders: it is an order by now; a state that nobody has explained is none."""
+    word = row.get("orderStatus") if isinstance(row, dict) else None
+    return isinstance(word, str) and word in set(State) - set(NOT_YET)
+
+
+def waiting(venue: str, row: Any) -> OrderReport:
+    """Of a row that is no order yet, whatever it says: one that is odd must not hide the others."""
+    texts = {name: value for name, value in row.items() if isinstance(value, str)} if isinstance(row, dict) else {}
+    side = Side.SELL if texts.get("side", "").lower() == Side.SELL.value else Side.BUY
+    symbol, cid, number = (texts.get(name, "") for name in ("symbol", "orderLinkId", "orderId"))
+    return unfilled(venue, symbol, side, cid, number, OrderStatus.OPEN)
 
 
 class Fill(Finite):

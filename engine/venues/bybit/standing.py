@@ -1,12 +1,14 @@
 """What Bybit says of its wallets and of markets that do not trade. Source: Bybit v5 reference, Asset and Market."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TypeVar
 
 from msgspec import Struct
 
-from engine.domain.errors import VenueRefused
+from engine.domain.errors import OrderNotFound, VenueRefused, VenueUnavailable
 from engine.domain.market import Gate, Loan, MarketWarning, Wallet
+from engine.domain.money import ZERO
 from engine.venues.ccxt_orders import CcxtClient
 from engine.venues.purse import Purpose
 from engine.venues.reports import number
@@ -44,6 +46,19 @@ class _State(Struct):
 
 class _States(Struct):
     list: list[_State]
+
+
+class _Ticker(Struct):
+    symbol: str
+    lastPrice: str | None = None
+
+
+class _Tops(Struct):
+    list: list[_Ticker]
+
+
+class _Tickers(Struct):
+    result: _Tops
 
 
 class _Markets(Struct):
@@ -102,6 +117,17 @@ async def warnings(client: CcxtClient, symbols: Sequence[str], category: str) ->
         if state != "Trading":
             found.append(MarketWarning(symbol=symbol, kind="suspended", text=state))
     return found
+
+
+async def last_price(client: CcxtClient, symbol: str, category: str) -> Decimal:
+    """Of the last trade, asked urgently; zero where none is told. Raises VenueUnavailable, VenueRefused."""
+    asked = {"category": category, "symbol": symbol}
+    try:
+        answer = await client.ask(Purpose.LOOK_UP, "GET", "v5/market/tickers", asked, _Tickers, "public")
+    except OrderNotFound as error:  # no word on any order
+        raise VenueUnavailable(f"bybit: no ticker of {symbol}: {error}") from error
+    told = next((row.lastPrice for row in answer.result.list if row.symbol == symbol), None)
+    return max(number("bybit", told or ""), ZERO)
 
 
 async def market(client: CcxtClient, symbol: str, shape: type[T], category: str) -> T | None:

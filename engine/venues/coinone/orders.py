@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _SPEND_STEP = Decimal(1)  # KRW of a market buy
 _BPS_PER_ONE = 10_000
+_WAITING = ("NOT_TRIGGERED", "NOT_TRIGGERED_PARTIALLY_CANCELED")
 _TAKEN_BACK = ("CANCELED", "NOT_TRIGGERED_CANCELED")
 
 
@@ -300,7 +301,9 @@ class CoinoneOrders:
     def _status(self, row: _Order, executed: Decimal) -> OrderStatus:
         """A part that was taken back leaves an order live: what remains decides, not the word; but for a stop's."""
         word, wanted = row.status.upper(), number(self.venue, row.original_qty or "")
-        if word == "NOT_TRIGGERED" or (word == "TRIGGERED" and executed < wanted):
+        is_told = executed and row.remain_qty and (row.traded_amount or row.average_executed_price)
+        is_over = is_told or 0 < wanted <= executed
+        if word in _WAITING or (word == "TRIGGERED" and not is_over):
             return OrderStatus.OPEN
         if not word.startswith(_TAKEN_BACK) and number(self.venue, row.remain_qty or ""):
             return OrderStatus.OPEN

@@ -49,12 +49,12 @@ class GateFuturesOrders:
         amend=True,
         moves=True,
         countdown=True,
-        expiry=True,
+        expiry=False,  # its orders' requests expire, those of its stops do not: an account has one bound
     )
 
     def __init__(self, config: OrderSettings, credential: Key, budgets: Budgets) -> None:
         self.venue = "gate_futures"
-        self.late_acceptance_ms = config.order_timeout_ms + config.settle_margin_ms
+        self.late_acceptance_ms = config.late_acceptance_ms + config.settle_margin_ms
         self._exchange = Exchange(options(credential.key, credential.secret, config.order_timeout_ms))
         self._exchange.expiry_ms = config.order_timeout_ms
         self._client = CcxtClient(self.venue, self._exchange, config.rest_base, DIALECT, budgets)
@@ -108,7 +108,7 @@ class GateFuturesOrders:
         if made is not None:
             return await self._report(made, cid, Purpose.LOOK_UP)
         # Without a fill the venue forgets an order some ten minutes after its end.
-        if self._exchange.nonce() - stop.at_ms < _FORGOTTEN_MS:
+        if not stop.finish_time or self._exchange.nonce() - stop.at_ms < _FORGOTTEN_MS:
             raise VenueUnavailable(f"{self.venue}: the order {stop.trade_id} of the stop {cid} is not listed")
         return self._stops.report(stop)
 
@@ -126,15 +126,15 @@ class GateFuturesOrders:
         raise OrderNotFound(f"{self.venue}: no order and no trade of {cid}")
 
     async def open_orders(self) -> Sequence[OrderReport]:
-        """Those that wait for their price first: one that goes off meanwhile is in the second list."""
-        waiting = await self._stops.waiting()
         rows = await pages(self._client, "orders", {"status": "open"}, Purpose.READ, wire.Order)
         found = []
         for row in rows:
             name = await self._stops.name_of(row)
             found.append(await self._report(row, name.removeprefix(PREFIX), Purpose.READ))
-        resting = {report.cid for report in found}
-        return [*found, *(stop for stop in waiting if stop.cid not in resting)]
+        return found
+
+    async def waiting_stops(self) -> Sequence[OrderReport]:
+        return await self._stops.waiting()
 
     async def balances(self) -> Sequence[Balance]:
         account = await self._account()

@@ -9,6 +9,7 @@ from engine.venues.reports import Finite
 
 SETTLE = "USDT"
 ONE_WAY = "single"
+_FAILED = frozenset({"cancelled", "failed", "expired"})  # what a stop that made no order has finished as
 _LONGEST_S = 10**12  # a larger time counts µs
 
 
@@ -57,6 +58,11 @@ class Stop(Finite):
     @property
     def waits(self) -> bool:
         return self.status == "open"
+
+    @property
+    def has_failed(self) -> bool:
+        """It ended, and made no order."""
+        return self.status == "finished" and self.finish_as in _FAILED and not self.trade_id
 
     @property
     def at_ms(self) -> int:

@@ -21,7 +21,7 @@ from engine.venues.ccxt_orders import CcxtClient, Hooked, options, plain, wall_m
 from engine.venues.contracts import Contracts
 from engine.venues.kucoin import futures_wire as wire
 from engine.venues.kucoin.order_stream import FUTURES, KucoinStreamDialect, address
-from engine.venues.kucoin.private import BPS_PER_ONE, DIALECT, Data, Placed, Rate
+from engine.venues.kucoin.private import BPS_PER_ONE, DIALECT, Data, Placed, Rate, ours, waiting
 from engine.venues.kucoin.standing import UNKNOWN
 from engine.venues.order_stream import StreamLine
 from engine.venues.purse import Purpose
@@ -120,18 +120,17 @@ class KucoinFuturesOrders:
         except OrderNotFound:
             asked = {"symbol": symbol, "currentPage": 1, "pageSize": _PAGE}  # fifty of a contract wait at most
             for path, which in (("stopOrders", {}), ("orders", {"status": "done", "type": "limit_stop"})):
-                listed = await self._client.ended(path, asked | which, Data[wire.Page[wire.Order]])
-                for row in listed.data.items:
-                    if row.clientOid == cid:
-                        return await self._report(row, cid, Purpose.LOOK_UP)
+                listed = await self._client.ended(path, asked | which, Data[wire.Page[Any]])
+                for row in ours(self.venue, listed.data.items, cid, wire.Order):
+                    return await self._report(row, cid, Purpose.LOOK_UP)
             raise
 
     async def open_orders(self) -> Sequence[OrderReport]:
-        """Those that wait come first, lest one is missed that goes off now."""
-        waiting = await self._pages("stopOrders", {}, Purpose.READ, wire.Order)
-        resting = await self._pages("orders", {"status": "active"}, Purpose.READ, wire.Order)
-        rows = {row.id: row for row in (*waiting, *resting)}
-        return [await self._report(row, row.clientOid or "", Purpose.READ) for row in rows.values()]
+        rows = await self._pages("orders", {"status": "active"}, Purpose.READ, wire.Order)
+        return [await self._report(row, row.clientOid or "", Purpose.READ) for row in rows]
+
+    async def waiting_stops(self) -> Sequence[OrderReport]:
+        return [waiting(self.venue, row) for row in await self._pages("stopOrders", {}, Purpose.READ, Any)]
 
     async def balances(self) -> Sequence[Balance]:
         asked = {"currency": wire.SETTLE}

@@ -15,7 +15,7 @@ from engine.domain.order import Abilities, OrderKind, OrderReport, OrderRequest,
 from engine.venues.ccxt_orders import CcxtClient, Hooked, options, plain, wall_ms
 from engine.venues.kucoin import standing, stops
 from engine.venues.kucoin.order_stream import KucoinStreamDialect, address
-from engine.venues.kucoin.private import BPS_PER_ONE, DIALECT, Data, Placed, Rate
+from engine.venues.kucoin.private import BPS_PER_ONE, DIALECT, Data, Placed, Rate, waiting
 from engine.venues.order_stream import StreamLine
 from engine.venues.purse import Purpose
 from engine.venues.reports import acknowledged, fees_of, number
@@ -24,7 +24,6 @@ from engine.venues.verdict import Budgets
 
 _PAGE = 100
 _LEAST_COUNTDOWN_S = 5
-_SHOWN_MS = 10_000  # after that an order which a stop has made is in the lists
 _TRADING = ("trade", "trade_hf")  # accounts that orders draw on; which one depends on the account's age
 
 
@@ -122,20 +121,26 @@ class KucoinOrders:
 
     async def look_up(self, symbol: str, cid: str) -> OrderReport:
         """By client id, else among the newest that have ended: its fills name no client id."""
-        params = {"clientOid": cid, "symbol": symbol}
-        path = "hf/orders/client-order/{clientOid}"
         try:
-            found = await self._client.ask(Purpose.LOOK_UP, "GET", path, params, Data[_Order | None])
-            if found.data is None:
-                raise OrderNotFound(f"kucoin: no order of {cid}")
-            return self._report(found.data, cid)
+            return self._report(await self._named(symbol, cid), cid)
         except OrderNotFound:
-            asked = {"symbol": symbol, "limit": _PAGE}
-            ended = await self._client.ended("hf/orders/done", asked, Data[_Ended])
-            for row in ended.data.items:
+            for row in await self._done(symbol):
                 if row.clientOid == cid:
                     return self._report(row, cid)
             raise
+
+    async def _named(self, symbol: str, cid: str) -> _Order:
+        """Raises OrderNotFound, and what asking raises."""
+        params = {"clientOid": cid, "symbol": symbol}
+        path = "hf/orders/client-order/{clientOid}"
+        found = await self._client.ask(Purpose.LOOK_UP, "GET", path, params, Data[_Order | None])
+        if found.data is None:
+            raise OrderNotFound(f"kucoin: no order of {cid}")
+        return found.data
+
+    async def _done(self, symbol: str) -> list[_Order]:
+        """The newest hundred of a market that have ended, of three days at most."""
+        return (await self._client.ended("hf/orders/done", {"symbol": symbol, "limit": _PAGE}, Data[_Ended])).data.items
 
     async def cancel_stop(self, symbol: str, cid: str, venue_order_id: str) -> None:
         if not await stops.cancel(self._client, symbol, cid):
@@ -144,51 +149,53 @@ class KucoinOrders:
     async def look_up_stop(self, symbol: str, cid: str) -> OrderReport:
         """Its record says whether it waits; the order that it makes bears its client id, and is looked up by that."""
         stop = await stops.find(self._client, symbol, cid)
-        if stop is not None and stop.waits:
+        if stop is None:
+            return await self.look_up(symbol, cid)
+        if stop.waits:
             return stops.report(self.venue, stop, cid)
         try:
-            return await self.look_up(symbol, cid)
+            made: _Order | None = await self._named(symbol, cid)
         except OrderNotFound:
-            if stop is None:
-                raise
-        made = await self._made_by(stop) if stop.may_have_made_one else None
+            made = await self._made_by(stop, cid)
         return stops.report(self.venue, stop, cid) if made is None else self._report(made, cid)
 
-    async def _made_by(self, stop: stops.Stop) -> _Order | None:
-        """The order of a stop that went off, under the stop's own id; None where its market had none like it since.
+    async def _made_by(self, stop: stops.Stop, cid: str) -> _Order | None:
+        """The order of a stop that waits no more; None where its market had none like it since.
 
-        No page says which id that order has: none is taken for it that only looks like it, and none is denied.
-        Raises VenueUnavailable while that cannot be told.
+        No page says which ids that order has: none is taken for it that only looks like it, and none is denied.
+        Raises VenueUnavailable while that cannot be told: for good once the lists reach back to it no more.
         """
-        since_ms = stop.stopTriggerTime or stop.createdAt
-        asked: dict[str, Any] = {"symbol": stop.symbol}
-        active = await self._client.ended("hf/orders/active", asked, Data[list[_Order] | None])
-        done = (await self._client.ended("hf/orders/done", asked | {"limit": _PAGE}, Data[_Ended])).data.items
-        rows = [*(active.data or []), *done]
-        made = next((row for row in rows if row.id == stop.id), None)
-        is_cut = len(done) >= _PAGE and min(row.lastUpdatedAt for row in done) >= since_ms
-        is_likely = any(self._is_like(row, stop) for row in rows if row.createdAt >= since_ms)
-        is_early = not stop.is_cancelled and wall_ms() - since_ms < _SHOWN_MS
-        if made is None and (is_cut or is_likely or is_early):
-            raise VenueUnavailable(f"kucoin: stop {stop.id} has gone off, and its order is not known yet")
+        active: list[_Order] = []
+        if stop.may_have_made_one:
+            asked = {"symbol": stop.symbol}
+            active = (await self._client.ended("hf/orders/active", asked, Data[list[_Order] | None])).data or []
+        done = await self._done(stop.symbol)
+        rows = [*active, *done]
+        made = next((row for row in rows if row.clientOid == cid or row.id == stop.id), None)
+        if made is None and stop.may_have_made_one:
+            since_ms = stop.stopTriggerTime or 0
+            is_cut = len(done) >= _PAGE and min(row.lastUpdatedAt or since_ms for row in done) >= since_ms
+            is_likely = any(self._is_like(row, stop) for row in rows if (row.createdAt or since_ms) >= since_ms)
+            if is_cut or is_likely or not stop.would_be_shown(wall_ms()):
+                raise VenueUnavailable(f"kucoin: stop {stop.id} has gone off, and its order is not known yet")
         return made
 
     def _is_like(self, row: _Order, stop: stops.Stop) -> bool:
-        wanted = stop.side, stop.size, stop.price
-        return (row.side, number(self.venue, row.size), number(self.venue, row.price)) == wanted
+        numbers = [number(self.venue, text or "") for text in (row.size, row.price, stop.size, stop.price)]
+        return row.side == stop.side and numbers[:2] == numbers[2:]
+
+    async def waiting_stops(self) -> Sequence[OrderReport]:
+        return [waiting(self.venue, row) for row in await stops.waiting(self._client)]
 
     async def open_orders(self) -> Sequence[OrderReport]:
-        """The venue lists them market by market; those that wait come first, lest one is missed that goes off now."""
-        waiting = await stops.waiting(self._client)
+        """The venue lists them market by market."""
         path = "hf/orders/active"
         active = await self._client.ask(Purpose.READ, "GET", f"{path}/symbols", {}, Data[_Active])
         reports: list[OrderReport] = []
         for symbol in active.data.symbols or []:
             rows = await self._client.ask(Purpose.READ, "GET", path, {"symbol": symbol}, Data[list[_Order] | None])
             reports += [self._report(row, row.clientOid or "") for row in rows.data or []]
-        gone_off = {report.cid for report in reports if report.cid}
-        waits = [stop for stop in waiting if stop.clientOid not in gone_off]
-        return reports + [stops.report(self.venue, stop, stop.clientOid or "") for stop in waits]
+        return reports
 
     async def balances(self) -> Sequence[Balance]:
         answer = await self._client.ask(Purpose.READ, "GET", "accounts", {}, Data[list[_Account]])

@@ -1,11 +1,15 @@
 """What spot and futures share of KuCoin's private REST: shapes, and how it says no. Source: KuCoin API."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
+import msgspec
 from msgspec import Struct
 
-from engine.venues.reports import Finite
+from engine.domain.errors import VenueUnavailable
+from engine.domain.order import OrderReport, OrderStatus, Side
+from engine.venues.reports import Finite, unfilled
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 
 T = TypeVar("T")
@@ -26,6 +30,23 @@ class Rate(Finite):
     symbol: str
     takerFeeRate: Decimal
     makerFeeRate: Decimal
+
+
+def waiting(venue: str, row: Any) -> OrderReport:
+    """Of a stop that waits, whatever its row says: one that is odd must not hide the others."""
+    texts = {name: value for name, value in row.items() if isinstance(value, str)} if isinstance(row, dict) else {}
+    side = Side.SELL if texts.get("side", "").lower() == Side.SELL.value else Side.BUY
+    symbol, cid, number = (texts.get(name, "") for name in ("symbol", "clientOid", "id"))
+    return unfilled(venue, symbol, side, cid, number, OrderStatus.OPEN)
+
+
+def ours(venue: str, rows: Sequence[Any], cid: str, shape: type[T]) -> list[T]:
+    """Those of a list that bear this client id; the others may say what they want. Raises VenueUnavailable."""
+    try:
+        named = [row for row in rows if isinstance(row, dict) and row.get("clientOid") == cid]
+        return [msgspec.convert(row, shape, strict=False) for row in named]
+    except msgspec.ValidationError as error:
+        raise VenueUnavailable(f"{venue}: {cid} is listed and cannot be read: {error}") from error
 
 
 def _error_of(body: Any) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ What waits holds no money, and is cancelled if there is none when it goes off. O
 once.
 """
 
-from decimal import Decimal
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -13,25 +13,27 @@ from engine.domain.errors import OrderNotFound, VenueRefused
 from engine.domain.money import ZERO
 from engine.domain.order import OrderReport, OrderRequest, OrderStatus, Side
 from engine.venues.ccxt_orders import CcxtClient, plain
-from engine.venues.kucoin.private import Data
+from engine.venues.kucoin.private import Data, ours
 from engine.venues.purse import Purpose
-from engine.venues.reports import Finite, unfilled
+from engine.venues.reports import unfilled
 
 PATH = "stop-order"
 _PAGE = 100
-_WAITS = "NEW"
-# Documented are NEW and TRIGGERED alone; these are the words of the stops that come in pairs.
+_SHOWN_MS = 10_000  # after that an order which a stop has made is in the lists
+_REACH_MS = 71 * 3_600_000  # the lists go back three days, less an hour of ours
+_WAITS, _WENT_OFF = "NEW", "TRIGGERED"
+# Documented are those two alone; these are the words of the stops that come in pairs.
 _CANCELLED = frozenset({"CANCELLED", "CANCELED"})
 
 
-class Stop(Finite):
+class Stop(Struct):
     id: str
     symbol: str
     side: Literal["buy", "sell"]
     status: str
     clientOid: str | None = None
-    price: Decimal | None = None
-    size: Decimal | None = None
+    price: str | None = None  # empty where it makes a market order
+    size: str | None = None
     createdAt: int = 0
     stopTriggerTime: int | None = None
 
@@ -48,9 +50,16 @@ class Stop(Finite):
         """An order: by a word that is not known, too."""
         return not self.waits and (not self.is_cancelled or bool(self.stopTriggerTime))
 
+    def would_be_shown(self, now_ms: int) -> bool:
+        """Its order, by the lists of the venue: then its absence says that there is none."""
+        if self.is_cancelled:
+            return True
+        went_off_ms = self.stopTriggerTime or 0
+        return self.status == _WENT_OFF and _SHOWN_MS <= now_ms - went_off_ms < _REACH_MS
+
 
 class _Page(Struct):
-    items: list[Stop]
+    items: list[Any]
     totalPage: int = 1
 
 
@@ -72,9 +81,9 @@ def fields(order: OrderRequest) -> dict[str, Any]:
     }
 
 
-async def waiting(client: CcxtClient) -> list[Stop]:
-    """Of every market. Raises VenueUnavailable, RateLimited, VenueRefused."""
-    found: list[Stop] = []
+async def waiting(client: CcxtClient) -> list[Any]:
+    """The rows of every market. Raises VenueUnavailable, RateLimited, VenueRefused."""
+    found: list[Any] = []
     number = 1
     while True:
         asked = {"currentPage": number, "pageSize": _PAGE}
@@ -93,14 +102,14 @@ async def find(client: CcxtClient, symbol: str, cid: str) -> Stop | None:
     asked: dict[str, Any] = {"clientOid": cid, "symbol": symbol}
     try:
         path = f"{PATH}/queryOrderByClientOid"
-        found = (await client.ask(Purpose.LOOK_UP, "GET", path, asked, Data[list[Stop] | None])).data or []
+        rows: Sequence[Any] = (await client.ask(Purpose.LOOK_UP, "GET", path, asked, Data[list[Any] | None])).data or []
     except OrderNotFound:
-        found = []
-    if not any(stop.clientOid == cid for stop in found):
+        rows = []
+    found = ours(client.venue, rows, cid, Stop)
+    if not found:
         asked = {"symbol": symbol, "currentPage": 1, "pageSize": _PAGE}
-        found = (await client.ended(PATH, asked, Data[_Page])).data.items
-    ours = (stop for stop in found if stop.clientOid == cid)
-    return max(ours, key=lambda stop: (stop.waits, stop.createdAt), default=None)
+        found = ours(client.venue, (await client.ended(PATH, asked, Data[_Page])).data.items, cid, Stop)
+    return max(found, key=lambda stop: (stop.waits, stop.createdAt), default=None)
 
 
 async def cancel(client: CcxtClient, symbol: str, cid: str) -> bool:

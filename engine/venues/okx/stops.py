@@ -6,13 +6,14 @@ the venue's own; `algoClOrdId` says whose stop it was, and the stop's record nam
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, VenueUnavailable
 from engine.domain.order import OrderReport, OrderRequest, OrderStatus, Side
 from engine.venues.ccxt_orders import CcxtClient, plain
+from engine.venues.odd_rows import Row, read, text, waits
 from engine.venues.purse import Purpose
 from engine.venues.reports import acknowledged, unfilled
 
@@ -41,11 +42,17 @@ class Stop(Struct):
     instId: str
     algoId: str
     state: str
-    side: str
+    side: Literal["buy", "sell"]
     algoClOrdId: str = ""
     ordId: str = ""  # to be given up for the list
     ordIdList: list[str] = []
     uTime: int = 0
+    triggerTime: int = 0
+
+    @property
+    def at_ms(self) -> int:
+        """0: not said. Not `cTime`: one may have waited for days before it went off."""
+        return self.uTime or self.triggerTime
 
     @property
     def waits(self) -> bool:
@@ -64,11 +71,11 @@ class Stop(Struct):
     def report(self, venue: str, cid: str) -> OrderReport:
         """Without a fill: of one that waits, or has ended without an order."""
         status = OrderStatus.OPEN if self.waits else OrderStatus.CANCELLED
-        return unfilled(venue, self.instId, Side(self.side), cid, self.algoId, status, self.uTime)
+        return unfilled(venue, self.instId, Side(self.side), cid, self.algoId, status, self.at_ms)
 
 
 class _Stops(Struct):
-    data: list[Stop]
+    data: list[Row]
 
 
 class Stops:
@@ -131,27 +138,41 @@ class Stops:
             answer = await self._client.ask(Purpose.LOOK_UP, "GET", _ONE, {"algoClOrdId": cid}, _Stops)
         except OrderNotFound:
             return None
-        return next((stop for stop in answer.data if stop.algoClOrdId == cid), None)
+        return self._of(answer.data, cid)
 
-    async def waiting(self) -> Sequence[Stop]:
-        """Every one that waits."""
-        stops: list[Stop] = []
+    async def waiting(self) -> Sequence[OrderReport]:
+        """Every one that the venue lists as such, whatever word it has for its state."""
+        rows: list[Row] = []
         params: dict[str, Any] = {"ordType": _TYPE, "instType": self._kind, "limit": _PAGE}
         while True:
             page = (await self._client.ask(Purpose.READ, "GET", _PENDING, params, _Stops)).data
-            stops += page
+            rows += page
             if len(page) < _PAGE:
-                return stops
-            params["after"] = page[-1].algoId
+                return [self._waiting(row) for row in rows]
+            params["after"] = self._last_id(page)
 
     async def _listed(self, path: str, params: dict[str, Any], cid: str) -> Stop | None:
         """Of a history the newest pages alone. Raises VenueUnavailable where too many wait to be read."""
         for _ in range(_ENDED_PAGES):
             page = (await self._client.ended(path, params, _Stops)).data
-            found = next((stop for stop in page if stop.algoClOrdId == cid), None)
+            found = self._of(page, cid)
             if found is not None or len(page) < _PAGE:
                 return found
-            params = params | {"after": page[-1].algoId}
+            params = params | {"after": self._last_id(page)}
         if path == _PENDING:
             raise VenueUnavailable(f"{self._venue}: more stops wait than are read for {cid}")
         return None
+
+    def _of(self, rows: Sequence[Row], cid: str) -> Stop | None:
+        row = next((row for row in rows if text(row, "algoClOrdId") == cid), None)
+        return read(self._venue, row, Stop) if row is not None else None
+
+    def _waiting(self, row: Row) -> OrderReport:
+        cid, symbol, side = text(row, "algoClOrdId"), text(row, "instId"), text(row, "side")
+        return waits(self._venue, cid, symbol, side, text(row, "algoId"), text(row, "uTime"))
+
+    def _last_id(self, page: Sequence[Row]) -> str:
+        """Where the next page begins. Raises VenueUnavailable where the last row does not say it."""
+        if not (last := text(page[-1], "algoId")):
+            raise VenueUnavailable(f"{self._venue}: a full page of stops ends without an id")
+        return last

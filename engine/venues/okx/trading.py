@@ -69,8 +69,10 @@ class _Exchange(Hooked, okx):  # type: ignore[misc]
             # It heeds no expTime: signed as if so long ago, it is too old when that would be past.
             self._aged_ms = max(0, _STAMP_MS - self.expiry_ms)
         # This one takes a list.
-        request = super().sign(path, api, method, [body] if path == stops.CANCEL else body)
-        self._aged_ms = 0
+        try:
+            request = super().sign(path, api, method, [body] if path == stops.CANCEL else body)
+        finally:
+            self._aged_ms = 0
         if method == "POST" and path in _EXPIRING:
             # Past this moment of its own clock the venue drops the request unprocessed.
             request["headers"]["expTime"] = str(self.nonce() + self.expiry_ms)
@@ -146,10 +148,14 @@ class OkxTrading:
     async def cancel_stop(self, symbol: str, cid: str, venue_order_id: str) -> None:
         try:
             await self._stops.cancel(symbol, cid)
-        except VenueRefused:
+        except VenueRefused as error:
             stop = await self._stops.named(cid)
-            if stop is None or not stop.made:
+            if stop is None:  # which does not say that it has ended
+                raise OrderNotFound(f"{self.venue}: no stop {cid} to cancel") from error
+            if stop.has_ended and not stop.made:
                 raise
+            if not stop.made:
+                raise VenueUnavailable(f"{self.venue}: {cid} is {stop.state} and names no order yet") from error
             for order_id in stop.made:  # it has gone off
                 params = {"instId": symbol, "ordId": order_id}
                 await self._client.ask(Purpose.CANCEL, "POST", "trade/cancel-order", params, dict[str, Any])
@@ -169,14 +175,13 @@ class OkxTrading:
         try:
             row = await self._row(symbol, "ordId", order_id)
         except OrderNotFound as error:
-            if wall_ms() - stop.uTime < _KEPT_MS or await self._fills(symbol, order_id, stop.uTime, Purpose.LOOK_UP):
+            at_ms = stop.at_ms or wall_ms()
+            if wall_ms() - at_ms < _KEPT_MS or await self._fills(symbol, order_id, at_ms, Purpose.LOOK_UP):
                 raise VenueUnavailable(f"{self.venue}: {cid} made {order_id}, which is not shown yet") from error
             raise
         return await self._report(row, cid, Purpose.LOOK_UP)
 
     async def open_orders(self) -> Sequence[OrderReport]:
-        """Stops first: one that goes off meanwhile is in both lists, not in none."""
-        waiting = await self._stops.waiting()
         rows: list[wire.Order] = []
         params: dict[str, Any] = {"instType": self._traded.kind, "limit": _PAGE}
         while True:
@@ -185,9 +190,10 @@ class OkxTrading:
             if len(page) < _PAGE:
                 break
             params["after"] = page[-1].ordId
-        resting = [await self._report(row, row.cid, Purpose.READ) for row in rows]
-        gone_off = {row.algoId for row in rows}
-        return resting + [stop.report(self.venue, stop.algoClOrdId) for stop in waiting if stop.algoId not in gone_off]
+        return [await self._report(row, row.cid, Purpose.READ) for row in rows]
+
+    async def waiting_stops(self) -> Sequence[OrderReport]:
+        return await self._stops.waiting()
 
     async def balances(self) -> Sequence[Balance]:
         answer = await self._client.ask(Purpose.READ, "GET", "account/balance", {}, wire.Account)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from sandbox.venues.auth import Denied
 from sandbox.venues.bybit.history import History
@@ -34,7 +35,7 @@ def rules() -> tuple[VenueRules, VenueRules]:
     lots = {"BTC": "0.001", "ETH": "0.01", "XRP": "1"}
     contracts = perps(lambda base: f"{base}USDT", dict.fromkeys(lots, "1"), lots, min_notional="5")
     linear = venue("bybit_linear", "0.0002", "0.00055", FeeFrom.QUOTE, contracts, margined=True, cuts_reduce_only=True)
-    return spots, linear
+    return replace(spots, stops_either_way=True), linear
 
 
 class Product:

@@ -91,3 +91,24 @@ async def test_a_venue_whose_clock_we_read_late_still_shows_what_is_new(watcher)
     order = await gone_off(watcher)
     assert (await watcher.look_up(order)).status is OrderStatus.OPEN
     assert await watcher.listed() == [order.cid]
+
+
+async def test_one_that_waits_for_the_price_to_return_is_never_told_open(watcher):
+    """It came in behind a lost answer, when the price had passed it: whoever looks it up takes it back."""
+    order, trader = watcher.stop(), watcher.trader
+    watcher.trade_at(order.stop_price * D("0.99"))
+    late = house.OrderRequest(
+        account=watcher.floor.keys[trader.credential.key].account,
+        symbol=order.symbol,
+        side=house.Side.SELL,
+        kind=house.Kind.LIMIT,
+        tif=house.Tif.GTC,
+        price=order.price,
+        qty=order.qty,
+        stop=order.stop_price,
+        client_id=order.cid,
+    )
+    await watcher.floor.place(late)
+    assert await watcher.listed() == [order.cid]
+    assert (await watcher.look_up(order)).status is OrderStatus.CANCELLED
+    assert not await watcher.listed()

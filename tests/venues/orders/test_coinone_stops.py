@@ -108,6 +108,12 @@ WORDS = [
     ("NOT_TRIGGERED_PARTIALLY_CANCELED", {"remain_qty": "1", "canceled_qty": "1"}, OrderStatus.OPEN),
     ("TRIGGERED", {"remain_qty": "0"}, OrderStatus.OPEN),
     ("TRIGGERED", {"executed_qty": "2", "remain_qty": "0"}, OrderStatus.FILLED),
+    ("TRIGGERED", PART | {"remain_qty": "0"}, OrderStatus.CANCELLED),
+    ("TRIGGERED", PART | {"remain_qty": "1.5"}, OrderStatus.OPEN),
+    ("TRIGGERED", PART | {"remain_qty": None}, OrderStatus.OPEN),
+    ("TRIGGERED", {"executed_qty": "0.5", "remain_qty": "0"}, OrderStatus.OPEN),  # its money is not told yet
+    ("TRIGGERED", {"remain_qty": None, "original_qty": None}, OrderStatus.OPEN),
+    ("NOT_TRIGGERED_PARTIALLY_CANCELED", {"remain_qty": None}, OrderStatus.OPEN),
     ("PARTIALLY_FILLED", PART | {"remain_qty": "1.5"}, OrderStatus.OPEN),
     ("FILLED", {"executed_qty": "2", "remain_qty": "0"}, OrderStatus.FILLED),
     ("PARTIALLY_CANCELED", PART | {"remain_qty": "0"}, OrderStatus.CANCELLED),

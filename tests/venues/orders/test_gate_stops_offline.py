@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from engine.domain.errors import OrderNotFound, OutcomeUnknown, VenueRefused, VenueUnavailable
 from engine.domain.money import ceil_price
 from engine.domain.order import Fee, OrderKind, OrderStatus, Side, TimeInForce
-from engine.venues.protocol import Conditional
+from engine.venues.protocol import Conditional, everything_open
 from engine.venues.registry import build_orders
 from tests.venues.orders.stage import CID, Say
 from tests.venues.orders.test_gate_futures_offline import CONTRACT, ROOT, ROW, SYMBOL, TEXT, no, play, trade, wish
@@ -33,6 +33,7 @@ STOP = {
     "finish_time": 1700000000,
 }
 GONE_OFF = STOP | {"status": "finished", "finish_as": "succeeded", "trade_id": MADE_ID}
+ENDED = STOP | {"status": "finished", "finish_as": "cancelled"}
 NONE = no("AUTO_ORDER_NOT_FOUND")
 
 
@@ -108,7 +109,10 @@ async def test_while_it_waits_it_is_open_and_ends_without_a_fill(play, trade):
         assert (report.status, report.filled_qty, report.venue_ts_ms) == (OrderStatus.CANCELLED, 0, at_ms)
 
 
-@pytest.mark.parametrize("said", [{"trade_id": 0}, {"status": "inactive"}, {"status": "invalid", "trade_id": "0"}])
+@pytest.mark.parametrize(
+    "said",
+    [{"trade_id": 0}, {"status": "inactive"}, {"status": "invalid", "trade_id": "0"}, {"finish_as": None}],
+)
 async def test_one_that_names_no_order_yet_is_looked_up_again(play, trade, said):
     play.says(f"GET {STOPS}", Say([]), Say([GONE_OFF | {"trade_id": 0} | said]))
     with pytest.raises(VenueUnavailable, match="names no order yet"):
@@ -129,7 +133,7 @@ async def test_what_it_made_is_told_under_our_number_with_its_own_fees(play, tra
 
 
 async def test_an_ended_stop_is_found_on_a_later_page(play, trade):
-    play.says(f"GET {STOPS}", Say([]), Say([named("t-other")] * 100), Say([STOP | {"status": "finished"}]))
+    play.says(f"GET {STOPS}", Say([]), Say([named("t-other")] * 100), Say([ENDED]))
     assert (await trade.look_up_stop(SYMBOL, CID)).status is OrderStatus.CANCELLED
     assert [query["offset"] for _, query in asked(play)] == [["0"], ["0"], ["100"]]
 
@@ -142,6 +146,7 @@ async def test_an_order_of_it_that_no_query_knows_is_looked_for_in_the_lists(pla
         ([other], [ROW | {"left": -30}], [], just_now, OrderStatus.CANCELLED),
         ([other], [other], [], just_now - 700, OrderStatus.CANCELLED),
         ([], [other], [], just_now - 500, "not listed"),
+        ([], [other], [], None, "not listed"),  # a stop without a time has ended just now
         ([], [], [{"size": 1, "price": "1"}], just_now - 700, "has trades"),
     ]
     for resting, ended, trades, at_s, outcome in cases:
@@ -189,7 +194,7 @@ async def test_an_order_of_it_that_rests_is_listed_once_as_ours_and_no_other_is(
     play.says(f"GET {STOPS}/5", Say(named(TEXT, id=5, trade_id=99)))  # it made another
     play.says(f"GET {STOPS}/6", NONE)
     for _ in range(2):
-        listed = {report.venue_order_id: report for report in await trade.open_orders()}
+        listed = {report.venue_order_id: report for report in await everything_open(trade, lambda _: True)}
         assert [report.venue_order_id for report in listed.values() if report.cid == CID] == [str(MADE_ID)]
         assert len(listed) == 5 and listed["8"].side is Side.BUY
     assert len(asked(play, f"{STOPS}/{STOP_ID}")) == 1  # a text stays
@@ -199,9 +204,10 @@ async def test_an_order_of_it_that_rests_is_listed_once_as_ours_and_no_other_is(
 
 
 async def test_a_cancel_goes_where_it_is_by_now(play, trade):
-    play.says(
-        f"GET {STOPS}", Say([STOP]), Say([]), Say([GONE_OFF]), Say([]), Say([STOP | {"status": "finished"}]), Say([])
-    )
+    play.says(f"GET {STOPS}", Say([STOP]), Say([]), Say([GONE_OFF]), Say([]), Say([ENDED]), Say([]))
+    play.says(f"GET {STOPS}/{STOP_ID}", Say(STOP), Say(GONE_OFF))
+    play.says(f"GET {STOPS}/{MADE_ID}", NONE)
+    play.says(f"GET {ROOT}/orders/{MADE_ID}", Say(ROW | {"text": f"ao-{STOP_ID}"}))
     play.says(f"DELETE {STOPS}/{STOP_ID}", Say(STOP))
     play.says(f"DELETE {ROOT}/orders/{MADE_ID}", Say(ROW))
     await trade.cancel_stop(SYMBOL, CID, str(MADE_ID))
@@ -212,13 +218,88 @@ async def test_a_cancel_goes_where_it_is_by_now(play, trade):
         await trade.cancel_stop(SYMBOL, CID, str(STOP_ID))
     await trade.cancel_stop(SYMBOL, CID, str(STOP_ID))  # no list shows it yet
     assert play.heard[-1].path == f"{STOPS}/{STOP_ID}"
-    play.says(f"DELETE {STOPS}/{MADE_ID}", NONE, no("TOO_BUSY"))
     await trade.cancel_stop(SYMBOL, CID, str(MADE_ID))  # nor any more
-    assert play.heard[-1].path == f"{ROOT}/orders/{MADE_ID}"
+    assert (play.heard[-1].method, play.heard[-1].path) == ("DELETE", f"{ROOT}/orders/{MADE_ID}")
+    play.says(f"GET {STOPS}/{MADE_ID}", no("TOO_BUSY"))
     with pytest.raises(VenueUnavailable):
-        await trade.cancel_stop(SYMBOL, CID, str(MADE_ID))
+        [await trade.cancel_stop(SYMBOL, CID, str(MADE_ID)) for _ in range(2)]
     with pytest.raises(OrderNotFound):
         await trade.cancel_stop(SYMBOL, CID, "")
+
+
+UNSURE = [[GONE_OFF | {"trade_id": 0}], [ENDED | {"finish_as": ""}], [ENDED | {"status": "inactive"}]]
+
+
+async def test_one_that_goes_off_under_a_cancel_is_listed_again_and_its_order_cancelled(play, trade):
+    play.says(f"DELETE {STOPS}/{STOP_ID}", NONE)
+    play.says(f"DELETE {ROOT}/orders/{MADE_ID}", Say(ROW))
+    play.says(f"GET {STOPS}", Say([STOP]), Say([]), Say([GONE_OFF]))
+    await trade.cancel_stop(SYMBOL, CID, str(STOP_ID))
+    assert (play.heard[-1].method, play.heard[-1].path) == ("DELETE", f"{ROOT}/orders/{MADE_ID}")
+    for is_late in (True, False):  # it goes off under the cancel, or before
+        for ended, kind in [*((rows, VenueUnavailable) for rows in UNSURE), ([ENDED], VenueRefused)]:
+            play.forget()
+            play.says(f"DELETE {STOPS}/{STOP_ID}", NONE)
+            play.says(f"GET {STOPS}", *([Say([STOP])] if is_late else []), Say([]), Say(ended))
+            with pytest.raises(kind):
+                await trade.cancel_stop(SYMBOL, CID, str(STOP_ID))
+    for lists in ([Say([STOP])], [Say([STOP]), Say([])]):  # it waits still, or no list shows it
+        play.forget()
+        play.says(f"DELETE {STOPS}/{STOP_ID}", NONE)
+        play.says(f"GET {STOPS}", *lists)
+        with pytest.raises(VenueUnavailable):
+            await trade.cancel_stop(SYMBOL, CID, str(STOP_ID))
+
+
+async def test_an_id_of_another_space_cancels_nothing_foreign(play, trade):
+    """What no list shows: the id may be an order's, and somebody's stop may bear it, too."""
+    play.says(f"GET {STOPS}", Say([]))
+    play.says(f"GET {STOPS}/{MADE_ID}", Say(named("t-other", id=MADE_ID)))
+    ours, foreign = ROW | {"text": f"ao-{STOP_ID}"}, ROW | {"text": "t-other"}
+    play.says(f"GET {ROOT}/orders/{MADE_ID}", Say(foreign), Say(ROW | {"text": "ao-5"}), Say(ours), Say(ROW))
+    play.says(f"GET {STOPS}/5", Say(named("t-other", id=5, trade_id=MADE_ID)))
+    play.says(f"GET {STOPS}/{STOP_ID}", Say(GONE_OFF))
+    play.says(f"DELETE {ROOT}/orders/{MADE_ID}", Say(ROW))
+    for _ in range(2):
+        with pytest.raises(OrderNotFound):
+            await trade.cancel_stop(SYMBOL, CID, str(MADE_ID))
+    assert not [heard for heard in play.heard if heard.method == "DELETE"]
+    for _ in range(2):
+        await trade.cancel_stop(SYMBOL, CID, str(MADE_ID))
+    play.says(f"GET {ROOT}/orders/{STOP_ID}", no("ORDER_NOT_FOUND"))
+    play.says(f"GET {STOPS}/{STOP_ID}", NONE)
+    with pytest.raises(OrderNotFound):
+        [await trade.cancel_stop(SYMBOL, CID, str(STOP_ID)) for _ in range(2)]
+    deleted = [heard.path for heard in play.heard if heard.method == "DELETE"]
+    assert deleted == [f"{ROOT}/orders/{MADE_ID}"] * 3
+
+
+async def test_an_odd_row_hides_no_stop_that_waits(play, trade):
+    nothing = {"auto_size": None, "order_type": None, "finish_as": None, "trade_id": None}
+    odd = [
+        {name: None for name in STOP},
+        {},
+        STOP | {"id": 5, "status": "pondered", "initial": None, "create_time": "?"},
+        STOP | {"id": 6, "initial": INITIAL | {"text": None, "size": "x"}},
+        named("web", id=7, finish_time=None),
+    ]
+    mine = STOP | nothing | {"initial": INITIAL | {"auto_size": None}}
+    play.says(f"GET {STOPS}", Say([*odd, mine]))
+    told = await trade.waiting_stops()
+    assert all(each.status is OrderStatus.OPEN for each in told)
+    ids = [(each.cid, each.venue_order_id) for each in told]
+    assert ids == [*(("", number) for number in ("", "", "5", "6", "7")), (CID, str(STOP_ID))]
+    assert (told[-1].side, told[-1].symbol, told[-1].venue_ts_ms) == (Side.SELL, SYMBOL, 1700000000000)
+    assert (await trade.look_up_stop(SYMBOL, CID)).status is OrderStatus.OPEN
+    play.forget()
+    play.says(f"GET {STOPS}", Say([*odd, mine | {"initial": INITIAL | {"size": None}}]))
+    with pytest.raises(VenueUnavailable, match="unreadable"):
+        await trade.look_up_stop(SYMBOL, CID)
+
+
+async def test_a_stops_request_does_not_expire_so_the_account_has_the_long_bound(trade):
+    assert not trade.abilities.expiry
+    assert trade.late_acceptance_ms == 5_000 + 1_000
 
 
 async def test_one_that_may_only_reduce_fails_where_there_is_nothing_left():
@@ -239,7 +320,7 @@ async def test_after_a_restart_the_order_of_a_stop_is_ours_still():
         again = build_orders("gate_futures", watcher.trader.settings, watcher.trader.credential)
         assert isinstance(again, Conditional)
         try:
-            [rests] = await again.open_orders()
+            [rests] = await everything_open(again, bool)
             assert rests.cid == far.cid
             await again.cancel_stop(far.symbol, far.cid, rests.venue_order_id)
             assert (await again.look_up_stop(far.symbol, far.cid)).status is OrderStatus.CANCELLED

@@ -12,7 +12,7 @@ from engine.domain.market import FeeSide
 from engine.domain.order import Fee, OrderKind, OrderStatus, Side, TimeInForce
 from engine.venues.kucoin.futures import KucoinFuturesOrders
 from engine.venues.kucoin.orders import KucoinOrders
-from engine.venues.protocol import Conditional
+from engine.venues.protocol import Conditional, everything_open
 from engine.venues.verdict import Budgets
 from tests.venues.orders.stage import CID, CREDENTIAL, Open, Say, config, order, stage
 from tests.venues.orders.test_kucoin_futures_offline import CONTRACT, ROW, no, page, said
@@ -26,7 +26,9 @@ MADE, DONE, ACTIVE = (
     "GET /api/v1/hf/orders/done",
     "GET /api/v1/hf/orders/active",
 )
-WENT_OFF_MS = 1_740_626_600_000
+HOUR_MS = 3_600_000
+NOW_MS = time.time_ns() // 1_000_000
+WENT_OFF_MS = NOW_MS - HOUR_MS
 STOP = {
     "id": "vs93gptvr9t2fsql003l8k5p",
     "symbol": SYMBOL,
@@ -36,7 +38,7 @@ STOP = {
     "price": "50000.00000000000000000000",
     "size": "0.30000000000000000000",
     "clientOid": CID,
-    "createdAt": 1_740_626_554_884,
+    "createdAt": WENT_OFF_MS - 45_116,
     "stop": "loss",
     "stopTriggerTime": None,
     "stopPrice": "60000.00000000000000000000",
@@ -147,9 +149,13 @@ async def test_spot_one_whose_order_bears_another_name_is_never_denied(play, spo
     play.says(f"GET {MADE}", NONE)
     play.says(ACTIVE, said(None))
     nameless = CHILD | {"clientOid": None}
-    play.says(DONE, items(), items(nameless | {"id": STOP["id"]}))
+    play.says(DONE, items(nameless | {"id": STOP["id"]}))
     assert (await spot.look_up_stop(SYMBOL, CID)).filled_qty == D("0.1")
-    for ended in ([nameless], [nameless | {"clientOid": "another"}], [CHILD | {"clientOid": "x", "price": "1"}] * 100):
+    assert [f"{heard.method} {heard.path}" for heard in play.heard] == [NAMED, f"GET {MADE}", ACTIVE, DONE]  # each once
+    others = CHILD | {"clientOid": "x", "price": "1"}
+    undated = {"createdAt": 0, "lastUpdatedAt": 0}
+    likely = [[nameless | over] for over in ({}, undated, {"clientOid": "another"})]
+    for ended in (*likely, [others] * 100, [others | undated] * 100):  # the last two are cut
         play.forget()
         play.says(NAMED, said([TRIGGERED]))
         play.says(f"GET {MADE}", NONE)
@@ -159,7 +165,7 @@ async def test_spot_one_whose_order_bears_another_name_is_never_denied(play, spo
             await spot.look_up_stop(SYMBOL, CID)
 
 
-@pytest.mark.parametrize("word", ["TRIGGERED", "CANCELLED", "a word of tomorrow"])
+@pytest.mark.parametrize("word", ["TRIGGERED", "CANCELLED"])
 async def test_spot_one_that_went_off_for_nothing_ends_once_its_market_shows_no_such_order(play, spot, word):
     others = [CHILD | {"clientOid": "x", "side": "buy"}, CHILD | {"clientOid": "y", "createdAt": WENT_OFF_MS - 1}]
     play.says(NAMED, said([TRIGGERED | {"status": word}]))
@@ -170,8 +176,19 @@ async def test_spot_one_that_went_off_for_nothing_ends_once_its_market_shows_no_
     assert (report.status, report.filled_qty, report.venue_order_id) == (OrderStatus.CANCELLED, 0, STOP["id"])
 
 
-async def test_spot_what_went_off_just_now_may_show_its_order_late(play, spot):
-    play.says(NAMED, said([TRIGGERED | {"stopTriggerTime": time.time_ns() // 1_000_000}]))
+UNPROVED = [
+    {"stopTriggerTime": None},
+    {"stopTriggerTime": 0},
+    {"stopTriggerTime": NOW_MS + HOUR_MS},  # just now: its order may be shown late
+    {"stopTriggerTime": NOW_MS - 71 * HOUR_MS},  # the lists reach back three days
+    {"status": "a word of tomorrow"},
+    {"status": ""},
+]
+
+
+@pytest.mark.parametrize("odd", UNPROVED)
+async def test_spot_empty_lists_prove_nothing_of_what_they_may_not_show(play, spot, odd):
+    play.says(NAMED, said([TRIGGERED | odd]))
     play.says(f"GET {MADE}", NONE)
     play.says(ACTIVE, said([]))
     play.says(DONE, items())
@@ -221,8 +238,10 @@ async def test_spot_lists_those_that_wait_page_by_page_and_none_twice(play, spot
     play.says(WAITING, page(STOP, pages=2), page(STOP | {"clientOid": "other"}, foreign, pages=2))
     play.says("GET /api/v1/hf/orders/active/symbols", said({"symbols": [SYMBOL]}))
     play.says(ACTIVE, said([CHILD | {"active": True, "cancelExist": False}]))
-    found = [(each.cid, each.venue_order_id, each.filled_qty) for each in await spot.open_orders()]
-    assert found == [(CID, CHILD["id"], D("0.1")), ("other", STOP["id"], 0), ("", "vs9", 0)]
+    found = [(each.cid, each.venue_order_id, each.filled_qty) for each in await everything_open(spot, bool)]
+    assert found == [(CID, CHILD["id"], D("0.1")), ("other", STOP["id"], 0)]
+    assert {each.cid for each in await spot.waiting_stops()} == {"other", ""}  # the last page is all that is said now
+    assert [each.cid for each in await spot.open_orders()] == [CID]
     assert [parse_qs(heard.query).get("currentPage") for heard in play.heard[:2]] == [["1"], ["2"]]
 
 
@@ -303,5 +322,46 @@ async def test_perpetuals_stops_are_listed_page_by_page_and_none_twice(play, per
     play.says("GET /api/v1/stopOrders", page(WAITS, pages=2), page(WAITS | {"id": "9", "clientOid": "other"}, pages=2))
     play.says("GET /api/v1/orders", page(PERP | {"isActive": True, "status": "open"}))  # one goes off in between
     play.says("GET /api/v1/fills", page(FILL))
-    found = [(each.cid, each.status, each.filled_qty) for each in await perp.open_orders()]
+    found = [(each.cid, each.status, each.filled_qty) for each in await everything_open(perp, bool)]
     assert found == [(CID, OrderStatus.OPEN, D("0.020")), ("other", OrderStatus.OPEN, 0)]
+    assert [each.cid for each in await perp.open_orders()] == [CID]
+
+
+ODD = [
+    {"side": "both", "status": "a word of tomorrow"},
+    {"side": None, "symbol": None, "status": None},
+    {"price": "", "size": "", "filledSize": None, "createdAt": None, "updatedAt": None, "stopTriggerTime": ""},
+    {"size": None, "filledSize": None, "isActive": None},
+    {"symbol": "XBTUSDM"},  # of a contract that counts dollars
+    {"clientOid": None},
+    {"id": None},
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_an_odd_row_hides_no_other(play, spot, perp, odd):
+    play.says(WAITING, page(STOP | {"clientOid": "x"} | odd, STOP))
+    play.says("GET /api/v1/stopOrders", page(WAITS | {"clientOid": "x"} | odd, WAITS))
+    for orders, row in ((spot, STOP), (perp, WAITS)):
+        found = await orders.waiting_stops()
+        assert [each.cid for each in found] == ["" if "clientOid" in odd else "x", CID]
+        assert (found[1].venue_order_id, found[1].symbol) == (row["id"], row["symbol"])
+        assert {each.status for each in found} == {OrderStatus.OPEN} and found[1].side is Side(str(row["side"]))
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_an_odd_row_of_another_hides_ours_from_no_look_up(play, spot, perp, odd):
+    foreign = {"clientOid": "x"} | odd
+    play.says(NAMED, NONE)
+    play.says(WAITING, page(STOP | foreign, STOP | {"price": ""}))
+    assert (await spot.look_up_stop(SYMBOL, CID)).status is OrderStatus.OPEN
+    play.says("GET /api/v1/orders/byClientOid", said(None))
+    play.says("GET /api/v1/recentDoneOrders", said(None))
+    play.says("GET /api/v1/stopOrders", page(WAITS | foreign, WAITS))
+    assert (await perp.look_up_stop(CONTRACT_OF, CID)).status is OrderStatus.OPEN
+
+
+async def test_ours_that_cannot_be_read_is_no_answer(play, spot):
+    play.says(NAMED, said([STOP | {"side": "both"}]))
+    with pytest.raises(VenueUnavailable, match="cannot be read"):
+        await spot.look_up_stop(SYMBOL, CID)

@@ -15,7 +15,7 @@ from engine.domain.order import OrderKind, OrderStatus, Side, TimeInForce
 from engine.venues.okx.order_stream import OkxStreamDialect
 from engine.venues.okx.orders import OkxOrders
 from engine.venues.okx.swap_orders import OkxSwapOrders
-from engine.venues.protocol import Conditional, OrderTold
+from engine.venues.protocol import Conditional, OrderTold, everything_open
 from engine.venues.verdict import Budgets
 from sandbox.faults import Fault
 from sandbox.venues.orders import State
@@ -292,7 +292,7 @@ async def test_what_waits_and_what_it_made_are_open_orders_of_ours(play, orders)
     stranger = STOP | {"algoId": "8", "algoClOrdId": ""}
     play.says(PENDING, yes(STOP, waits, stranger))
     play.says(CHILDREN, yes(MADE | {"state": "live"}, ROW | {"state": "live", "clOrdId": "abc", "ordId": "5"}))
-    reports = await orders.open_orders()
+    reports = await everything_open(orders, lambda _: True)
     told = [(report.cid, report.venue_order_id) for report in reports]
     assert told == [(CID, "312"), ("abc", "5"), (other, "9"), ("", "8")]
     assert all(report.status is OrderStatus.OPEN for report in reports)
@@ -303,7 +303,7 @@ async def test_stops_that_wait_are_read_over_all_pages(play, swaps):
     page = [STOP | {"algoId": str(900 - n), "instId": BTC} for n in range(100)]
     play.says(PENDING, yes(*page), yes(STOP | {"instId": BTC}))
     play.says(CHILDREN, yes())
-    assert len(await swaps.open_orders()) == 101
+    assert len(await swaps.waiting_stops()) == 101
     first, second = asked(play, PENDING)
     assert first.query == "ordType=conditional&instType=SWAP&limit=100" and second.query == f"{first.query}&after=801"
 
@@ -326,7 +326,7 @@ async def test_of_one_that_went_off_its_order_is_cancelled(play, orders):
     assert caught.value.code == "51402"
 
 
-@pytest.mark.parametrize("say", [NONE, yes(STOP | {"state": "canceled"})])
+@pytest.mark.parametrize("say", [yes(STOP | {"state": state}) for state in ("canceled", "order_failed")])
 async def test_where_nothing_is_left_to_cancel_the_venues_no_stands(play, orders, say):
     play.says(CANCEL, row_no("51400"))
     play.says(ONE, say)

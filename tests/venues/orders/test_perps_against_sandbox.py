@@ -26,7 +26,7 @@ HOUSES = {
     "okx_swap": "okx",
     "bitget_futures": "bitget",
 }
-EXPIRING = ("binance_usdm", "bybit_linear", "gate_futures", "okx_swap")
+EXPIRING = ("binance_usdm", "bybit_linear", "okx_swap")
 NATIVE = ("binance_usdm", "bybit_linear", "okx_swap")
 NEAR, FAR = D("0.02"), D("-0.05")
 USDT = "USDT"

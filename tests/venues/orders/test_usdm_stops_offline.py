@@ -11,7 +11,7 @@ from engine.domain.order import Fee, OrderKind, OrderStatus, Side, TimeInForce
 from engine.venues.binance_usdm.order_stream import BinanceUsdmStreamDialect
 from engine.venues.binance_usdm.orders import BinanceUsdmOrders
 from engine.venues.ccxt_orders import wall_ms
-from engine.venues.protocol import Conditional, OrderTold
+from engine.venues.protocol import Conditional, OrderTold, everything_open
 from engine.venues.verdict import Budgets
 from tests.venues.orders.stage import CID, CREDENTIAL, Open, Say, config, stage
 from tests.venues.orders.test_binance_usdm_offline import FILLS, LOST, PAID, PART, ROW, no, sent, wish
@@ -219,13 +219,66 @@ async def test_a_cancel_goes_to_the_stop_and_then_to_the_order_that_it_made(play
     assert query(play.heard[-1]) == {"symbol": "BTCUSDT", "orderId": "28"}
 
 
-@pytest.mark.parametrize("known", [UNKNOWN, Say(STOP | {"algoStatus": "CANCELED"}), Say(STOP)])
+@pytest.mark.parametrize("known", [UNKNOWN, *(Say(STOP | {"algoStatus": word}) for word in ("CANCELED", "REJECTED"))])
 async def test_a_cancel_that_finds_nothing_to_cancel_is_refused(play, trade, known):
     play.says(CANCEL, no(-2011, "Unknown order sent."))
     play.says(LOOK_UP, known)
-    with pytest.raises(VenueRefused):
+    with pytest.raises(OrderNotFound if known is UNKNOWN else VenueRefused):
         await trade.cancel_stop("BTCUSDT", CID, "2146760")
     assert asked(play) == [CANCEL, LOOK_UP]
+
+
+@pytest.mark.parametrize("word", ["NEW", "TRIGGERING", "TRIGGERED", "FINISHED", "PONDERED", None])
+async def test_a_cancel_of_one_that_is_about_to_name_its_order_is_asked_again(play, trade, word):
+    play.says(CANCEL, no(-2011, "Unknown order sent."))
+    play.says(LOOK_UP, Say(STOP | {"algoStatus": word}))
+    with pytest.raises(VenueUnavailable, match="names no order yet"):
+        await trade.cancel_stop("BTCUSDT", CID, "2146760")
+
+
+@pytest.mark.parametrize("at", [None, 0, ""])
+async def test_without_a_time_it_has_ended_just_now(play, trade, at):
+    play.says(LOOK_UP, Say(MADE | {"algoStatus": "FINISHED", "updateTime": at}))
+    play.says(ORDER, UNKNOWN)
+    play.says(ORDERS, Say([]))
+    with pytest.raises(VenueUnavailable, match="not shown yet"):
+        await trade.look_up_stop("BTCUSDT", CID)
+
+
+async def test_an_odd_row_hides_no_stop_that_waits(play, trade):
+    odd = [
+        {name: None for name in STOP},
+        {},
+        STOP | {"clientAlgoId": None, "algoId": 5, "side": "LONG", "algoStatus": "PONDERED"},
+        STOP | {"clientAlgoId": "", "algoId": 6, "updateTime": None, "symbol": None},
+        MADE | {"clientAlgoId": "names-no-order", "algoId": 7, "actualOrderId": None},
+    ]
+    play.says(OPEN, Say([*odd, STOP | {"updateTime": None}, MADE]))
+    told = await trade.waiting_stops()
+    assert all(each.status is OrderStatus.OPEN for each in told)
+    ids = [(each.cid, each.venue_order_id) for each in told]
+    unnamed = [("", number) for number in ("", "", "5", "6")]
+    assert ids == [*unnamed, ("names-no-order", "7"), (CID, "2146760")]
+    play.forget()
+    play.says(LOOK_UP, UNKNOWN)
+    play.says(OPEN, Say([*odd, STOP | {"updateTime": None}]))
+    play.says(EVERY, Say(odd))
+    assert (await trade.look_up_stop("BTCUSDT", CID)).status is OrderStatus.OPEN
+    play.forget()
+    play.says(LOOK_UP, Say(STOP | {"side": "LONG"}))
+    with pytest.raises(VenueUnavailable, match="unreadable"):
+        await trade.look_up_stop("BTCUSDT", CID)
+
+
+async def test_a_list_of_every_market_is_paid_by_its_weight(play):
+    reads = Open()
+    settings = config(play.base, symbols=("BTCUSDT",), ticks=(), min_notional=D(7), leverage=2)
+    trade = BinanceUsdmOrders(settings, CREDENTIAL, Budgets(Open(), reads))
+    play.says(OPEN, Say([]))
+    play.says(OPEN_ORDERS, Say([]))
+    await everything_open(trade, bool)
+    assert len(reads.taken) + reads.owed == 2 * 10  # 40 each, where ten reads a second stand for a weight of 40
+    await trade.close()
 
 
 async def test_by_the_order_socket_it_cannot_leave(play):
@@ -302,7 +355,7 @@ async def test_open_orders_are_those_that_wait_and_those_that_rest_each_once(pla
     ]
     play.says(OPEN, Say(waiting))
     play.says(OPEN_ORDERS, Say([ROW | {"clientOrderId": "gone-off"}, ROW | {"clientOrderId": "web_1", "orderId": 29}]))
-    told = await trade.open_orders()
+    told = await everything_open(trade, bool)
     assert asked(play) == [OPEN, OPEN_ORDERS] and not query(play.heard[0])
     assert sorted((report.cid, report.venue_order_id) for report in told) == sorted(
         [(CID, "2146760"), ("by-hand", "2146760"), ("gone-off", "28"), ("web_1", "29")]
@@ -310,5 +363,6 @@ async def test_open_orders_are_those_that_wait_and_those_that_rest_each_once(pla
     play.forget()
     play.says(OPEN_ORDERS, Say([]))
     play.says(OPEN, Say("<html>502 Bad Gateway</html>", 502))
+    assert not await trade.open_orders()
     with pytest.raises(VenueUnavailable):
-        await trade.open_orders()
+        await trade.waiting_stops()
