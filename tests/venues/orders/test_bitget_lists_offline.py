@@ -59,9 +59,10 @@ async def test_no_number_of_foreign_plans_makes_ours_forgotten(play, venue, trad
     assert len(asked(play)) == 2 + len(pages) + 1
 
 
-@pytest.mark.parametrize("made_ms", [None, "", str(time.time_ns() // 1_000_000)], ids=["none", "empty", "new"])
-async def test_what_is_new_is_asked_for_again(play, venue, trade, made_ms):
+@pytest.mark.parametrize("made", [None, "", "now"])
+async def test_what_is_new_is_asked_for_again(play, venue, trade, made):
     """What made it may not be shown yet."""
+    made_ms = str(time.time_ns() // 1_000_000) if made == "now" else made
     play.says(venue.resting, venue.orders(venue.order("live", "", cTime=made_ms)))
     play.says(venue.ended, venue.plans(), venue.plans(venue.plan("executed")))
     assert [report.cid for report in await trade.open_orders()] == [PLAN_ID]
