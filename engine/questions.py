@@ -111,13 +111,18 @@ class Questions:
     async def open_orders(self, effect: FetchOpenOrders) -> None:
         venue, asked_ns = effect.venue, self._mono_ns()
         try:
-            reports = await everything_open(self._orders[venue], self._desk.state.orders.__contains__)
+            reports = await everything_open(self._orders[venue], self._stops_at(venue) or None)
         except (VenueUnavailable, VenueRefused, OutcomeUnknown) as error:
             self.failed(venue, "open_orders", error)
         else:
             self._desk.handle(
                 OpenOrdersReported(venue=venue, reports=tuple(reports), asked_ns=asked_ns, seen_ns=self._mono_ns())
             )
+
+    def _stops_at(self, venue: str) -> set[str]:
+        """Client ids of all that are known, ended or not: one that was given up may stand there all the same."""
+        known = (order.request for _, order in self._desk.state.orders.values())
+        return {each.cid for each in known if each.venue == venue and each.kind is OrderKind.STOP_LOSS}
 
     def failed(self, venue: str, call: str, error: Exception) -> None:
         log.warning("venue_call_failed venue=%s call=%s error=%s", venue, call, error)

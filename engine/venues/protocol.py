@@ -1,6 +1,6 @@
 """What the engine asks of a venue. Small protocols, not base classes: a venue folder provides both."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
@@ -146,14 +146,15 @@ class Conditional(Protocol):
         ...
 
 
-async def everything_open(orders: Orders, is_ours: Callable[[str], bool]) -> Sequence[OrderReport]:
-    """Ours that wait, then what rests: one that goes off meanwhile is in both lists, and told once.
+async def everything_open(orders: Orders, stops: Container[str] | None) -> Sequence[OrderReport]:
+    """Our `stops` that wait, then what rests: one that goes off meanwhile is in both lists, and told once.
 
-    Others' stops stay untold: a venue's timer is not known to reach them, and ours need not be given up for them.
+    None: there never was one, and a list more is not asked for; a start's budget is small. Others' stops stay untold: a
+    venue's timer is not known to reach them, and ours need not be given up for them.
     """
-    if not isinstance(orders, Conditional):
+    if stops is None or not isinstance(orders, Conditional):
         return await orders.open_orders()
-    waiting = [stop for stop in await orders.waiting_stops() if is_ours(stop.cid)]
+    waiting = [stop for stop in await orders.waiting_stops() if stop.cid in stops]
     resting = await orders.open_orders()
     gone_off = {report.cid for report in resting}
     return [*resting, *(stop for stop in waiting if stop.cid not in gone_off)]

@@ -5,9 +5,10 @@ import time
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from engine.desk import Desk
-from engine.domain.effect import LookUp
+from engine.domain.effect import FetchOpenOrders, LookUp
 from engine.domain.errors import OrderNotFound, VenueUnavailable
 from engine.domain.event import OrderMissing, OrderReported
 from engine.domain.money import ZERO
@@ -16,6 +17,7 @@ from engine.latencies import Latencies
 from engine.questions import Questions
 from engine.venues.departure import left
 from tests.core.harness import Rig
+from tests.core.test_stops_at_venue import venue_keeps, waits
 
 
 def report_of(status: OrderStatus) -> OrderReport:
@@ -134,3 +136,28 @@ async def test_a_stop_is_asked_for_where_stops_are_kept(kind: OrderKind, asked: 
     asking, _ = questions(venue)
     await end(venue, await begin(asking, LookUp(cid="c", venue="binance", symbol="BTCUSDT", kind=kind)), 1)
     assert venue.asked == [asked]
+
+
+@pytest.mark.parametrize("kind, lists", [(OrderKind.STOP_LOSS, 1), (OrderKind.LIMIT, 0)])
+async def test_stops_are_listed_only_where_one_of_ours_is_known(kind: OrderKind, lists: int) -> None:
+    """A list more costs a start its budget; one that ended may stand there all the same, so that counts."""
+    rig = venue_keeps(Rig().ready())
+    [order] = waits(rig).live[0].orders
+    order.request = structs.replace(order.request, kind=kind)
+    listed: list[str] = []
+
+    class Listing(Apart):
+        async def waiting_stops(self) -> list[OrderReport]:
+            listed.append("stops")
+            return [report_of(OrderStatus.OPEN)]  # another's
+
+        async def open_orders(self) -> list[OrderReport]:
+            return []
+
+    desk = Desk(rig.state, lambda: rig.now_ns, dict)
+    handled: list[Any] = []
+    desk.handle = handled.append  # type: ignore[assignment, method-assign]
+    orders: Any = {"binance": Listing()}
+    asking = Questions(desk, orders, Latencies(), handled.append, time.monotonic_ns)
+    await asking.open_orders(FetchOpenOrders(venue="binance"))
+    assert len(listed) == lists and [event.reports for event in handled] == [()]

@@ -13,6 +13,7 @@ from engine.venues.bitget.stops import Names
 from engine.venues.protocol import OrderTold, everything_open
 from tests.venues.orders.bitget_stage import BTC, MADE_ID, PLAN_ID, Mix, Spot, asked, client, last_price, stop, yes
 from tests.venues.orders.stage import CID, CREDENTIAL, config, stage
+from tests.venues.orders.test_stops_at_venues import Every
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ async def test_what_goes_off_between_the_lists_is_told_once(play, venue, trade):
     play.says(venue.waiting, venue.plans(venue.plan("live"), venue.plan("live", clientOid="other", orderId="8")))
     play.says(venue.resting, venue.orders(venue.order("live", "")))
     play.says(venue.ended, venue.plans(venue.plan("executed")))
-    found = {report.cid: report.venue_order_id for report in await everything_open(trade, bool)}
+    found = {report.cid: report.venue_order_id for report in await everything_open(trade, Every())}
     assert found == {CID: MADE_ID, "other": "8"}
     assert asked(play) == [venue.waiting, venue.resting, venue.ended]
 

@@ -15,7 +15,7 @@ from engine.venues.protocol import Conditional, everything_open
 from engine.venues.registry import build_orders
 from tests.venues.orders.stage import CID, Say
 from tests.venues.orders.test_gate_futures_offline import CONTRACT, ROOT, ROW, SYMBOL, TEXT, no, play, trade, wish
-from tests.venues.orders.test_stops_at_venues import watching
+from tests.venues.orders.test_stops_at_venues import Anything, Every, watching
 
 __all__ = ["play", "trade"]
 
@@ -194,7 +194,7 @@ async def test_an_order_of_it_that_rests_is_listed_once_as_ours_and_no_other_is(
     play.says(f"GET {STOPS}/5", Say(named(TEXT, id=5, trade_id=99)))  # it made another
     play.says(f"GET {STOPS}/6", NONE)
     for _ in range(2):
-        listed = {report.venue_order_id: report for report in await everything_open(trade, lambda _: True)}
+        listed = {report.venue_order_id: report for report in await everything_open(trade, Anything())}
         assert [report.venue_order_id for report in listed.values() if report.cid == CID] == [str(MADE_ID)]
         assert len(listed) == 5 and listed["8"].side is Side.BUY
     assert len(asked(play, f"{STOPS}/{STOP_ID}")) == 1  # a text stays
@@ -320,7 +320,7 @@ async def test_after_a_restart_the_order_of_a_stop_is_ours_still():
         again = build_orders("gate_futures", watcher.trader.settings, watcher.trader.credential)
         assert isinstance(again, Conditional)
         try:
-            [rests] = await everything_open(again, bool)
+            [rests] = await everything_open(again, Every())
             assert rests.cid == far.cid
             await again.cancel_stop(far.symbol, far.cid, rests.venue_order_id)
             assert (await again.look_up_stop(far.symbol, far.cid)).status is OrderStatus.CANCELLED

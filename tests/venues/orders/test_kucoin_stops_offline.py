@@ -16,6 +16,7 @@ from engine.venues.protocol import Conditional, everything_open
 from engine.venues.verdict import Budgets
 from tests.venues.orders.stage import CID, CREDENTIAL, Open, Say, config, order, stage
 from tests.venues.orders.test_kucoin_futures_offline import CONTRACT, ROW, no, page, said
+from tests.venues.orders.test_stops_at_venues import Every
 
 SYMBOL, CONTRACT_OF = "BTC-USDT", "XBTUSDTM"
 PATH = "/api/v1/stop-order"
@@ -238,7 +239,7 @@ async def test_spot_lists_those_that_wait_page_by_page_and_none_twice(play, spot
     play.says(WAITING, page(STOP, pages=2), page(STOP | {"clientOid": "other"}, foreign, pages=2))
     play.says("GET /api/v1/hf/orders/active/symbols", said({"symbols": [SYMBOL]}))
     play.says(ACTIVE, said([CHILD | {"active": True, "cancelExist": False}]))
-    found = [(each.cid, each.venue_order_id, each.filled_qty) for each in await everything_open(spot, bool)]
+    found = [(each.cid, each.venue_order_id, each.filled_qty) for each in await everything_open(spot, Every())]
     assert found == [(CID, CHILD["id"], D("0.1")), ("other", STOP["id"], 0)]
     assert {each.cid for each in await spot.waiting_stops()} == {"other", ""}  # the last page is all that is said now
     assert [each.cid for each in await spot.open_orders()] == [CID]
@@ -322,7 +323,7 @@ async def test_perpetuals_stops_are_listed_page_by_page_and_none_twice(play, per
     play.says("GET /api/v1/stopOrders", page(WAITS, pages=2), page(WAITS | {"id": "9", "clientOid": "other"}, pages=2))
     play.says("GET /api/v1/orders", page(PERP | {"isActive": True, "status": "open"}))  # one goes off in between
     play.says("GET /api/v1/fills", page(FILL))
-    found = [(each.cid, each.status, each.filled_qty) for each in await everything_open(perp, bool)]
+    found = [(each.cid, each.status, each.filled_qty) for each in await everything_open(perp, Every())]
     assert found == [(CID, OrderStatus.OPEN, D("0.020")), ("other", OrderStatus.OPEN, 0)]
     assert [each.cid for each in await perp.open_orders()] == [CID]
 

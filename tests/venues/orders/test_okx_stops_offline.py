@@ -25,7 +25,7 @@ from tests.venues.orders.stage import CID, CREDENTIAL, Open, Say, config, order,
 from tests.venues.orders.test_against_sandbox import Trader
 from tests.venues.orders.test_okx_offline import FEES, FILLS, QUOTE, ROW, no, row_no, yes
 from tests.venues.orders.test_okx_swap_offline import BTC, MARKET
-from tests.venues.orders.test_stops_at_venues import Watcher
+from tests.venues.orders.test_stops_at_venues import Anything, Watcher
 from tests.waiting import until
 
 TRADE = "/api/v5/trade"
@@ -292,7 +292,7 @@ async def test_what_waits_and_what_it_made_are_open_orders_of_ours(play, orders)
     stranger = STOP | {"algoId": "8", "algoClOrdId": ""}
     play.says(PENDING, yes(STOP, waits, stranger))
     play.says(CHILDREN, yes(MADE | {"state": "live"}, ROW | {"state": "live", "clOrdId": "abc", "ordId": "5"}))
-    reports = await everything_open(orders, lambda _: True)
+    reports = await everything_open(orders, Anything())
     told = [(report.cid, report.venue_order_id) for report in reports]
     assert told == [(CID, "312"), ("abc", "5"), (other, "9"), ("", "8")]
     assert all(report.status is OrderStatus.OPEN for report in reports)

@@ -22,6 +22,20 @@ REFUSED_HERE = ("bitget", "bitget_futures")  # the venue takes one whose price i
 AWAY, BAND = D("0.03"), D("0.05")  # the stop from the touch, and how far behind it the limit may be
 
 
+class Every:
+    """All client ids are ours, but none at all."""
+
+    def __contains__(self, cid):
+        return bool(cid)
+
+
+class Anything:
+    """Whatever is told is wanted."""
+
+    def __contains__(self, cid):
+        return True
+
+
 class Watcher:
     """A trader with a stop, and the market that reaches it."""
 
@@ -51,7 +65,7 @@ class Watcher:
         await cancel(order.symbol, order.cid, venue_order_id)
 
     async def listed(self):
-        return [report.cid for report in await everything_open(self.orders, bool)]
+        return [report.cid for report in await everything_open(self.orders, Every())]
 
 
 @asynccontextmanager

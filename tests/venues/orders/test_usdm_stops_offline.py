@@ -15,6 +15,7 @@ from engine.venues.protocol import Conditional, OrderTold, everything_open
 from engine.venues.verdict import Budgets
 from tests.venues.orders.stage import CID, CREDENTIAL, Open, Say, config, stage
 from tests.venues.orders.test_binance_usdm_offline import FILLS, LOST, PAID, PART, ROW, no, sent, wish
+from tests.venues.orders.test_stops_at_venues import Every
 
 PLACE, LOOK_UP, CANCEL = (f"{method} /fapi/v1/algoOrder" for method in ("POST", "GET", "DELETE"))
 OPEN, EVERY = "GET /fapi/v1/openAlgoOrders", "GET /fapi/v1/allAlgoOrders"
@@ -276,7 +277,7 @@ async def test_a_list_of_every_market_is_paid_by_its_weight(play):
     trade = BinanceUsdmOrders(settings, CREDENTIAL, Budgets(Open(), reads))
     play.says(OPEN, Say([]))
     play.says(OPEN_ORDERS, Say([]))
-    await everything_open(trade, bool)
+    await everything_open(trade, Every())
     assert len(reads.taken) + reads.owed == 2 * 10  # 40 each, where ten reads a second stand for a weight of 40
     await trade.close()
 
@@ -355,7 +356,7 @@ async def test_open_orders_are_those_that_wait_and_those_that_rest_each_once(pla
     ]
     play.says(OPEN, Say(waiting))
     play.says(OPEN_ORDERS, Say([ROW | {"clientOrderId": "gone-off"}, ROW | {"clientOrderId": "web_1", "orderId": 29}]))
-    told = await everything_open(trade, bool)
+    told = await everything_open(trade, Every())
     assert asked(play) == [OPEN, OPEN_ORDERS] and not query(play.heard[0])
     assert sorted((report.cid, report.venue_order_id) for report in told) == sorted(
         [(CID, "2146760"), ("by-hand", "2146760"), ("gone-off", "28"), ("web_1", "29")]
