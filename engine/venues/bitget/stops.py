@@ -20,6 +20,7 @@ from engine.venues.ccxt_orders import plain
 from engine.venues.departure import watch
 from engine.venues.purse import Purpose
 from engine.venues.reports import acknowledged, positive, unfilled
+from engine.venues.stop_sides import is_passed, keep
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,6 @@ _WAITS = frozenset({"live", "not_trigger"})  # the second: what older pages call
 _GOES_OFF = "executing"
 _EXECUTED = "executed"
 _NOTHING_MADE = frozenset({"cancelled", "fail_execute", "fail_trigger"})
-_REMEMBERED = 1_000
 _SHOWN_LATE_MS = 60_000  # until then a list that does not name what made an order is no proof
 _LONGEST_MS_TEXT = 15
 
@@ -80,14 +80,6 @@ R = TypeVar("R", bound=Row)
 V = TypeVar("V")
 
 
-def _keep(kept: dict[str, V], key: str, value: V) -> None:
-    """As the newest; the oldest make room."""
-    kept.pop(key, None)
-    kept[key] = value
-    while len(kept) > _REMEMBERED:
-        del kept[next(iter(kept))]
-
-
 def _ms(told: int | str | None) -> int:
     """Zero for what is no time."""
     text = str(told)
@@ -96,7 +88,7 @@ def _ms(told: int | str | None) -> int:
 
 def _is_ahead(side: str, last: Decimal, stop: Decimal) -> bool:
     """The price has not reached the stop yet."""
-    return last > stop if side == Side.SELL else side == Side.BUY and last < stop
+    return side in tuple(Side) and not is_passed(Side(side), stop, last)
 
 
 class Ticker(Struct):
@@ -123,7 +115,7 @@ class Names:
 
     def learn(self, cid: str, *ids: str) -> None:
         for each in filter(None, ids):
-            _keep(self._cids, each, cid)
+            keep(self._cids, each, cid)
 
     def knows(self, client_id: str, order_id: str) -> bool:
         return client_id in self._cids or order_id in self._cids
@@ -197,7 +189,7 @@ class StopAccount(BitgetAccount, Generic[R]):
         if not _is_ahead(side, last, at):
             log.warning("stop_too_late venue=%s cid=%s side=%s stop=%s last=%s", self.venue, cid, side, at, last)
             return False
-        _keep(self._ahead, cid, None)
+        keep(self._ahead, cid, None)
         return True
 
     async def _last_price(self, symbol: str) -> Decimal:
@@ -327,7 +319,7 @@ class StopAccount(BitgetAccount, Generic[R]):
             if cid.strip("0123456789"):
                 self.names.learn(cid, row.clientOid, row.orderId)
             elif 0 < _ms(row.cTime) < asked_ms - _SHOWN_LATE_MS:
-                _keep(self._nobodys, row.orderId, None)
+                keep(self._nobodys, row.orderId, None)
 
     def _told(self, plan: Plan) -> OrderReport:
         """Of a stop of ours that has made nothing. Raises VenueUnavailable for a word that nobody has explained."""

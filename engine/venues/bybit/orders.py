@@ -21,11 +21,10 @@ from engine.venues.order_stream import StreamLine
 from engine.venues.purse import Purpose
 from engine.venues.reports import number, positive
 from engine.venues.settings import Key, OrderSettings
+from engine.venues.stop_sides import is_passed, keep
 from engine.venues.verdict import Budgets
 
 log = logging.getLogger(__name__)
-
-_REMEMBERED = 1_000
 
 
 class _Lot(Struct):
@@ -63,7 +62,7 @@ class BybitOrders(BybitAccount):
             return await super().place(order)
         self.abilities.check(order)
         last = await standing.last_price(self.client, order.symbol, self.category)
-        if not last or _is_passed(order.side, order.stop_price, last):
+        if not last or is_passed(order.side, order.stop_price, last):
             told = f"the last price is {last}" if last else "no last price is told"
             raise VenueRefused("would_trigger", f"{self.venue}: {told}, the stop's {order.stop_price}")
         report = await super().place(order)
@@ -79,11 +78,11 @@ class BybitOrders(BybitAccount):
             last = await standing.last_price(self.client, symbol, self.category)
             if not last:
                 raise VenueUnavailable(f"{self.venue}: no last price is told, and the side of stop {cid} is not known")
-            if _is_passed(Side(row.side.lower()), stop, last):
+            if is_passed(Side(row.side.lower()), stop, last):
                 await self._take_back(symbol, cid, stop, last)
                 row = await self.row(symbol, cid)
             else:
-                self._prove(cid)
+                keep(self._proved, cid, None)
         return await self.report(row, cid, Purpose.LOOK_UP)
 
     async def _look_behind(self, order: OrderRequest, stop: Decimal) -> None:
@@ -94,8 +93,8 @@ class BybitOrders(BybitAccount):
         except (VenueUnavailable, VenueRefused) as error:
             log.warning("stop_side_unknown venue=%s cid=%s error=%s", self.venue, order.cid, error)
             last = ZERO
-        if last and not _is_passed(order.side, stop, last):
-            self._prove(order.cid)
+        if last and not is_passed(order.side, stop, last):
+            keep(self._proved, order.cid, None)
             return
         try:
             await self._take_back(order.symbol, order.cid, stop, last)
@@ -109,11 +108,6 @@ class BybitOrders(BybitAccount):
             await self.cancel_waiting(symbol, cid)
         except VenueRefused as error:
             log.warning("stop_waits_no_more venue=%s cid=%s error=%s", self.venue, cid, error)
-
-    def _prove(self, cid: str) -> None:
-        self._proved[cid] = None
-        while len(self._proved) > _REMEMBERED:
-            del self._proved[next(iter(self._proved))]
 
     def wire(self, order: OrderRequest) -> dict[str, Any]:
         params = super().wire(order)
@@ -158,7 +152,3 @@ class BybitOrders(BybitAccount):
             fee_source="account",
             as_of_ms=wall_ms(),
         )
-
-
-def _is_passed(side: Side, stop: Decimal, last: Decimal) -> bool:
-    return last <= stop if side is Side.SELL else last >= stop

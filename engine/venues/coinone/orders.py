@@ -26,6 +26,7 @@ from engine.venues.order_stream import StreamLine
 from engine.venues.purse import Purpose
 from engine.venues.reports import acknowledged, fees_of, number
 from engine.venues.settings import Key, OrderSettings
+from engine.venues.stop_sides import is_passed
 from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 
 log = logging.getLogger(__name__)
@@ -274,7 +275,7 @@ class CoinoneOrders:
         """It takes no direction, and refuses a stop at the last price alone (167): one beyond it may wait for the
         price to come back, which no page denies. Raises VenueRefused."""
         last = await standing.last_price(self._client, order.symbol)
-        if last <= stop_price if order.side is Side.SELL else last >= stop_price:
+        if is_passed(order.side, stop_price, last):
             raise VenueRefused("would_trigger", f"coinone: the last price is {last}, the stop's {stop_price}")
 
     async def _detail(self, params: dict[str, Any], purpose: Purpose) -> _Order:
