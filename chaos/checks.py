@@ -10,11 +10,13 @@ import msgspec
 from chaos.bank import ACCOUNT, Arrival, Bank
 from chaos.exposure import Bounds, Exposure, Sky
 from chaos.perps import SYMBOL, PerpBank
+from chaos.perps import VENUE as PERPS
 from engine.core.state import State
 from engine.core.trades import is_dust
 from engine.core.venue_state import VenueState
 from engine.domain.effect import Submit
-from engine.domain.order import LegRole, OrderRequest, TradeState
+from engine.domain.order import LegRole, OrderRequest, Side, TradeState
+from engine.domain.parent import Template
 from engine.execution import trade as life
 from engine.execution.order_state import OrderState
 from engine.execution.parent import filled_base
@@ -67,26 +69,34 @@ class Checks:
         reduces = order.role in (LegRole.UNWIND, LegRole.FLATTEN)
         if level == 2 or (level >= 3 and not reduces):
             self.breach("no send while latched", f"{order.cid} ({order.role}) left at L{level}")
-        if why := self._unreconciled(order, state.venues.get(order.venue), now_ms, told_ms):
+        untold_ms = 0 if self._gets_out(order, state) else now_ms - told_ms
+        if why := self._unreconciled(order, state.venues.get(order.venue), untold_ms):
             self.breach("no send while unreconciled", f"{order.cid} ({order.role}) left for {order.venue}: {why}")
 
-    def _unreconciled(self, order: OrderRequest, held: VenueState | None, now_ms: int, told_ms: int) -> str:
+    def _gets_out(self, order: OrderRequest, state: State) -> bool:
+        """Whether it is a person's stop on coins that are held, whoever waits for its price: it begins no exposure."""
+        parent = state.parents.all.get(self._asked.get(order.trade_id, ""))
+        is_stop = parent is not None and parent.plan.ask.template is Template.STOP
+        return order.reduce_only or (is_stop and order.side is Side.SELL and order.venue != PERPS)
+
+    def _unreconciled(self, order: OrderRequest, held: VenueState | None, untold_ms: int) -> str:
         """Why nothing of this kind may leave for the venue; "" where it may.
 
         What begins an exposure needs a venue that agrees with the ledger and whose account is told still (risk.rules
-        `_venue`), and so does a hedge, which opens a position (core.hedging `_way`). Between that verdict and the send
-        nothing makes a venue unready: an order under way makes every comparison void. What ends an exposure may not
-        wait for that: a trade's second leg, a chase, an unwind and L3's closings (core.trades `mend`, core.closing) ask
-        for the market's rules alone, and for its book; a person's tap on a position asks for more, at the tap. Where an
-        account was never opened nothing can have been entered, so nothing can want to leave.
+        `_venue`; a person's stop that gets out needs only the former), and so does a hedge, which opens a position
+        (core.hedging `_way`). Between that verdict and the send nothing makes a venue unready: an order under way makes
+        every comparison void. What ends an exposure may not wait for that: a trade's second leg, a chase, an unwind and
+        L3's closings (core.trades `mend`, core.closing) ask for the market's rules alone, and for its book; a person's
+        tap on a position asks for more, at the tap. Where an account was never opened nothing can have been entered, so
+        nothing can want to leave.
         """
         if held is None or not held.opened or not held.rules_known:
             return "its rules or its opening balances are not known"
         begins = order.role is LegRole.HEDGE or (order.role is LegRole.ENTRY and not self.finishes(order.cid))
         if begins and not held.ready:
             return f"swept {held.swept}, agreed {held.agreed}, blocked {held.blocked!r}"
-        if begins and now_ms - told_ms > _UNTOLD_MS:
-            return f"its account was last told {(now_ms - told_ms) // 1_000} s ago"
+        if begins and untold_ms > _UNTOLD_MS:
+            return f"its account was last told {untold_ms // 1_000} s ago"
         return ""
 
     def on_arrival(self, arrival: Arrival) -> None:
