@@ -139,7 +139,7 @@ async def test_edited_and_forwarded_commands_are_not_executed(house: House):
 async def test_kill_acts_at_once_and_resume_takes_two_steps(house: House):
     phone, desk = house.phone, house.desk
     async with house.engine(), house.bot():
-        await phone.finds(OWNER, "시작되었습니다")  # a stop of before the bot's first connection is in this line, not news
+        await phone.finds(OWNER, "시작되었습니다")  # a stop from before it stands in this line alone
         await phone.says(TRADER, "🛑 KILL")
         killed = await phone.finds(TRADER, "L2 stopped", button="🔻")
         await phone.finds(OWNER, "L2 정지 · 미체결 취소 · Tae")
