@@ -69,6 +69,7 @@ chaos-scenarios: $(RUNTIME)
 # Processes, sockets and files are real; each desk is judged by the venues' own records. KILLS=1000: about an hour.
 KILLS ?= 60
 crash: $(RUNTIME)
+	$(COMPILE) >&2 || true
 	@$(BIN)/python -m crash --kills $(KILLS) --jobs $(JOBS) $(ARGS)
 
 test: $(DEV)
