@@ -93,8 +93,9 @@ class Questions:
         told: list[FundingReported | PositionsReported] = []
         try:
             if margined is not None:
-                payments = tuple(await margined.funding_since(effect.funding_since_ms))
-                told.append(FundingReported(venue=venue, payments=payments, seen_ns=self._mono_ns()))
+                if effect.funding_since_ms:
+                    payments = tuple(await margined.funding_since(effect.funding_since_ms))
+                    told.append(FundingReported(venue=venue, payments=payments, seen_ns=self._mono_ns()))
                 found = tuple(await margined.positions())
                 told.append(PositionsReported(venue=venue, positions=found, asked_ns=asked_ns, seen_ns=self._mono_ns()))
             balances = await self._orders[venue].balances()

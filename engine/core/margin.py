@@ -8,7 +8,7 @@ from engine.core.venue_state import VenueState
 from engine.domain.effect import Remember, Severity
 from engine.domain.margin_event import FundingBooked, FundingReported, MarginAligned, PositionsReported
 from engine.domain.market import Balance, Product
-from engine.domain.money import ZERO, tick_at
+from engine.domain.money import NS_PER_S, ZERO, tick_at
 from engine.domain.order import PlannedLeg, Side
 from engine.domain.position import FundingPaid, Holding
 from engine.risk.margin import ASSET, Alarm
@@ -16,6 +16,7 @@ from engine.risk.situation import Margin
 
 _LOOK_BACK_MS = 6 * 3_600_000  # a venue may enter a payment late
 _FIRST_LOOK_MS = 24 * 3_600_000
+_PAID_REST_NS = 10 * NS_PER_S
 _DAY_MS = 86_400_000
 _OPENING_MS = 60_000
 _DUST = Decimal("0.0001")
@@ -32,7 +33,7 @@ def on_positions(state: State, event: PositionsReported) -> None:
 def on_funding(state: State, event: FundingReported) -> None:
     """Book what is new. Before the ledger is opened it is only known: its opening balances hold it already."""
     held = state.venues[event.venue]
-    held.account.payments = event.payments
+    held.account.payments, held.account.paid_ns = event.payments, state.now_ns
     if held.opened:
         for paid in event.payments:
             if not (_is_doubtful(state, held, paid) or state.ledger.is_funded(event.venue, paid.id)):
@@ -98,8 +99,14 @@ def on_booked(state: State, event: FundingBooked) -> None:
 
 
 def since_ms(state: State, held: VenueState) -> int:
-    """From when on funding is asked for, UTC; 0 where there is none to ask."""
+    """From when on funding is asked for, UTC; 0 where there is none to ask, or was just now and all agrees since.
+
+    It is the dearest of what an account is asked (Binance: 30 of 2,400 a minute), and a start compares again and again.
+    """
     if not held.settings.leverage:
+        return 0
+    is_new = held.account.paid_ns + _PAID_REST_NS > state.now_ns
+    if is_new and held.opened and not (held.differing or held.differs_ns):
         return 0
     newest = state.ledger.newest_funding_ms(held.name)
     return newest - _LOOK_BACK_MS if newest else state.wall_ms - _FIRST_LOOK_MS

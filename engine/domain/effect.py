@@ -67,7 +67,7 @@ class FetchBalances(Struct, frozen=True, kw_only=True, tag=True):
     """Balances; of an account of perpetuals its funding and its positions before them."""
 
     venue: str
-    funding_since_ms: int = 0  # UTC
+    funding_since_ms: int = 0  # UTC; 0: not asked for
 
 
 class FetchOpenOrders(Struct, frozen=True, kw_only=True, tag=True):

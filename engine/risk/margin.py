@@ -44,6 +44,7 @@ class Account(Struct, kw_only=True):
     asked_ns: int = 0
     seen_ns: int = 0
     payments: tuple[FundingPaid, ...] = ()  # of the newest answer
+    paid_ns: int = -(10**18)  # when that came
     marks: dict[str, Decimal] = field(default_factory=dict)  # of positions that differ, when that was seen first
     usage: Decimal | None = ZERO
     alarm: Alarm = Alarm.NONE

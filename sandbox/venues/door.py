@@ -126,7 +126,8 @@ async def _answered(
         answer = dialect.limited(error)
     except Page as error:
         answer = web.Response(status=error.status, text=_PAGE.format(error.status), content_type="text/html")
-    answer.headers.update(headers)
+    for name, value in headers.items():  # what a refusal says of its own limit stands
+        answer.headers.setdefault(name, value)
     answer.headers["Date"] = formatdate(dialect.floor.clock() / 1000, usegmt=True)
     return answer
 

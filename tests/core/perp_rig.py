@@ -124,7 +124,8 @@ class PerpRig(Rig):
         def back(told: tuple[Sequence[Any], Sequence[Any], Sequence[Any]]) -> None:
             paid, positions, balances = (tuple(each) for each in told)
             times = {"asked_ns": asked_ns, "seen_ns": self.now_ns}
-            self.handle(FundingReported(venue=VENUE, payments=paid, seen_ns=self.now_ns))
+            if since_ms:
+                self.handle(FundingReported(venue=VENUE, payments=paid, seen_ns=self.now_ns))
             self.handle(PositionsReported(venue=VENUE, positions=positions, **times))
             self.handle(ev.BalancesReported(venue=VENUE, balances=balances, **times))
 

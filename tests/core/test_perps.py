@@ -17,8 +17,9 @@ from engine.domain.command import (
     ResumeRequest,
     RetryDeadLetter,
 )
-from engine.domain.effect import Notice, Reply
+from engine.domain.effect import FetchBalances, Notice, Reply
 from engine.domain.event import OrderReported
+from engine.domain.money import NS_PER_S
 from engine.domain.order import LegRole, OrderStatus, Side
 from engine.domain.parent import Ask, Template
 from engine.execution import trade as life
@@ -98,6 +99,27 @@ def test_funding_is_booked_once_and_is_part_of_the_result():
         rig.run_for(40_000)
     assert rig.books_agree() and rig.state.counts["funding_payments"] == 0
     assert rig.state.pnl_total_krw - pnl < -3_000
+
+
+def test_funding_is_not_asked_for_again_within_seconds_unless_something_differs():
+    rig = PerpRig().ready()
+    rig.run_for(40_000)
+
+    def ask_again() -> list[bool]:
+        before = len(rig.effects)
+        rig.state.venues[VENUE].next_check_ns = 0
+        rig.run_for(2_000)
+        asked = [each for each in rig.effects[before:] if isinstance(each, FetchBalances) and each.venue == VENUE]
+        return [each.funding_since_ms > 0 for each in asked]
+
+    rig.run_until(lambda: rig.state.now_ns - rig.state.venues[VENUE].account.paid_ns < NS_PER_S)
+    assert ask_again() == [False]
+    rig.perp.pay("-2.25", rig.wall_ms)
+    assert ask_again()[:2] == [False, True], "what is missing may be funding"
+    rig.run_for(2_000)
+    assert rig.books_agree() and rig.state.venues[VENUE].ready and rig.state.counts["funding_payments"] == 1
+    rig.run_for(12_000)
+    assert ask_again() == [True]
 
 
 @pytest.mark.parametrize("amount", ["-0.00015", "0.00003"])

@@ -13,6 +13,7 @@ from engine.venues.verdict import Answer, Budgets, Dialect, retry_after_s
 PREFIX = "t-"  # every client id must begin so
 LEAST_COUNTDOWN_S = 5
 BPS_PER_ONE = 10_000
+_WINDOW_S, _LEAST_REST_S = 10.0, 0.1
 NO_STOP = "AUTO_ORDER_NOT_FOUND"  # of futures; also of one that waits no more
 TIFS = {TimeInForce.GTC: "gtc", TimeInForce.IOC: "ioc", TimeInForce.FOK: "fok", TimeInForce.POST_ONLY: "poc"}
 _EXPIRING = frozenset({("POST", "spot/orders"), ("POST", "futures/usdt/orders"), ("PATCH", "spot/orders/{order_id}")})
@@ -48,13 +49,22 @@ def _obey(answer: Answer, budgets: Budgets) -> None:
         budgets.reads.calm(1.0)
 
 
+def _wait_s(answer: Answer) -> float:
+    """Until the moment it names, if within a window of ten seconds: below the limit that moment is now."""
+    if answer.status != 429:
+        return retry_after_s(answer, 60.0)
+    text = answer.headers.get("x-gate-ratelimit-reset-timestamp", "")
+    left_s = int(text) - wall_ms() / 1000 if text.isdecimal() and len(text) < 12 else 0.0
+    return retry_after_s(answer, left_s if _LEAST_REST_S <= left_s <= _WINDOW_S else _WINDOW_S)
+
+
 DIALECT = Dialect(
     error_of=_error_of,
     unknown=frozenset({"INTERNAL", "SERVER_ERROR", "TOO_BUSY"}),
     limited=frozenset({"TOO_MANY_REQUESTS", "TOO_FAST"}),
     not_found=frozenset({"ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND", NO_STOP}),
     duplicate=("REPEATED_CREATION", "uplicate"),
-    wait_s=lambda answer: retry_after_s(answer, 10.0 if answer.status == 429 else 60.0),  # windows of ten seconds
+    wait_s=_wait_s,
     obey=_obey,
 )
 

@@ -1,5 +1,6 @@
 """Gate's v4 REST: spot and USDT futures below one host."""
 
+from math import ceil
 from typing import Any
 
 from aiohttp import web
@@ -119,7 +120,11 @@ class Gate(Public):
         return _no(label.get(error.parameter, "INVALID_PARAM_VALUE"), f"{error.parameter} {error.detail}".strip())
 
     def limited(self, error: Limited) -> web.Response:
-        return _no("TOO_MANY_REQUESTS", "Request Rate limit Exceeded", 418 if error.banned else 429)
+        answer = _no("TOO_MANY_REQUESTS", "Request Rate limit Exceeded", 418 if error.banned else 429)
+        reset_s = ceil((self.floor.clock() + error.retry_after_ms) / 1_000)
+        answer.headers["X-Gate-RateLimit-Requests-Remain"] = "0"
+        answer.headers["X-Gate-RateLimit-Reset-Timestamp"] = str(reset_s)
+        return answer
 
     async def _spot_socket(self, request: web.Request) -> web.StreamResponse:
         return await self._serve(request, self._spot, self._spot_orders)

@@ -137,7 +137,10 @@ class Kucoin(Public):
         return _no("200003", f"{error.parameter} {error.detail} not exists".replace("  ", " "))
 
     def limited(self, error: Limited) -> web.Response:
-        return _no("429000", "Too many requests", 418 if error.banned else 429)
+        answer = _no("429000", "Too many requests", 418 if error.banned else 429)
+        answer.headers["gw-ratelimit-remaining"] = "0"
+        answer.headers["gw-ratelimit-reset"] = str(error.retry_after_ms)
+        return answer
 
     async def _pro_socket(self, request: web.Request) -> web.StreamResponse:
         return await self.run_socket(

@@ -399,7 +399,8 @@ async def test_a_rate_limit_is_nothing_accepted(trader):
     order = trader.wish(Side.BUY, TimeInForce.IOC, away=D("0.02"))
     with pytest.raises(RateLimited) as caught:
         await trader.orders.place(order)
-    assert caught.value.retry_after_s > 0
+    told_s = 2.0 if trader.venue in ("binance", "gate", "kucoin") else 60.0  # they name a moment: here a second off
+    assert 0 < caught.value.retry_after_s <= told_s
     with pytest.raises(RateLimited):  # and we keep quiet by ourselves
         await trader.orders.place(trader.wish(Side.BUY, TimeInForce.IOC, away=D("0.02")))
 

@@ -118,6 +118,18 @@ async def test_every_no_is_read_as_what_it_means(play, trade):
         assert (getattr(caught.value, "code", "") == "duplicate") is ("REPEATED" in str(answer.body))
 
 
+@pytest.mark.parametrize(
+    ("ahead_s", "least_s", "most_s"), [(4, 2.9, 4.0), (0, 10.0, 10.0), (40, 10.0, 10.0), (None, 10.0, 10.0)]
+)
+async def test_it_rests_until_the_moment_that_gate_names(play, trade, ahead_s, least_s, most_s):
+    """`X-Gate-RateLimit-Reset-Timestamp`: the present, unless the limit is reached (Gate API v4, Frequency limit)."""
+    headers = {} if ahead_s is None else {"X-Gate-RateLimit-Reset-Timestamp": str(int(time.time()) + ahead_s)}
+    play.says(PLACE, Say({"label": "TOO_MANY_REQUESTS", "message": "no"}, 429, headers))
+    with pytest.raises(RateLimited) as caught:
+        await trade.place(wish())
+    assert least_s <= caught.value.retry_after_s <= most_s
+
+
 async def test_a_report_is_in_base_and_its_fees_come_from_its_trades(play, trade):
     play.says(f"GET {ROOT}/orders/{TEXT}", Say(ROW))
     fills = [
