@@ -19,7 +19,7 @@ from engine.risk.limits import limits_of
 ZERO = Decimal(0)
 _DUST_KRW = Decimal(20_000)
 # A trade is sized at its own venues' prices and rates, and weighed at another one's: an episode's premium is up to
-# 1.6 %, the tether's about 1 %, and the price goes on (60 % a year: 0.7 % within an hour).
+# 1.6 %, the tether's about 1 %, and a second leg may come a while after its plan.
 _ROOM = Decimal("1.05")
 _KRW_PER_USD = Decimal(1_390)  # as the world shows it
 _HEDGES = 3  # tries of a hedge: execution.trade has no configuration for them
@@ -91,6 +91,7 @@ class Exposure:
         self._fresh: list[Arrival] = []  # since the last look
         self._sent_ms: dict[str, int] = {}  # by client id
         self._doubted_ms: dict[str, int] = {}  # trade -> until when one of its orders may have no end
+        self._marks: dict[str, Decimal] = {}  # trade -> KRW a coin when its first order came
         self._late: dict[str, int] = {}  # trade -> orders that came when no venue was to accept them any more
         self.late_cids: set[str] = set()
         self._apart: dict[str, Decimal] = {}  # trade -> signed coin that no order of it has brought or taken
@@ -138,16 +139,18 @@ class Exposure:
         for trade_id in sorted(due):
             closes = all(each.request.reduce_only for each in self._by_trade[trade_id])  # what others have opened
             if trade_id not in asked and not closes:
-                total += self._weigh(trade_id, state, banks, now_ms, mark, sky)
+                total += self._weigh(trade_id, state, banks, now_ms, self._marks.get(trade_id, mark), sky)
         self.most_total_krw = max(self.most_total_krw, total)
         most = self.allowed.total_krw + sum(self._late.values()) * self.allowed.trade_krw
         if total > most:
             self._tell("unhedged notional", "all", f"all trades together stand open with {total:.0f} of {most:.0f} KRW")
 
-    def _sizes(self, banks: Mapping[str, Bank], mark: Decimal, asked: Mapping[str, str]) -> None:
+    def _sizes(self, banks: Mapping[str, Bank], now_mark: Decimal, asked: Mapping[str, str]) -> None:
         """No order of a trade is larger than a trade may be, and what came too late is closed with it."""
         for arrival in self._fresh:
             request = arrival.request
+            # What waits for a person is closed hours later: its coins are still those of the plan, its price is not.
+            mark = self._marks.setdefault(request.trade_id, now_mark)
             if request.trade_id in asked or request.reduce_only or not _is_coin(arrival, banks):
                 continue
             most = self._most(request.trade_id)

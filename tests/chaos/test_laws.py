@@ -55,6 +55,17 @@ def test_a_doubled_leg_breaks_a_law(monkeypatch):
     breaks("unhedged notional", range(401, 421), 1.0)
 
 
+def test_a_doubled_unwind_breaks_a_law(monkeypatch):
+    """Weighed at the price its trade began at: hours later a move may not hide a coin too many."""
+    made = placing.make_order
+
+    def doubled(state, trade, leg, role, side, qty, price, **how):
+        return made(state, trade, leg, role, side, qty * (2 if role is LegRole.UNWIND else 1), price, **how)
+
+    monkeypatch.setattr(placing, "make_order", doubled)
+    breaks("order size", range(401, 421), 1.0, says="unwind")
+
+
 def test_exposures_of_all_trades_beyond_the_limit_of_a_coin_break_a_law(monkeypatch):
     """Each is no larger than a trade may be; together they are."""
     known = configuration()
