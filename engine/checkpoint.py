@@ -128,12 +128,16 @@ async def fold_now_and_then(journal: Path, directory: Path, overlays: Sequence[P
     call = [sys.executable, "-m", "engine.checkpoint", str(journal), str(directory), *map(str, overlays)]
     await asyncio.sleep(_FIRST_S)
     while True:
-        process = await asyncio.create_subprocess_exec(*call)
         try:
-            await process.wait()
-        finally:
-            if process.returncode is None:
-                process.kill()
+            process = await asyncio.create_subprocess_exec(*call)
+        except OSError as error:  # no memory, no descriptor: the next start reads longer, this life goes on
+            log.error("checkpoint_not_begun error=%s", error)
+        else:
+            try:
+                await process.wait()
+            finally:
+                if process.returncode is None:
+                    process.kill()
         await asyncio.sleep(_EVERY_S)
 
 

@@ -193,7 +193,10 @@ class Daemon:
             loop.add_signal_handler(number, asked.set)
         await asked.wait()
         if await self._shell.leave(writer.flush):
-            self._heart.beat(self.desk.level, stopped=True)
+            try:
+                self._heart.beat(self.desk.level, stopped=True)
+            except OSError as error:  # the watchdog looks at every venue for nothing, which harms nobody
+                log.error("heartbeat_unwritable error=%s", error)
         raise Shutdown
 
     async def _stop_on_failure(self) -> None:

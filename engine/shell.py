@@ -147,8 +147,7 @@ class Shell:
                     alive()
                 self._tell_latencies(now_ns)
                 self.worst_lag_ns = 0
-                if self._journal_moves():
-                    beat(self.desk.level)
+                self._beat(beat)
                 self._obey_others()
                 if self._unwritten is not None:
                     self._latch(self._unwritten)
@@ -180,10 +179,20 @@ class Shell:
         self._tick(now_ns)
         self._obey_others()
 
-    def _journal_moves(self) -> bool:
-        """Writable as far as it knows, and no write that hangs."""
+    def _beat(self, beat: Callable[[int], None]) -> None:
+        """A beat that the disk refuses is no beat, and often the first that is heard of that disk: trading halts."""
         stuck_ns = self._journal.stuck_ns() if self._journal is not None else 0
-        return self.desk.state.journal_writable and stuck_ns < _JOURNAL_STUCK_NS
+        if self._problems.keys() - {"heartbeat"} or stuck_ns >= _JOURNAL_STUCK_NS:
+            return
+        try:
+            beat(self.desk.level)
+        except OSError as error:
+            if "heartbeat" not in self._problems:
+                log.error("heartbeat_unwritable error=%s", error)
+                self.problem("heartbeat", f"heartbeat file: {error.strerror}")
+        else:
+            if "heartbeat" in self._problems:
+                self.problem("heartbeat", "")
 
     async def _rest(self, wait_s: float) -> None:
         if wait_s == _TICK_S:

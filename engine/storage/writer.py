@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from engine.domain.effect import Notice, Record, Reply, StoreSetting
@@ -150,7 +150,7 @@ class Writer:
             while self._durable or self._records:
                 try:
                     await self._write_some()
-                except (OperationalError, InterfaceError, OSError) as error:
+                except (DatabaseError, InterfaceError, OSError) as error:  # a damaged file, too: the desk halts
                     self._tell(f"sql store: {str(error).splitlines()[0]}")
                     await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
                     failures += 1

@@ -102,7 +102,10 @@ def resting(stage: Stage) -> list[Order]:
     return [order for floor in floors for order in floor.exchange.orders.values() if order.state is State.OPEN]
 
 
-async def bad_day(run_dir: Path, spoil: Callable[[Stage], Callable[[], None]], shim: Path | None = None) -> None:
+async def bad_day(
+    run_dir: Path, spoil: Callable[[Stage], Callable[[], None]], shim: Path | None = None, *, trades: bool = True
+) -> None:
+    """`trades`: an order is about to leave when the disk turns bad; else notes and the heartbeat alone meet it."""
     config = StageConfig(world=WorldConfig(seed=9, episodes=False, step_s=0.1), run_dir=run_dir, overlay=_QUIET)
     async with Stage(config) as stage, aiohttp.ClientSession() as session:
         soak = Soak(stage, session, StormConfig(seconds=0, seed=1))
@@ -115,7 +118,8 @@ async def bad_day(run_dir: Path, spoil: Callable[[Stage], Callable[[], None]], s
         await until(lambda: resting(stage), 60)
         mend = spoil(stage)
         try:
-            await soak.world("premium", {"venue": "bithumb", "coin": "BTC", "bps": 150, "seconds": 60})
+            if trades:
+                await soak.world("premium", {"venue": "bithumb", "coin": "BTC", "bps": 150, "seconds": 60})
             reason = await soak.door.until("/status", lambda s: s["level"] == 2 and s["level_reason"], 60, "L2")
             assert "journal" in reason or "store" in reason
             await until(lambda: not resting(stage), 60)
@@ -149,8 +153,9 @@ async def test_the_last_page_is_taken(small_disk: Path):
 
 
 @pytest.mark.timeout(400)
-async def test_a_file_system_turns_read_only(tmp_path: Path):
+@pytest.mark.parametrize("trades", [True, False])
+async def test_a_file_system_turns_read_only(tmp_path: Path, trades: bool):
     shim = build_shim(tmp_path)
     if shim is None:
         pytest.skip("no C compiler, or not Linux")
-    await bad_day(tmp_path, read_only, shim)
+    await bad_day(tmp_path, read_only, shim, trades=trades)
