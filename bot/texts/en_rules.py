@@ -2,6 +2,7 @@
 
 RULES: dict[str, str] = {
     "halted": "Halted",
+    "paused": "Paused since the halt",
     "journal": "Journal cannot be written",
     "breaker": "Breaker open",
     "venue_blocked": "Venue blocked",

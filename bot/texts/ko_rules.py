@@ -2,6 +2,7 @@
 
 RULES: dict[str, str] = {
     "halted": "정지 상태",
+    "paused": "정지 이후 멈춤",
     "journal": "주문 기록 불가",
     "breaker": "차단기 작동",
     "venue_blocked": "거래소 차단",

@@ -10,6 +10,7 @@ from engine.control.messages import AlertView
 
 Numbers = Mapping[str, str]
 Sentence = Callable[[Reader, Numbers], str]
+_HELD = ("halted", "paused")  # of a stop for which nothing is sent
 
 
 def sentence(reader: Reader, view: AlertView) -> str:
@@ -189,6 +190,7 @@ def _stop(key: str) -> Sentence:
             why=rule_title(reader.language, numbers["rule"])
             if numbers.get("rule")
             else numbers.get("why") or reader.plain("ring.unsold"),
+            then=reader.plain("ring.stop_waits" if numbers.get("rule") in _HELD else "ring.stop_tries"),
         )
 
     return say
@@ -271,6 +273,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "order_stuck": _order("ring.order_stuck"),
     "order_taken_back": _taken_back,
     "order_paused": _order_paused,
+    "orders_held": _as_is("ring.orders_held"),
     "stop_went_off": _stop("ring.stop_went_off"),
     "stop_unfilled": _stop("ring.stop_unfilled"),
     "stop_gone": _stop("ring.stop_gone"),

@@ -4,14 +4,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.core import receipts, returning, trades
+from engine.core import receipts, returning, stops, trades
 from engine.core.state import State, encode
 from engine.domain import command as ask
 from engine.domain.effect import Cancel, LatchChanged, Reply, Severity, StoreSetting
 from engine.domain.event import Commanded, JournalState
 from engine.domain.money import NS_PER_S
 from engine.domain.order import LegRole
-from engine.domain.parent import ParentState
+from engine.domain.parent import ParentState, Template
 from engine.domain.view import NakedView
 from engine.execution import trade as life
 from engine.risk.latch import allows
@@ -171,7 +171,18 @@ def on_resume_confirm(state: State, event: Commanded, command: ask.ResumeConfirm
     set_latch(state, event.actor)
     view = HaltView(level=0, reason="", actor=event.actor, cancelling=0)
     state.notice("halt", "halt", Severity.WARN, view)
+    _tell_held(state)
     return reply(event, True, "", "trading is on again", view)
+
+
+def _tell_held(state: State) -> None:
+    """Persons' orders do not go on by themselves: who resumes must know that a stop of his watches nothing."""
+    held = [parent for parent in state.parents.live.values() if stops.is_held_by_halt(parent)]
+    if not held:
+        return
+    waiting = sum(parent.plan.ask.template is Template.STOP for parent in held)
+    text = f"{len(held)} orders of persons are still paused by the halt, {waiting} of them stops: each goes on by hand"
+    state.alert("orders_held", Severity.WARN, text, numbers={"orders": str(len(held)), "stops": str(waiting)})
 
 
 def on_journal(state: State, event: JournalState) -> None:

@@ -124,7 +124,7 @@ def drive(state: State, parent: Parent) -> None:
         return
     if state.level >= 1:
         # What has left may finish at L1; from L2 the latch itself takes every order back.
-        pause(state, parent, f"halted at L{state.level}", pull=state.level >= 2)
+        pause(state, parent, f"{stops.HALTED}{state.level}", pull=state.level >= 2)
         return
     _watch_triggers(state, parent)
     if following.is_following(parent.plan):
@@ -277,12 +277,13 @@ def _refused(state: State, parent: Parent, item: Due, why: NotExecutable) -> Non
     parent.refused_since_ns = parent.refused_since_ns or state.now_ns
     if state.now_ns - parent.refused_since_ns >= stops.RINGS_NS:
         stops.failed(state, parent, why.rule, why.text)
-    if why.rule not in _PASSES and state.now_ns - parent.refused_since_ns > _PATIENCE_NS:
-        state.refuse(STRATEGY, parent.plan.parent_id, "", why.rule, why.text, why.numbers)
-        text = f"order {parent.plan.parent_id} is paused, refused for a minute: {why.text}"
-        ask = parent.plan.ask
-        numbers = {"order": parent.plan.parent_id, "rule": why.rule, "side": str(ask.side), "qty": f"{ask.qty:f}"}
-        state.alert("order_paused", Severity.WARN, text, numbers=numbers | {"base": ask.base})
+    plan = parent.plan
+    lasts = why.rule not in _PASSES and not stops.goes_on(plan, _reference(state, plan))
+    if lasts and state.now_ns - parent.refused_since_ns > _PATIENCE_NS:
+        state.refuse(STRATEGY, plan.parent_id, "", why.rule, why.text, why.numbers)
+        text = f"order {plan.parent_id} is paused, refused for a minute: {why.text}"
+        numbers = {"order": plan.parent_id, "rule": why.rule, "side": str(plan.ask.side), "qty": f"{plan.ask.qty:f}"}
+        state.alert("order_paused", Severity.WARN, text, numbers=numbers | {"base": plan.ask.base})
         pause(state, parent, parent.reason)
 
 
@@ -372,7 +373,7 @@ def _intent(state: State, parent: Parent, index: int, qty: Decimal, rules: Instr
         tif=piece.tif,
         rest_ms=piece.rest_ms,
         facts={} if rules.quote == "KRW" else {"usdt_krw": float(routing.krw_rate(state, rules.quote))},
-        flags=("closes",) if stops.gets_out(plan, rules) else (),
+        flags=stops.flags(plan, rules),
         parent_id=plan.parent_id,
         slice=index,
     )

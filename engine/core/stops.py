@@ -8,6 +8,7 @@ from engine.domain.order import OrderStatus, Side
 from engine.domain.parent import ParentPlan, ParentState, Slice, Template
 from engine.execution.parent import Parent, filled_base, size
 
+HALTED = "halted at L"  # how the reason of an order begins that a halt has paused
 RINGS_NS = 5 * NS_PER_S  # one that has gone off and is not filled for so long: somebody is rung
 
 
@@ -15,6 +16,22 @@ def gets_out(plan: ParentPlan, rules: Instrument) -> bool:
     """Whether an order only makes smaller what is held: reduce-only, or a stop that sells coins of ours."""
     sells_coins = plan.ask.side is Side.SELL and rules.product is Product.SPOT
     return plan.ask.reduce_only or (plan.ask.template is Template.STOP and sells_coins)
+
+
+def flags(plan: ParentPlan, rules: Instrument) -> tuple[str, ...]:
+    """What the gate must know of it (domain.order.Intent)."""
+    if not gets_out(plan, rules):
+        return ()
+    return ("closes", "stop") if plan.ask.template is Template.STOP else ("closes",)
+
+
+def goes_on(plan: ParentPlan, rules: Instrument | None) -> bool:
+    """A stop of the desk that gets out: once it has gone off nothing but a person or a halt ends its tries."""
+    return plan.ask.template is Template.STOP and not is_at_venue(plan) and rules is not None and gets_out(plan, rules)
+
+
+def is_held_by_halt(parent: Parent) -> bool:
+    return parent.state is ParentState.PAUSED and parent.reason.startswith(HALTED)
 
 
 def is_at_venue(plan: ParentPlan) -> bool:
@@ -49,7 +66,7 @@ def watch(state: State, parent: Parent) -> None:
         parent.triggered.add(0)
         went_off(state, parent, plan.slices[0])
     stop = plan.slices[0].stop_price or plan.slices[0].trigger if plan.ask.template is Template.STOP else None
-    if parent.state is ParentState.PAUSED and not state.level:
+    if parent.state is ParentState.PAUSED and not state.level and not is_held_by_halt(parent):
         return  # whoever paused it knows
     quote = state.market.quote(plan.venue, plan.symbol) if stop is not None else None
     if stop is None or quote is None or state.market.why_unusable(plan.venue, plan.symbol, state.now_ns):
@@ -57,7 +74,8 @@ def watch(state: State, parent: Parent) -> None:
     is_there = exact(quote.ask) >= stop if plan.ask.side is Side.BUY else exact(quote.bid) <= stop
     parent.reached_ns = (parent.reached_ns or state.now_ns) if is_there else 0
     if is_there and state.now_ns - parent.reached_ns >= RINGS_NS:
-        failed(state, parent, "halted" if state.level else "", "its price was there")
+        rule = "halted" if state.level else "paused" if parent.state is ParentState.PAUSED else ""
+        failed(state, parent, rule, "its price was there")
 
 
 def failed(state: State, parent: Parent, rule: str, why: str) -> None:

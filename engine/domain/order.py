@@ -162,7 +162,8 @@ class Intent(Struct, frozen=True, kw_only=True):
     rest_ms: int = 0
     # Named figures for the card and for /why: k_fx, k_usdt, tether_premium, fx, usdt_krw, depth_usd, weight_target, ...
     facts: dict[str, float] = {}
-    # "anomaly" (gross > cap): needs a manual confirm even in auto mode; "closes": only makes a position smaller
+    # "anomaly" (gross > cap): needs a manual confirm even in auto mode; "closes": only makes a position smaller;
+    # "stop": of those a stop-loss, whose own limit says how far from the market it may go
     flags: tuple[str, ...] = ()
     parent_id: str = ""  # of a person's order, and which of its slices this is
     slice: int = 0

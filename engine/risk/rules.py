@@ -37,6 +37,11 @@ class Case(Struct, frozen=True):
         """It only makes smaller what is there: limits on new risk do not hold back who gets out."""
         return "closes" in self.now.flags or all(leg.reduce_only for leg in self.legs)
 
+    @property
+    def is_stop(self) -> bool:
+        """A stop that gets out: its own limit says how far it may go, in just the market that sets stops off."""
+        return "stop" in self.now.flags
+
     def pairs(self) -> Iterator[tuple[PlannedLeg, Seen]]:
         return zip(self.legs, self.now.seen, strict=True)
 
@@ -131,7 +136,7 @@ def _under_way(case: Case) -> Refused | None:
     if now.open_trades:
         return refuse("already_working", f"{now.open_trades} trades of {now.key} are under way", trades=now.open_trades)
     for leg, seen in case.pairs():
-        if seen.unknown_orders:
+        if seen.unknown_orders and not case.closes:  # what they may have spent is reserved
             text = f"{seen.unknown_orders} orders at {leg.venue} in {leg.base} or {leg.quote} have no answer yet"
             return refuse("order_unknown", text, venue=leg.venue, orders=seen.unknown_orders)
     return None
@@ -195,6 +200,11 @@ def _prices(case: Case) -> Refused | None:
         where = f"{leg.venue} {leg.symbol}"
         bid, ask = exact(seen.best_bid), exact(seen.best_ask)
         mid = (bid + ask) / 2
+        if case.is_stop:
+            refused = _collar(case, leg, where, leg.stop_price or mid)
+            if refused is not None:
+                return refused
+            continue
         if (ask - bid) / mid > case.limits.max_spread:
             text = f"the spread of {where} is {_pct((ask - bid) / mid)}, the limit is {_pct(case.limits.max_spread)}"
             return refuse("spread", text, venue=leg.venue, spread=(ask - bid) / mid, limit=case.limits.max_spread)
@@ -213,14 +223,18 @@ def _prices(case: Case) -> Refused | None:
         if slipped > case.limits.max_slippage:
             text = f"{where} would slip {_pct(slipped)} at this size, the limit is {_pct(case.limits.max_slippage)}"
             return refuse("slippage", text, venue=leg.venue, slippage=slipped, limit=case.limits.max_slippage)
-        collar = abs(leg.limit_price / mid - 1)
-        if collar > case.limits.max_collar:
-            text = (
-                f"the limit {leg.limit_price} of {where} is {_pct(collar)} from its mid {mid}, the collar is "
-                + _pct(case.limits.max_collar)
-            )
-            return refuse("collar", text, venue=leg.venue, limit_price=leg.limit_price, mid=mid)
+        refused = _collar(case, leg, where, mid)
+        if refused is not None:
+            return refused
     return None
+
+
+def _collar(case: Case, leg: PlannedLeg, where: str, mid: Decimal) -> Refused | None:
+    off, most = abs(leg.limit_price / mid - 1), case.limits.max_collar
+    if off <= most:
+        return None
+    text = f"the limit {leg.limit_price} of {where} is {_pct(off)} from its mid {mid}, the collar is {_pct(most)}"
+    return refuse("collar", text, venue=leg.venue, limit_price=leg.limit_price, mid=mid)
 
 
 # Losses and sizes

@@ -5,9 +5,9 @@ from decimal import Decimal as D
 import pytest
 from msgspec import structs
 
-from engine.domain.command import Halt
+from engine.domain.command import Halt, MoveParent, ResumeConfirm, ResumeRequest
 from engine.domain.effect import RenewStream
-from engine.domain.order import OrderKind, Side, TradeState
+from engine.domain.order import OrderKind, OrderStatus, Side, TradeState
 from engine.domain.parent import ParentState, Template
 from engine.domain.stream_event import OrderStreamState
 from engine.execution.parent import filled
@@ -90,6 +90,74 @@ def test_a_stop_that_a_halt_holds_back_rings() -> None:
     rig.set_book("upbit", "KRW-BTC", 139_000_000)
     rig.run_for(10_000)
     assert ("stop_unfilled", "crit") in rig.alerts()
+
+
+@pytest.mark.parametrize("venue, level", [("upbit", 1), ("upbit", 2), ("binance", 2)])
+def test_a_stop_that_a_halt_has_paused_is_told_at_the_resume_and_rings_when_its_price_comes(venue, level) -> None:
+    rig = Rig().ready()
+    held = rig.state.venues["binance"]
+    held.abilities = structs.replace(held.abilities, kinds=frozenset(OrderKind))
+    rig.outcomes.append(Outcome(fill=D(0)))
+    at_venue = wish(Template.STOP, "0.005", Side.SELL, "binance", stop=D(99_000), band_bps=D(30))
+    parent = begin(rig, STOP if venue == "upbit" else at_venue)
+    rig.run_for(5_000)
+    rig.ask(Halt(level=level, reason="test"))
+    rig.run_for(20_000)
+    assert rig.ask(ResumeRequest(token="r")).ok and rig.ask(ResumeConfirm(token="r")).ok
+    assert parent.state is ParentState.PAUSED
+    assert ("orders_held", "warn") in rig.alerts()
+    if venue == "upbit":
+        rig.set_book("upbit", "KRW-BTC", 139_000_000)
+    else:
+        rig.set_book("binance", "BTCUSDT", 98_900)
+    rig.run_for(10_000)
+    assert ("stop_unfilled", "crit") in rig.alerts()
+
+
+def test_a_stop_that_a_person_has_paused_rings_nobody() -> None:
+    rig = Rig().ready()
+    parent = begin(rig, STOP)
+    rig.run_for(1_000)
+    assert rig.ask(MoveParent(parent_id=parent.plan.parent_id, to="pause")).ok
+    rig.set_book("upbit", "KRW-BTC", 139_000_000)
+    rig.run_for(20_000)
+    assert rig.alerts() == []
+
+
+def test_a_thin_book_does_not_hold_a_stop_back_within_its_band() -> None:
+    """The gate's own limits of spread and slippage are for who chooses the moment."""
+    rig = Rig().ready()
+    parent = begin(rig, wish(Template.STOP, "0.005", Side.SELL, stop=D(139_500_000), band_bps=D(200)))
+    rig.run_for(1_000)
+    rig.books["upbit", "KRW-BTC"] = ([(139_000_000.0, 0.001), (137_500_000.0, 1.0)], [(141_500_000.0, 1.0)])
+    rig.show_book("upbit", "KRW-BTC")
+    assert filled(done(rig, parent)).qty == D("0.005")
+
+
+def test_a_stop_passes_an_order_without_an_answer() -> None:
+    rig = Rig().ready()
+    parent = begin(rig, STOP)
+    rig.run_for(1_000)
+    rig.outcomes.append(Outcome(answer="lost", reaches=False))
+    begin(rig, wish(Template.SWEEP, "0.001", Side.BUY))
+    rig.run_for(2_000)
+    rig.set_book("upbit", "KRW-BTC", 139_400_000)
+    rig.run_for(1_000)
+    assert any(order.status is OrderStatus.UNKNOWN for _, order in rig.state.orders.values())
+    assert filled(parent).qty == D("0.005")
+
+
+def test_a_stop_that_has_gone_off_goes_on_trying_for_longer_than_a_minute() -> None:
+    rig = Rig().ready()
+    parent = begin(rig, STOP)
+    rig.run_for(1_000)
+    rig.state.quarantined["upbit", "KRW-BTC"] = "its price is another coin's"
+    rig.set_book("upbit", "KRW-BTC", 139_400_000)
+    rig.run_for(90_000)
+    assert parent.state is ParentState.RUNNING and filled(parent).qty == 0
+    rig.state.quarantined.clear()
+    rig.set_book("upbit", "KRW-BTC", 139_400_000)
+    assert filled(done(rig, parent)).qty == D("0.005")
 
 
 def test_a_stop_that_ends_at_its_venue_unheard_costs_its_stream_no_trust() -> None:
