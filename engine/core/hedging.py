@@ -108,8 +108,8 @@ def _carries(state: State, leg: PlannedLeg, side: Side, qty: Decimal) -> bool:
 def _taking_back(state: State, trade: Trade, size: Decimal) -> Decimal | None:
     """KRW that it costs to take the exposure back on the leg that leads; None where its book does not offer that."""
     leg = trade.plan.legs[life.lagging(trade, life.exposure(trade))[1]]
-    rules = state.market.instruments[leg.venue, leg.symbol]
-    if state.venues[leg.venue].failing:
+    rules = state.market.instruments.get((leg.venue, leg.symbol))
+    if rules is None or state.venues[leg.venue].failing:
         return None
     cost = _cost(state, rules, leg.side.opposite, floor_to(size, rules.qty_step))
     return cost * leg.quote_krw if cost is not None else None

@@ -29,6 +29,7 @@ from engine.risk.latch import allows, cancels_open
 _BREATH_NS = 200 * NS_PER_MS
 _BUDGET_BREATH_NS = 500 * NS_PER_MS  # after an order that never left: a venue's rate budget comes back by the second
 _RECORDED_AGAIN = 200  # far more than can wait for the store: one that cannot be written halts trading
+_RULES_NS = 15 * NS_PER_S  # so long a start waits for the rules of all venues of a trade, then those do that have told
 _HOPELESS_NS = 30 * NS_PER_S  # an exposure that cannot even be priced for so long goes to a person
 
 
@@ -113,8 +114,9 @@ def drive(state: State, trade: Trade) -> None:
         return
     for rest in life.waits(trade, state.now_ns, at_once=cancels_open(state.level)):
         placing.ask_cancel(state, rest)
-    if not all((leg.venue, leg.symbol) in state.market.instruments for leg in legs_in_use(trade)):
-        return  # after a start: nothing can be sized before the venues have told their rules
+    knows_all = knows_rules(state, trade)
+    if not knows_all and state.now_ns - state.started_ns < _RULES_NS:
+        return  # nothing can be sized before the venues have told their rules
     naked = life.exposure(trade)
     is_naked = not is_dust(state, trade, naked)
     if is_naked:
@@ -123,9 +125,10 @@ def drive(state: State, trade: Trade) -> None:
     if trade.unresolved:
         return
     if not is_naked:
-        settle(state, trade, life.ending(trade))
+        if knows_all:
+            settle(state, trade, life.ending(trade))
         return
-    second = life.next_leg(trade)
+    second = life.next_leg(trade) if knows_all else None
     if second is None or not enter_second(state, trade, second):
         trade.state = TradeState.NAKED
         mend(state, trade, naked)
@@ -136,19 +139,26 @@ def legs_in_use(trade: Trade) -> list[PlannedLeg]:
     return [*trade.plan.legs, *(trade.plan.leg(index) for index in life.standing(trade))]
 
 
+def knows_rules(state: State, trade: Trade) -> bool:
+    """Whether all its markets have told their rules; after a start they have not yet."""
+    return all((leg.venue, leg.symbol) in state.market.instruments for leg in legs_in_use(trade))
+
+
 def is_surely_dust(state: State, trade: Trade, naked: Decimal) -> bool:
-    """`is_dust`, where the rules of all its markets are known; after a start they may not be yet."""
-    known = all((leg.venue, leg.symbol) in state.market.instruments for leg in legs_in_use(trade))
-    return known and is_dust(state, trade, naked)
+    return knows_rules(state, trade) and is_dust(state, trade, naked)
 
 
 def is_dust(state: State, trade: Trade, naked: Decimal) -> bool:
-    """An exposure that none of its venues would take as an order."""
+    """An exposure that none of its venues would take as an order; of one without rules, a thousandth of its plan."""
     if not naked:
         return True
     size = abs(naked)
     for leg in legs_in_use(trade):
-        rules = state.market.instruments[leg.venue, leg.symbol]
+        rules = state.market.instruments.get((leg.venue, leg.symbol))
+        if rules is None:
+            if size * 1_000 > leg.qty:
+                return False
+            continue
         qty = floor_to(size, rules.qty_step)
         if too_small(rules, qty, leg.planned_vwap) is None:
             return False
@@ -157,8 +167,8 @@ def is_dust(state: State, trade: Trade, naked: Decimal) -> bool:
 
 def is_too_small(state: State, trade: Trade, step: Repair) -> bool:
     leg = trade.plan.leg(step.leg)
-    rules = state.market.instruments[leg.venue, leg.symbol]
-    return too_small(rules, order_qty(rules, step.side, step.qty), leg.planned_vwap) is not None
+    rules = state.market.instruments.get((leg.venue, leg.symbol))
+    return rules is not None and too_small(rules, order_qty(rules, step.side, step.qty), leg.planned_vwap) is not None
 
 
 def enter_second(state: State, trade: Trade, second: NextLeg) -> bool:
@@ -243,9 +253,11 @@ def out_of_breath(state: State, trade: Trade) -> bool:
 def chase_price(state: State, trade: Trade, lag: int, lead: int, size: Decimal) -> Priced | None:
     """A price for the lagging leg that still leaves net ≥ 0; None where there is none."""
     leg, done = trade.plan.legs[lag], trade.plan.legs[lead]
-    if state.market.why_unusable(leg.venue, leg.symbol, state.now_ns) or state.venues[leg.venue].failing:
+    rules = state.market.instruments.get((leg.venue, leg.symbol))
+    if rules is None or state.venues[leg.venue].failing:
         return None
-    rules = state.market.instruments[leg.venue, leg.symbol]
+    if state.market.why_unusable(leg.venue, leg.symbol, state.now_ns):
+        return None
     qty = order_qty(rules, leg.side, size)
     priced = price_leg(state.market, rules, leg.side, qty, trade.plan.band_bps)
     if not isinstance(priced, Priced) or too_small(rules, qty, priced.limit) is not None:
@@ -256,9 +268,9 @@ def chase_price(state: State, trade: Trade, lag: int, lead: int, size: Decimal) 
 def size_repair(state: State, trade: Trade, step: Repair) -> tuple[Decimal, Decimal] | None:
     """(qty, limit) of a repairing order; None while its book cannot be used."""
     leg = trade.plan.leg(step.leg)
-    if state.market.why_unusable(leg.venue, leg.symbol, state.now_ns):
+    rules = state.market.instruments.get((leg.venue, leg.symbol))
+    if rules is None or state.market.why_unusable(leg.venue, leg.symbol, state.now_ns):
         return None
-    rules = state.market.instruments[leg.venue, leg.symbol]
     band = trade.plan.band_bps if step.role is LegRole.CHASE else state.config.plan.unwind_band_bps
     qty = order_qty(rules, step.side, step.qty)
     priced = price_leg(state.market, rules, step.side, qty, band)

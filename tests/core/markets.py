@@ -20,6 +20,7 @@ class Markets(Timeline):
         super().__init__()
         self.venues = venues
         self.books: dict[tuple[str, str], tuple[list[tuple[float, float]], list[tuple[float, float]]]] = {}
+        self.mute: set[str] = set()  # venues that tell no rules
         self.state: State
 
     @abstractmethod
@@ -43,10 +44,11 @@ class Markets(Timeline):
     def _connect(self, venue: str) -> None:
         self.handle(ev.FeedState(venue=venue, connected=True, reason="", seen_ns=self.now_ns))
         rules = tuple(self.venues[venue].instruments.values())
-        self.later(
-            30 * NS_PER_MS,
-            lambda: self.handle(ev.InstrumentsLoaded(venue=venue, instruments=rules, seen_ns=self.now_ns)),
-        )
+        if venue not in self.mute:
+            self.later(
+                30 * NS_PER_MS,
+                lambda: self.handle(ev.InstrumentsLoaded(venue=venue, instruments=rules, seen_ns=self.now_ns)),
+            )
         for at, symbol in self.books:
             if at == venue:
                 self.later(40 * NS_PER_MS, lambda symbol=symbol: self.show_book(venue, symbol))  # type: ignore[misc]

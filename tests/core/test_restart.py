@@ -11,6 +11,7 @@ from engine.domain.command import Mute
 from engine.domain.effect import Notice, Record, Submit
 from engine.domain.order import OrderStatus, TradeState
 from engine.domain.view import OpportunityView, RefusalView
+from engine.execution import trade as life
 from tests.core.harness import Rig
 from tests.core.test_laws import check_laws
 from tests.core.venue_model import Outcome
@@ -102,6 +103,50 @@ def test_nothing_is_sized_before_the_rules_are_known():
     assert rig.trade(trade_id).state is TradeState.WORKING
     rig.settle()
     assert rig.trade(trade_id).outcome in ("balanced", "unwound")
+
+
+def one_legged(rig: Rig) -> str:
+    """A trade before its kill: its Binance leg filled, its Upbit leg and the chase refused, all journaled."""
+    rig.loses_tail = False
+    trade_id = rig.execute(FILLS, REFUSED, REFUSED).plan.trade_id
+    rig.run_until(lambda: len(rig.orders(trade_id)) == 3 and all(each.is_terminal for each in rig.orders(trade_id)))
+    return trade_id
+
+
+@pytest.mark.parametrize("mute, outcome", [("upbit", "unwound"), ("binance", "balanced")])
+def test_a_leg_without_its_partner_is_mended_by_the_venue_that_tells_its_rules(mute: str, outcome: str):
+    rig = Rig().ready()
+    trade_id = one_legged(rig)
+    rig.mute.add(mute)
+    rig.restart()
+    rig.run_for(25_000)
+    assert not rig.state.venues[mute].rules_known
+    assert abs(life.exposure(rig.trade(trade_id))) < Decimal("0.0001")
+    rig.mute.clear()
+    rig._connect(mute)
+    rig.settle()
+    assert rig.trade(trade_id).outcome == outcome
+
+
+def test_a_leg_without_its_partner_rings_though_the_other_has_no_answer_and_its_venue_no_rules():
+    rig = Rig().ready()
+    trade_id = rig.execute(FILLS, NEVER_CAME).plan.trade_id
+    rig.run_for(5_000)
+    rig.mute.add("upbit")
+    rig.restart()
+    rig.run_for(20_000)
+    assert rig.orders(trade_id)[1].status is OrderStatus.UNKNOWN
+    assert ("naked", "crit") in rig.alerts()
+
+
+def test_a_leg_without_its_partner_is_a_persons_where_neither_venue_tells_rules():
+    rig = Rig().ready()
+    trade_id = one_legged(rig)
+    rig.mute |= {"binance", "upbit"}
+    rig.restart()
+    rig.run_for(60_000)
+    assert rig.trade(trade_id).state is TradeState.DEAD_LETTER
+    assert {("naked", "crit"), ("dead_letter", "crit")} <= set(rig.alerts())
 
 
 def test_what_the_journal_knows_of_an_expiry_stands():
