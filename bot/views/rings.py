@@ -268,6 +268,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "order_unknown": _order("ring.order_unknown"),
     "unknown_resolved": _order("ring.unknown_resolved"),
     "late_order": _order("ring.late_order"),
+    "overfilled": _order("ring.overfilled"),
     "resolved_by_hand": _order("ring.resolved_by_hand"),
     "order_forgotten": _order("ring.order_forgotten"),
     "order_stuck": _order("ring.order_stuck"),

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.core import gate, hearing, latency, placing, receipts, trades
+from engine.core import gate, halt, hearing, latency, placing, receipts, trades
 from engine.core.state import State
 from engine.domain.effect import Cancel, Severity
 from engine.domain.event import (
@@ -64,7 +64,23 @@ def take_report(state: State, report: OrderReport) -> None:
     if trade.is_over or was in (OrderStatus.NOT_PLACED, OrderStatus.REJECTED):
         reopen(state, trade, order, before, was)
     post(state, trade, order, before)
+    _hold_to_size(state, trade, order, before)
     after(state, trade, order, was)
+
+
+def _hold_to_size(state: State, trade: Trade, order: OrderState, before: OrderReport | None) -> None:
+    """More was made of an order than was asked, by over a lot: a unit is mixed up somewhere, and the next order would
+    be as wrong. No new trades; what it opened is closed as any exposure (reliability.md #16).
+    """
+    request, filled = order.request, order.report.filled_qty if order.report else ZERO
+    rules = state.market.instruments.get((request.venue, request.symbol))
+    most = request.qty + (rules.qty_step if rules is not None else ZERO)
+    if state.recovering or filled <= most or (before is not None and before.filled_qty > most):
+        return
+    text = f"order {request.cid} asked {request.qty} {request.symbol} of {request.venue}, and {filled} are filled"
+    numbers = receipts.order_numbers(trade, order)
+    state.alert("overfilled", Severity.CRIT, text, venue=request.venue, trade_id=trade.plan.trade_id, numbers=numbers)
+    halt.raise_to(state, 1, f"overfilled: {text}", "overfilled")
 
 
 def _turned_up(state: State, trade: Trade, order: OrderState) -> None:

@@ -7,7 +7,9 @@ import pytest
 from engine.domain.command import AcceptBalances
 from engine.domain.event import OrderReported
 from engine.domain.order import OrderReport, OrderStatus, Side
+from engine.execution import trade as life
 from tests.core.harness import Rig
+from tests.core.venue_model import Outcome
 
 D = Decimal
 
@@ -45,6 +47,18 @@ def test_a_balance_that_turns_negative_stops_its_venue_and_stays_out_of_the_book
     assert rig.state.venues["upbit"].blocked == f"ledger_mismatch: KRW {-7 - before:+f}"
     assert rig.state.ledger.balance("upbit", "KRW") == before
     assert rig.ask(AcceptBalances(venue="upbit")).rule == "balance_below_zero"
+
+
+def test_more_filled_than_was_asked_halts_new_trades_and_closes_the_surplus():
+    rig = Rig().ready()
+    trade = rig.execute(Outcome(fill=D(2)), Outcome())
+    rig.settle()
+    assert rig.state.level == 1 and rig.state.level_reason.startswith("overfilled: order ")
+    assert [alert for alert in rig.alerts() if alert[0] == "overfilled"] == [("overfilled", "crit")]
+    assert abs(life.exposure(trade)) < D("0.0001")
+    rig.restart()
+    rig.settle()
+    assert rig.state.level == 1 and ("overfilled", "crit") not in rig.alerts(), "nobody is rung twice"
 
 
 @pytest.mark.parametrize("moves_money", [False, True])

@@ -90,7 +90,10 @@ class VenueModel:
         return self.report(order)
 
     def fill(self, cid: str, ratio: Decimal) -> None:
-        """Fill `ratio` of the order at the top of the book it hits, or at its own price when it rests."""
+        """Fill `ratio` of the order at the top of the book it hits, or at its own price when it rests.
+
+        More than 1: a venue that errs.
+        """
         order = self.orders[cid]
         request, rules = order.request, self.instruments[order.request.symbol]
         bid, ask = self.tops[request.symbol]
@@ -99,7 +102,9 @@ class VenueModel:
             price = request.price
         if (price > request.price) if request.side is Side.BUY else (price < request.price):
             return
-        qty = min(floor_to(request.qty * ratio, rules.qty_step), request.qty - order.filled_qty)
+        qty = min(
+            floor_to(request.qty * ratio, rules.qty_step), request.qty * max(ratio, Decimal(1)) - order.filled_qty
+        )
         if qty <= 0:
             return
         quote = qty * price
