@@ -5,11 +5,14 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from msgspec import structs
+
 from engine.desk import Desk
 from engine.domain.board import OrderStreamView
 from engine.domain.effect import RenewStream
 from engine.domain.event import OrderReported
-from engine.domain.order import OrderStatus
+from engine.domain.money import ZERO
+from engine.domain.order import OrderReport, OrderStatus
 from engine.domain.stream_event import ForeignOrder, OrderStirred, OrderStreamState
 from engine.storage.journal import Journal
 from engine.venues.protocol import OrderStream, OrderTold, StreamHealth
@@ -49,6 +52,7 @@ class Streams:
                     venue_order_id=report.venue_order_id,
                     is_open=report.status is OrderStatus.OPEN,
                     seen_ns=now_ns,
+                    fill=_fill(told),
                 )
             )
         elif told.is_whole:
@@ -68,6 +72,13 @@ class Streams:
         if stream is not None:
             log.warning("stream_renewed venue=%s reason=%s", effect.venue, effect.reason)
             stream.renew(effect.reason)
+
+
+def _fill(told: OrderTold) -> OrderReport | None:
+    """What an order has filled so far. Of one that is not whole the money may be that of a part: it is left out."""
+    if told.report.filled_qty <= 0:
+        return None
+    return told.report if told.is_whole else structs.replace(told.report, filled_quote=ZERO, fees=())
 
 
 def _view(found: StreamHealth) -> OrderStreamView:

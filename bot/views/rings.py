@@ -159,6 +159,27 @@ def _order(key: str) -> Sentence:
     return say
 
 
+def _fill(key: str) -> Sentence:
+    """Of an order that is not ours: what it has filled, at which price and for how much where that was told."""
+
+    def say(reader: Reader, numbers: Numbers) -> str:
+        quote, price = numbers["quote"], numbers["price"]
+        at = ""
+        if price:
+            worth = money.money(Decimal(numbers["worth"]), quote)
+            at = reader.plain("ring.fill_at", price=money.price(Decimal(price), quote), worth=worth)
+        fill = reader.plain(
+            "ring.fill",
+            symbol=numbers["symbol"],
+            side=reader.named("side", numbers["side"]),
+            qty=_amount(reader, numbers["qty"], numbers["base"]),
+            at=at,
+        )
+        return reader.plain(key, fill=fill, cid=numbers["cid"])
+
+    return say
+
+
 def _order_paused(reader: Reader, numbers: Numbers) -> str:
     return reader.plain(
         "ring.order_paused",
@@ -265,6 +286,8 @@ SENTENCES: Mapping[str, Sentence] = {
     "ledger_agrees": _as_is("ring.ledger_agrees"),
     "balance_below_zero": _as_is("ring.balance_below_zero"),
     "foreign_orders": _as_is("ring.foreign_orders"),
+    "foreign_fill": _fill("ring.foreign_fill"),
+    "stray_fill": _fill("ring.stray_fill"),
     "order_unknown": _order("ring.order_unknown"),
     "unknown_resolved": _order("ring.unknown_resolved"),
     "late_order": _order("ring.late_order"),

@@ -1,5 +1,6 @@
 """Private streams of orders: what they tell is folded like any report, and while they live look-ups take their time."""
 
+from engine.core import strays
 from engine.core.state import State
 from engine.domain.effect import RenewStream, Severity
 from engine.domain.money import NS_PER_MS
@@ -43,6 +44,8 @@ def on_foreign(state: State, event: ForeignOrder) -> None:
     """What it holds is known with the next balances; until then only that it is there."""
     held = state.venues[event.venue]
     held.hearing.is_deaf = False
+    if event.fill is not None:
+        strays.hear(state, event.fill)
     is_known = event.venue_order_id in held.foreign
     if is_known and not event.is_open:
         held.foreign.remove(event.venue_order_id)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.core import gate, halt, hearing, latency, placing, receipts, trades
+from engine.core import gate, halt, hearing, latency, placing, receipts, strays, trades
 from engine.core.state import State
 from engine.domain.effect import Cancel, Severity
 from engine.domain.event import (
@@ -36,6 +36,7 @@ def on_sent(state: State, event: OrderSent) -> None:
 def on_reported(state: State, event: OrderReported) -> None:
     found = state.orders.get(event.report.cid)
     if found is None:
+        strays.hear(state, event.report)
         return
     if event.by_stream:
         hearing.note(state, found[1])
@@ -294,6 +295,7 @@ def on_open_orders(state: State, event: OpenOrdersReported) -> None:
         found = state.orders.get(report.cid)
         if found is None:
             foreign.append(report.venue_order_id)
+            strays.hear(state, report)
             continue
         take_report(state, report)
         is_start = (is_first or not held.agreed) and not _is_wanted(state, found[0])

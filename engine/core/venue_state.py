@@ -62,6 +62,8 @@ class VenueState(Struct, kw_only=True):
     rests_until_ns: int = 0  # an order of ours could not leave for it: no new trade until then
     account: Account = field(default_factory=Account)  # of perpetuals: what is told beside balances
     foreign: list[str] = field(default_factory=list)  # venue ids of open orders that are not ours
+    strays: dict[str, None] = field(default_factory=dict)  # … and of orders whose fills were told of, newest last
+    quiet_until_ns: int = 0  # of others' fills: one was told lately
     failing: str = ""  # newest private call failure, "" after a success
     is_silent: bool = False  # it was told that the account does not answer
     failures: int = 0  # of its balances and open orders, since the last balances

@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from engine.domain.order import OrderReport
+
 
 class OrderStirred(Struct, frozen=True, kw_only=True, tag=True):
     """An order of ours moved, told without all that a report needs (its fees, say): look it up."""
@@ -17,6 +19,7 @@ class ForeignOrder(Struct, frozen=True, kw_only=True, tag=True):
     venue_order_id: str
     is_open: bool
     seen_ns: int
+    fill: OrderReport | None = None  # where it has filled; `filled_quote` 0: at a price that was not told
 
 
 class OrderStreamState(Struct, frozen=True, kw_only=True, tag=True):

@@ -2,8 +2,10 @@
 
 import re
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from msgspec import structs
 
 from bot.texts import TEXTS, en_rules, ko_rules
 from bot.views import notices, rings
@@ -12,7 +14,8 @@ from bot.views.refusals import reason_of
 from engine.control import messages as m
 from engine.domain.command import Halt
 from engine.domain.effect import Notice
-from engine.domain.order import OrderStatus
+from engine.domain.event import OrderReported
+from engine.domain.order import OrderReport, OrderStatus, Side
 from engine.execution.trade import exposure
 from engine.risk.breakers import Breakers
 from tests.bot import engine_words
@@ -39,7 +42,7 @@ SAMPLES = {
     "order": "p7", "breaker": "order_failures:upbit", "name": "strategy.kimchi", "version": "7", "user": "1",
     "naked": "0.0123", "base": "BTC", "krw": "1722000", "at": "upbit", "symbol": "KRW-BTC", "halt": "2",
     "below": "USDT -1.50", "cid": "a1", "qty": "0.0123", "filled": "0.01", "was": "not_placed", "status": "filled",
-    "price": "140000000", "by": "telegram:1",
+    "price": "140000000", "worth": "1722000", "by": "telegram:1",
     "stop": "139500000", "unfilled": "0.005", "limit": "139081500", "quote": "KRW",
     "named": "yes", "offset_ms": "600000", "uncertain_ms": "20", "limit_ms": "2000",
 }  # fmt: skip
@@ -166,6 +169,47 @@ def test_an_order_without_an_answer_and_its_late_result_are_told_with_size_and_w
     assert f"BTCUSDT buy {size}" in english and f"BTCUSDT 매수 {size}" in korean
     ((english, korean),) = told(rig, "late_order")
     assert "believed not placed, in fact filled" in english and "‘접수 안 됨’" in korean and "‘체결’" in korean
+
+
+FILL = OrderReport(
+    cid="a2b3c4d5e6f7g2h3i4j5k6l7mn",
+    venue="upbit",
+    symbol="KRW-BTC",
+    side=Side.SELL,
+    status=OrderStatus.FILLED,
+    venue_order_id="1",
+    filled_qty=Decimal("0.0100"),
+    filled_quote=Decimal("953127.5"),
+    fees=(),
+)
+THERE = {"venue": "binance", "symbol": "BTCUSDT", "filled_quote": Decimal("933.333333")}
+UNPRICED = {"filled_quote": Decimal(0)}
+FILLS_TOLD = [  # the order's id, what else is different, how both readers read its beginning
+    (
+        FILL.cid,
+        {},
+        "KRW-BTC sell 0.01 BTC at ₩95,312,750 (₩953,128) filled",
+        "KRW-BTC 매도 0.01 BTC, 가격 ₩95,312,750 (합계 ₩953,128) 체결",
+    ),
+    (
+        "web_77",
+        THERE,
+        "BTCUSDT sell 0.01 BTC at 93,333.33 USDT (933.33 USDT) filled",
+        "BTCUSDT 매도 0.01 BTC, 가격 93,333.33 USDT (합계 933.33 USDT) 체결",
+    ),
+    ("", UNPRICED, "KRW-BTC sell 0.01 BTC filled", "KRW-BTC 매도 0.01 BTC 체결"),
+]
+
+
+@pytest.mark.parametrize("cid, other, english, korean", FILLS_TOLD)
+def test_a_fill_that_is_not_ours_is_told_with_its_price_and_sum(cid: str, other: Any, english: str, korean: str):
+    rig = Rig().ready()
+    rig.handle(OrderReported(report=structs.replace(FILL, cid=cid, **other), seen_ns=rig.now_ns))
+    ((in_english, in_korean),) = told(rig, "stray_fill" if cid == FILL.cid else "foreign_fill")
+    assert in_english.startswith(english) and in_korean.startswith(korean)
+    assert "did not send it" in in_english and "보낸 주문이 아니" in in_korean
+    assert ("our own form" in in_english, "우리 형식" in in_korean) == (cid == FILL.cid,) * 2
+    assert ("/balance" in in_english, "/balance" in in_korean) == (cid != FILL.cid,) * 2
 
 
 def test_a_mismatch_is_told_asset_by_asset():
