@@ -250,14 +250,7 @@ def on_lost(state: State, event: OrderLost) -> None:
     if order.status is not OrderStatus.OPEN:
         move(order, OrderStatus.UNKNOWN)
         state.counts["unknowns"] += 1
-        state.alert(
-            "order_unknown",
-            Severity.WARN,
-            f"no answer from {order.request.venue} on {order.request.side} {order.request.qty} {order.request.symbol}",
-            venue=order.request.venue,
-            trade_id=trade.plan.trade_id,
-            numbers=receipts.order_numbers(trade, order),
-        )
+        _tell_unknown(state, trade, order)
     state.touch(order.request.venue)
     gate.note_order(state, trade, order)
     if state.recovering:
@@ -265,6 +258,26 @@ def on_lost(state: State, event: OrderLost) -> None:
     placing.look_up_due(state, order)
     trades.drive(state, trade)
     trades.show(state, trade)
+
+
+def _tell_unknown(state: State, trade: Trade, order: OrderState) -> None:
+    state.alert(
+        "order_unknown",
+        Severity.WARN,
+        f"no answer from {order.request.venue} on {order.request.side} {order.request.qty} {order.request.symbol}",
+        venue=order.request.venue,
+        trade_id=trade.plan.trade_id,
+        numbers=receipts.order_numbers(trade, order),
+    )
+
+
+def tell_due(state: State, trade: Trade, order: OrderState) -> None:
+    """A start has made it UNKNOWN: told as a lost answer is, once the first look-ups have not found it."""
+    if order.status is OrderStatus.UNKNOWN and state.now_ns < order.tell_ns:
+        return
+    order.tell_ns = 0
+    if order.status is OrderStatus.UNKNOWN:
+        _tell_unknown(state, trade, order)
 
 
 def on_cancel_refused(state: State, event: CancelRefused) -> None:

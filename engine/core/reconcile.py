@@ -22,6 +22,7 @@ _COMPARED = ("balances", "open_orders")  # what a start waits for
 _RETRY_MS, _LONGEST_RETRY_MS = 200, 2_000  # twice as long after each failure
 _RETRIES = 4
 _UNHEARD_NS = 5 * NS_PER_S  # so long a fill of a resting order may be known to its balances before it is to us
+_TOLD_AFTER_NS = 4_500 * NS_PER_MS  # look-ups end most within a second; told within five, a tick included
 _DOUBTFUL = (OrderStatus.CANCELLED, OrderStatus.REJECTED)
 
 
@@ -259,6 +260,7 @@ def on_recovered(state: State, alone_ns: int) -> None:
             if not order.is_terminal:
                 if order.status in (OrderStatus.PLANNED, OrderStatus.SENT):
                     move(order, OrderStatus.UNKNOWN)
+                    order.tell_ns = state.now_ns + _TOLD_AFTER_NS
                     state.counts["unknowns"] += 1
                 # What the journal knows stands: a new wait at each start would make misses of before worthless.
                 # Rules may have been changed in between: what left under the older ones is bound by them.

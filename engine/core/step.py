@@ -112,6 +112,8 @@ def _on_tick(state: State, event: ev.Tick) -> None:
         for order in trade.orders:
             if not order.is_terminal:
                 placing.look_up_due(state, order)
+            if order.tell_ns:
+                orders.tell_due(state, trade, order)
         trades.drive(state, trade)
     if state.parents.live:
         parents.drive_all(state)

@@ -51,6 +51,7 @@ class OrderState(Struct, kw_only=True):
     is_moving: bool = False  # asked, no answer yet
     cannot_move: bool = False  # the venue would not, or may not have: its price is in doubt
     unknown_alerted: bool = False
+    tell_ns: int = 0  # UNKNOWN since a start, and told of at that time if it still is; 0: nothing is to be told
     by_evidence: bool = False  # ended because nobody knows it any more
 
     @property

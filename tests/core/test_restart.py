@@ -93,6 +93,67 @@ def test_a_start_repeats_no_alarm_and_no_refusal_of_before():
     assert rig.of(Submit) == []
 
 
+def unknown_told(rig: Rig) -> list[str]:
+    """Client ids of the alerts that an order has no answer, since the last start."""
+    views = [msgspec.json.decode(notice.body) for notice in rig.of(Notice) if notice.kind == "alert"]
+    assert {severity for rule, severity in rig.alerts() if rule == "order_unknown"} <= {"warn"}
+    return [view["numbers"]["cid"] for view in views if view["rule"] == "order_unknown"]
+
+
+@pytest.mark.parametrize("ms", [0.5, 5], ids=["planned", "sent"])
+def test_an_order_without_an_answer_since_a_start_is_told_within_five_seconds(ms: float):
+    rig = Rig().ready()
+    trade_id = rig.execute(NEVER_CAME, NEVER_CAME).plan.trade_id
+    rig.run_for(ms)
+    rig.restart()
+    orders = rig.orders(trade_id)
+    rig.run_for(4_000)
+    assert {order.status for order in orders} == {OrderStatus.UNKNOWN}
+    assert unknown_told(rig) == [], "most are found by the first look-ups"
+    rig.run_for(1_000)
+    assert unknown_told(rig) == [order.request.cid for order in orders]
+    rig.settle()
+    rig.run_for(60_000)
+    assert len(unknown_told(rig)) == len(orders)
+
+
+@pytest.mark.parametrize("first_ms", [2_000, 8_000], ids=["before it was told", "after it was told"])
+def test_the_next_start_tells_what_is_still_without_an_answer(first_ms: int):
+    """No journal line says that a person was told: who restarts hears again of what nobody has found since."""
+    rig = Rig().ready()
+    trade_id = rig.execute(NEVER_CAME, NEVER_CAME).plan.trade_id
+    rig.run_for(5)
+    rig.restart()
+    rig.run_for(first_ms)
+    rig.restart(down_ms=1)
+    rig.run_for(4_000)
+    assert unknown_told(rig) == []
+    rig.run_for(1_000)
+    assert unknown_told(rig) == [order.request.cid for order in rig.orders(trade_id)]
+    rig.settle()
+    assert len(unknown_told(rig)) == 2
+
+
+def test_what_the_first_look_ups_find_after_a_start_is_told_to_nobody():
+    rig = Rig().ready()
+    rig.execute()
+    rig.run_for(5)
+    rig.restart()
+    rig.run_for(20_000)
+    assert not rig.state.live_trades and unknown_told(rig) == []
+
+
+def test_an_answer_that_a_living_desk_has_missed_is_not_told_again():
+    rig = Rig().ready()
+    trade = rig.execute(FILLS, NEVER_CAME)
+    rig.run_for(1_000)
+    assert unknown_told(rig) == [trade.orders[1].request.cid]
+    rig.restart(down_ms=1)
+    rig.run_for(6_000)
+    assert rig.orders(trade.plan.trade_id)[1].status is OrderStatus.UNKNOWN
+    assert unknown_told(rig) == []
+
+
 def test_nothing_is_sized_before_the_rules_are_known():
     rig = Rig().ready()
     trade_id = rig.execute(FILLS, REFUSED).plan.trade_id
