@@ -20,6 +20,7 @@ from engine.storage.own_orders import OwnOrders
 from engine.storage.watch_beat import WATCH_BEAT_FILE, WatchBeat, WatchHeart
 from engine.venues.protocol import Orders
 from engine.venues.settings import NEEDS_PASSPHRASE
+from engine.watchdog.reader import JournalReader
 from engine.watchdog.sweep import Cleaning
 from engine.watchdog.told import Alert, AtVenue, Herald
 from engine.watchdog.vigil import Sight, Vigil
@@ -30,6 +31,8 @@ _LOOK_S = 1.0
 _CLEAN_EVERY_S = 30.0  # while the engine stays away and nothing of ours rests
 _TROUBLE_AFTER_S = 30.0  # an episode that is not clean by then is told as trouble, once
 _SWEEP_S = 20.0  # one look at one venue at most
+_READ_EVERY_S = 2.0  # while the engine lives: what it sent after the last read is unknown if the disk fails
+_READ_S = 3.0  # in an episode: what is known already is not left resting for a disk that hangs
 _ACTOR = "watchdog"
 
 Build = Callable[[], Mapping[str, Orders]]
@@ -51,6 +54,9 @@ class Watchdog:
         self._latch_path = data / "latch.json"
         self._vigil = Vigil(config.watchdog.missing_s * NS_PER_S)
         self._own = OwnOrders(data / "journal.db")
+        self._journal = JournalReader(self._own.refresh)
+        self._unreadable: set[str] = set()  # why the journal was not read since it last was: each is logged once
+        self._sight = Sight.UNARMED
         self._herald = Herald(data / config.watchdog.told)
         self._venues: Mapping[str, Orders] | None = None
         self._missing, self._back = asyncio.Event(), asyncio.Event()
@@ -65,6 +71,7 @@ class Watchdog:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch(), name="watch")
+                tasks.create_task(self._follow(), name="follow")
                 tasks.create_task(self._act(), name="act")
                 tasks.create_task(_stop_on_signal(), name="signals")
         except* Stopped:
@@ -76,14 +83,13 @@ class Watchdog:
                 await venue.close()
 
     async def _watch(self) -> None:
-        said = Sight.UNARMED
         while True:
             is_halted = hand_halted(self._latch_path)
             sight = self._vigil.look(read_beat(self._beat_path), self._mono_ns(), is_halted)
-            if sight is not said:
-                log.warning("heartbeat sight=%s before=%s", sight.value, said.value)
+            if sight is not self._sight:
+                log.warning("heartbeat sight=%s before=%s", sight.value, self._sight.value)
                 notify(f"STATUS=engine {sight.value}")
-                said = sight
+                self._sight = sight
             if sight is Sight.MISSING:
                 self._missing.set()
                 self._back.clear()
@@ -101,6 +107,13 @@ class Watchdog:
             self._heart.beat(WatchBeat(pid=os.getpid(), wall_ms=_wall_ms(), sight=sight, act=act, act_ms=act_ms))
         except OSError as error:
             log.warning("beat_unwritable error=%s", error)
+
+    async def _follow(self) -> None:
+        """Learn what is ours while the engine lives: a disk that fails ends its heartbeat and takes the journal."""
+        while True:
+            if self._sight is Sight.ALIVE:  # before, there may be no journal yet, and that is no trouble
+                await self._read_journal()
+            await asyncio.sleep(_READ_EVERY_S)
 
     async def _act(self) -> None:
         while True:
@@ -121,7 +134,10 @@ class Watchdog:
         told = ""
         while self._missing.is_set():
             self._latch()
-            self._read_journal()
+            if unreadable := await self._read_journal(_READ_S):
+                self._problems["journal"] = f"the journal cannot be read: {unreadable}"
+            else:
+                self._problems.pop("journal", None)
             await self._sweep(list(cleaning.values()))
             is_clean = all(each.is_clean for each in cleaning.values()) and not self._problems
             is_late = self._mono_ns() - began_ns > _TROUBLE_AFTER_S * NS_PER_S
@@ -175,14 +191,20 @@ class Watchdog:
             self._latched = True
             self._problems.pop("latch", None)
 
-    def _read_journal(self) -> None:
+    async def _read_journal(self, patience_s: float | None = None) -> str:
+        """Why it could not be read, "" if it was. What was known before is still known."""
         try:
-            self._own.refresh()
+            await self._journal.read(patience_s)
         except JournalFailed as error:
-            log.error("journal_unreadable error=%s", error)
-            self._problems["journal"] = f"the journal cannot be read: {error}"
-        else:
-            self._problems.pop("journal", None)
+            reason = str(error)
+            if reason not in self._unreadable:
+                log.error("journal_unreadable error=%s", reason)
+                self._unreadable.add(reason)
+            return reason
+        if self._unreadable:
+            log.warning("journal_readable")
+            self._unreadable.clear()
+        return ""
 
     def _tell(self, what: str, cleaning: Mapping[str, Cleaning]) -> None:
         alert = Alert(
