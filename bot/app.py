@@ -44,9 +44,10 @@ from bot.office import Office
 from bot.orders import Orders
 from bot.outbox import Outbox, Priority
 from bot.painter import Painter
-from bot.poll import Poller
+from bot.poll import Poller, TokenRefused
 from bot.presses import Presses
 from bot.report import Reports
+from bot.silence import Silence
 from bot.store import Store
 from bot.views import notices
 from bot.views.content import Content
@@ -82,6 +83,7 @@ class App:
         token: str,
         now_ms: Callable[[], int] = wall_ms,
         pace: Pace = Pace(),
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
         self._now_ms = now_ms
@@ -96,6 +98,7 @@ class App:
             self.store.remember("born_ms", str(now_ms()))
         self.outbox = Outbox(self.store, now_ms, config.telegram.card_edit_every_s * 1000)
         self.office = self._office()
+        self.silence = Silence(self.office, now_s, pace.watch_every_s)
         self.dispatcher = dispatcher(self.office)
 
     def _office(self) -> Office:
@@ -169,6 +172,7 @@ class App:
             self.handle,
             is_urgent=halt.is_stop,
             on_conflict=self._on_conflict,
+            answered=self.silence.answered,
             progress=self._heart.beat,
             now_ms=self._now_ms,
         )
@@ -184,6 +188,7 @@ class App:
         return {
             "painter": Painter(self.outbox).run(self.stopping, warm_up=self._pace.warm_up),
             "alerts": Alerts(self.office).run(),
+            "silence": self.silence.run(),
             "watch": Watch(self.office, self._pace.watch_every_s).run(),
             "reports": Reports(self.office, self._pace.report_retry_s).run(),
             "menus": self._offer_menus(),
@@ -282,4 +287,8 @@ async def serve(config: BotConfig, token: str) -> None:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, app.stop)
-        await app.run()
+        try:
+            await app.run()
+        except* TokenRefused:
+            await app.silence.token_refused()
+            raise

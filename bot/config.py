@@ -50,10 +50,14 @@ class Telegram(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     burst: int = 3
     card_edit_every_s: int = 4
     alert_min_net: Decimal = Decimal("0.005")
+    silent_minutes: int = 10
+    silent_halts: bool = False
 
     def __post_init__(self) -> None:
         if self.messages_per_minute < 1 or self.burst < 1:
             raise ValueError("messages_per_minute and burst must be at least 1")
+        if self.silent_minutes < 2:
+            raise ValueError("silent_minutes must be at least 2: a poll that hangs and a quiet one take a minute")
         for text in self.report_times:
             try:
                 time.fromisoformat(text)

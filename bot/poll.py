@@ -47,7 +47,8 @@ class TokenRefused(Exception):
 
 
 class Poller:
-    """One process may poll. `handle` must not raise for what an update says; `progress` is called after every turn."""
+    """One process may poll. `handle` must not raise for what an update says; `progress` is called after every turn,
+    `answered` where Telegram gave us what there is."""
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class Poller:
         *,
         is_urgent: Callable[[Update], bool],
         on_conflict: Callable[[], None],
+        answered: Callable[[], None],
         progress: Callable[[], None],
         now_ms: Callable[[], int],
         long_poll_s: int = _LONG_POLL_S,
@@ -66,6 +68,7 @@ class Poller:
         self._handle = handle
         self._is_urgent = is_urgent
         self._on_conflict = on_conflict
+        self._answered = answered
         self._progress = progress
         self._now_ms = now_ms
         self._long_poll_s = long_poll_s
@@ -109,6 +112,7 @@ class Poller:
         if self._failures or self._conflicts:
             log.info("poll_recovered failures=%s conflicts=%s", self._failures, self._conflicts)
         self._failures = self._conflicts = 0
+        self._answered()
         return raw
 
     async def _conflict(self, error: TelegramConflictError) -> None:

@@ -121,6 +121,8 @@ class TelegramConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     burst: int = 3
     card_edit_every_s: int = 4
     alert_min_net: Decimal = Decimal("0.005")  # alert-mode cards below this net stay silent
+    silent_minutes: int = 10  # without an answer from Telegram for so long: a critical line in the bot's log
+    silent_halts: bool = False  # and the bot asks for L1: no entries while nobody can be asked or warned
 
 
 class WatchdogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

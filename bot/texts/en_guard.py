@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - one message, one line
-"""English: the watchdog, dead letters settled by hand, and limits."""
+"""English: the watchdog, Telegram away, dead letters settled by hand, and limits."""
 
 TEXTS: dict[str, str] = {
     "watchdog.acting": "🐕 <b>The engine has given no sign of life for {seconds} s.</b>\nThe watchdog has stopped the desk (L{level}) and is cancelling our open orders at every venue.",
@@ -8,6 +8,8 @@ TEXTS: dict[str, str] = {
     "watchdog.back": "🐕 <b>The engine is back</b>, stopped at L{level}. Cancelled meanwhile: {cancelled}.\nBack on: /resume",
     "watchdog.venue": "  {venue} · still open {open} · <i>{error}</i>",
     "watchdog.problem": "  <i>{text}</i>",
+    "telegram.back": "📡 <b>Telegram is connected again.</b>\nFrom {since} to {until} nobody could be asked or warned. What waited follows.",
+    "telegram.halted": "🟡 Trading was kept halted meanwhile: <b>{level}</b>.\nNot resumed since? /resume",
     "button.dlq_retry": "🔁 Try {coin} again…",
     "button.dlq_retry_now": "🔁 Close it now",
     "button.dlq_close": "✍️ {coin} closed by hand…",

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - one message, one line
-"""Korean: the watchdog, dead letters settled by hand, and limits."""
+"""Korean: the watchdog, Telegram away, dead letters settled by hand, and limits."""
 
 TEXTS: dict[str, str] = {
     "watchdog.acting": "🐕 <b>엔진이 {seconds}초 동안 응답하지 않습니다.</b>\n감시견이 거래를 정지하고(L{level}) 모든 거래소에서 우리 미체결 주문을 취소하고 있습니다.",
@@ -8,6 +8,8 @@ TEXTS: dict[str, str] = {
     "watchdog.back": "🐕 <b>엔진이 돌아왔습니다.</b> L{level} 정지 상태입니다. 그동안 취소한 주문 {cancelled}건.\n재개: /resume",
     "watchdog.venue": "  {venue} · 미체결 {open}건 · <i>{error}</i>",
     "watchdog.problem": "  <i>{text}</i>",
+    "telegram.back": "📡 <b>텔레그램에 다시 연결되었습니다.</b>\n{since}부터 {until}까지 끊겨 확인을 요청하거나 알릴 수 없었습니다. 밀린 메시지를 이어서 보냅니다.",
+    "telegram.halted": "🟡 그동안 거래를 정지해 두었습니다: <b>{level}</b>.\n아직 재개하지 않았다면: /resume",
     "button.dlq_retry": "🔁 {coin} 다시 시도…",
     "button.dlq_retry_now": "🔁 지금 정리",
     "button.dlq_close": "✍️ {coin} 직접 정리함…",

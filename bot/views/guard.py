@@ -1,4 +1,4 @@
-"""What the watchdog did while the engine was silent, venue by venue."""
+"""What was done while the engine was silent, venue by venue, and while Telegram was."""
 
 from msgspec import Struct
 
@@ -42,4 +42,14 @@ def watchdog(reader: Reader, alert: WatchdogAlert) -> Content:
                 lines.append(reader.say("watchdog.venue", venue=named, open=venue.open, error=venue.error[:200]))
         if alert.problem:
             lines.append(reader.say("watchdog.problem", text=alert.problem[:300]))
+    return Content(text="\n".join(lines))
+
+
+def silence(reader: Reader, since_ms: int, until_ms: int, level: int) -> Content:
+    """Telegram is back; `level` is where the desk was kept meanwhile, 0 where nothing was halted for it."""
+    lines: list[str] = [
+        reader.say("telegram.back", since=reader.moment(since_ms), until=reader.moment(until_ms)),
+    ]
+    if level:
+        lines.append(reader.say("telegram.halted", level=reader.named("level", str(level))))
     return Content(text="\n".join(lines))

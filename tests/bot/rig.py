@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -137,6 +138,10 @@ class Phone:
     async def fault(self, **fault: Any) -> None:
         await self._post("faults", **fault)
 
+    async def heal(self) -> None:
+        async with self._session.delete(f"{self._base}/phone/api/faults") as answer:
+            assert answer.status == 200, await answer.text()
+
     async def start(self, person: int) -> None:
         await self._post(f"users/{person}/start")
 
@@ -193,10 +198,12 @@ class House:
             await store.dispose()
 
     @asynccontextmanager
-    async def bot(self, ahead_ms: int = 0, **telegram: Any) -> AsyncIterator[App]:
+    async def bot(
+        self, ahead_ms: int = 0, now_s: Callable[[], float] = time.monotonic, **telegram: Any
+    ) -> AsyncIterator[App]:
         """A bot that runs until the block ends, stopped as SIGTERM would; its clock may run ahead of the world's."""
         config = self.config(**telegram)
-        async with App(config, TOKEN, lambda: wall_ms() + ahead_ms, PACE) as app:
+        async with App(config, TOKEN, lambda: wall_ms() + ahead_ms, PACE, now_s) as app:
             running = asyncio.create_task(app.run())
             try:
                 yield app

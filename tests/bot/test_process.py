@@ -55,6 +55,7 @@ BAD = [  # why                        telegram                                  
     ("an unknown key", {"user": []}, TOKEN, "user"),
     ("an unknown role", {"users": [{"id": 1, "role": "boss"}]}, TOKEN, "role must be viewer, trader or owner"),
     ("a bad time", {"report_times": ["25:00"]}, TOKEN, "report_times"),
+    ("an outage of one hiccup", {"silent_minutes": 1}, TOKEN, "silent_minutes must be at least 2"),
     ("no token", {}, "", "TELEGRAM_BOT_TOKEN is missing"),
     ("half a token", {}, "just-a-secret", "TELEGRAM_BOT_TOKEN is malformed"),
 ]

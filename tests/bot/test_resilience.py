@@ -118,6 +118,7 @@ async def test_an_update_that_cannot_be_read_hides_no_neighbour(house: House):
             app.handle,
             is_urgent=lambda update: False,
             on_conflict=lambda: None,
+            answered=lambda: None,
             progress=lambda: None,
             now_ms=lambda: 0,
         )
