@@ -20,7 +20,7 @@ from engine.storage.own_orders import OwnOrders
 from engine.storage.watch_beat import WATCH_BEAT_FILE, WatchBeat, WatchHeart
 from engine.venues.protocol import Orders
 from engine.venues.settings import NEEDS_PASSPHRASE
-from engine.watchdog.reader import JournalReader
+from engine.watchdog.aside import Aside
 from engine.watchdog.sweep import Cleaning
 from engine.watchdog.told import Alert, AtVenue, Herald
 from engine.watchdog.vigil import Sight, Vigil
@@ -32,7 +32,7 @@ _CLEAN_EVERY_S = 30.0  # while the engine stays away and nothing of ours rests
 _TROUBLE_AFTER_S = 30.0  # an episode that is not clean by then is told as trouble, once
 _SWEEP_S = 20.0  # one look at one venue at most
 _READ_EVERY_S = 2.0  # while the engine lives: what it sent after the last read is unknown if the disk fails
-_READ_S = 3.0  # in an episode: what is known already is not left resting for a disk that hangs
+_DISK_S = 3.0  # in an episode: nothing of ours is left resting for a disk that hangs
 _ACTOR = "watchdog"
 
 Build = Callable[[], Mapping[str, Orders]]
@@ -54,7 +54,7 @@ class Watchdog:
         self._latch_path = data / "latch.json"
         self._vigil = Vigil(config.watchdog.missing_s * NS_PER_S)
         self._own = OwnOrders(data / "journal.db")
-        self._journal = JournalReader(self._own.refresh)
+        self._reading, self._writing = Aside(), Aside()
         self._unreadable: set[str] = set()  # why the journal was not read since it last was: each is logged once
         self._sight = Sight.UNARMED
         self._herald = Herald(data / config.watchdog.told)
@@ -125,16 +125,16 @@ class Watchdog:
         began_ns = self._mono_ns()
         self._problems.clear()
         self._latched = False
-        self._latch()
-        self._tell("acting", {})
+        await self._latch()
+        await self._tell("acting", {})
         venues = self._open_venues()
         cleaning = {
             name: Cleaning(venue, began_ns, venue.late_acceptance_ms * NS_PER_MS) for name, venue in venues.items()
         }
         told = ""
         while self._missing.is_set():
-            self._latch()
-            if unreadable := await self._read_journal(_READ_S):
+            await self._latch()
+            if unreadable := await self._read_journal(_DISK_S):
                 self._problems["journal"] = f"the journal cannot be read: {unreadable}"
             else:
                 self._problems.pop("journal", None)
@@ -144,9 +144,9 @@ class Watchdog:
             what = "clean" if is_clean else "trouble" if is_late else ""
             if what and what != told and told != "clean":
                 told = what
-                self._tell(what, cleaning)
+                await self._tell(what, cleaning)
             await self._pause(_CLEAN_EVERY_S if is_clean else self._settings.sweep_every_s)
-        self._tell("back", cleaning)
+        await self._tell("back", cleaning)
 
     def _open_venues(self) -> Mapping[str, Orders]:
         """Only now: the clients are most of this process's memory, and most of its life it needs none."""
@@ -172,41 +172,49 @@ class Watchdog:
             async with asyncio.timeout(seconds):
                 await self._back.wait()
 
-    def _latch(self) -> None:
-        """Durable before the first cancel, so that the engine comes back halted whatever else goes wrong."""
+    async def _latch(self) -> None:
+        """Durable before the first cancel: the engine comes back halted. A disk that hangs is not waited for."""
+        if why := await self._writing.do(self._raise_latch, _DISK_S):
+            log.error("latch_unwritable error=%s", why)
+            self._problems["latch"] = f"the latch cannot be written: {why}"
+        else:
+            self._problems.pop("latch", None)
+
+    def _raise_latch(self) -> str:
         level = read_latch(self._latch_path).level
         # A HALT file counts as L2 only while it lies there: the latch of its own stays.
         if level >= 2 and (self._latched or not hand_halted(self._latch_path)):
-            self._problems.pop("latch", None)
-            return
+            return ""
         silent_s = self._vigil.silent_s(self._mono_ns())
         reason = f"the engine gave no heartbeat for {silent_s} s"
+        change = LatchChanged(level=max(level, 2), reason=reason, actor=_ACTOR, wall_ms=_wall_ms())
         try:
-            change = LatchChanged(level=max(level, 2), reason=reason, actor=_ACTOR, wall_ms=_wall_ms())
             write_latch(self._latch_path, change)
         except OSError as error:
-            log.error("latch_unwritable error=%s", error)
-            self._problems["latch"] = f"the latch cannot be written: {error.strerror}"
-        else:
-            self._latched = True
-            self._problems.pop("latch", None)
+            return str(error.strerror)
+        self._latched = True
+        return ""
 
     async def _read_journal(self, patience_s: float | None = None) -> str:
         """Why it could not be read, "" if it was. What was known before is still known."""
-        try:
-            await self._journal.read(patience_s)
-        except JournalFailed as error:
-            reason = str(error)
+        reason = await self._reading.do(self._refresh, patience_s)
+        if reason:
             if reason not in self._unreadable:
                 log.error("journal_unreadable error=%s", reason)
                 self._unreadable.add(reason)
-            return reason
-        if self._unreadable:
+        elif self._unreadable:
             log.warning("journal_readable")
             self._unreadable.clear()
+        return reason
+
+    def _refresh(self) -> str:
+        try:
+            self._own.refresh()
+        except JournalFailed as error:
+            return str(error)
         return ""
 
-    def _tell(self, what: str, cleaning: Mapping[str, Cleaning]) -> None:
+    async def _tell(self, what: str, cleaning: Mapping[str, Cleaning]) -> None:
         alert = Alert(
             id=_wall_ms(),
             what=what,
@@ -220,10 +228,16 @@ class Watchdog:
         )
         self._last = alert
         log.warning("told what=%s silent_s=%d level=%d venues=%s", what, alert.silent_s, alert.level, alert.venues)
-        try:
-            self._herald.tell(alert)
-        except OSError as error:
-            log.error("cannot_tell error=%s", error)
+
+        def tell() -> str:
+            try:
+                self._herald.tell(alert)
+            except OSError as error:
+                return str(error)
+            return ""
+
+        if why := await self._writing.do(tell, _DISK_S):
+            log.error("cannot_tell error=%s", why)
 
 
 def _wall_ms() -> int:

@@ -19,10 +19,11 @@ import pytest
 from engine.config import Config, Credential, load
 from engine.domain.errors import JournalFailed
 from engine.storage.beat import BEAT_FILE, Heart
+from engine.storage.latch import read_latch
 from engine.storage.watch_beat import WATCH_BEAT_FILE, read_watch_beat
 from engine.venues.protocol import Orders
 from engine.venues.registry import build_orders
-from engine.watchdog.reader import JournalReader
+from engine.watchdog.aside import Aside
 from engine.watchdog.run import Watchdog
 from sandbox.stage import Stage, StageConfig
 from sandbox.venues.orders import End, Order, State
@@ -167,28 +168,44 @@ async def test_where_no_engine_ever_beat_a_journal_is_not_missed(tmp_path: Path,
     assert [message for message in caplog.messages if "journal" in message] == []
 
 
-async def test_there_is_one_reader_at_a_time_and_each_reads_what_came_before_it_asked():
-    """The first one hangs; who lost patience with it is followed by a read of its own only when that one has ended."""
+async def test_disk_work_is_done_one_job_at_a_time_and_each_job_after_it_was_asked_for():
+    """The first one hangs; who lost patience with it is followed by a job of its own only when that one has ended."""
     go_on = threading.Event()
     under_way: list[int] = []
     begun: list[int] = []
 
-    def read() -> None:
+    def read() -> str:
         under_way.append(1)
         begun.append(len(under_way))
         go_on.wait(30)
         under_way.pop()
+        return "read"
 
-    reader = JournalReader(read)
-    with pytest.raises(JournalFailed, match="no answer within"):
-        await reader.read(0.05)
-    waiting = [asyncio.create_task(reader.read(30)) for _ in range(3)]
+    aside = Aside()
+    assert await aside.do(read, 0.05) == "no answer within 0.05 s"
+    waiting = [asyncio.create_task(aside.do(read, 30)) for _ in range(3)]
     await asyncio.wait(waiting, timeout=0.05)
     assert begun == [1]
     go_on.set()
     done, _ = await asyncio.wait(waiting)
-    assert [task.exception() for task in done] == [None] * 3
+    assert [task.result() for task in done] == ["read"] * 3
     assert begun == [1, 1, 1, 1]
+
+
+async def test_a_disk_that_hangs_on_the_latch_holds_up_no_cancel(tmp_path: Path):
+    await journaled(tmp_path / JOURNAL, request("a1", "upbit"))
+    upbit = Closable("upbit", "a1")
+    beat_once(tmp_path)
+    fresh = tmp_path / "latch.json.new"
+    hang(fresh)
+    async with watching(configured(tmp_path), lambda: {"upbit": at(upbit)}, lambda: 4 * time.monotonic_ns()):
+        await until(lambda: upbit.cancelled, 30)
+        seen = read_watch_beat(tmp_path / WATCH_BEAT_FILE)
+        reader = os.open(fresh, os.O_RDONLY | os.O_NONBLOCK)  # who waits to write goes on
+        fresh.unlink()
+        await until(lambda: read_latch(tmp_path / "latch.json").level == 2, 30)
+        os.close(reader)
+        assert seen is not None and time.time_ns() // 1_000_000 - seen.wall_ms < 5_000, "it no longer watches"
 
 
 async def test_a_journal_begun_anew_is_read_from_its_start_and_ids_of_the_former_stay_ours(tmp_path: Path):
