@@ -44,7 +44,7 @@ SAMPLES = {
     "below": "USDT -1.50", "cid": "a1", "qty": "0.0123", "filled": "0.01", "was": "not_placed", "status": "filled",
     "price": "140000000", "worth": "1722000", "by": "telegram:1",
     "stop": "139500000", "unfilled": "0.005", "limit": "139081500", "quote": "KRW",
-    "named": "yes", "offset_ms": "600000", "uncertain_ms": "20", "limit_ms": "2000",
+    "orders": "3", "stops": "1", "named": "yes", "offset_ms": "600000", "uncertain_ms": "20", "limit_ms": "2000",
 }  # fmt: skip
 
 
