@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from bench.feed_peers import ccxt_handle
-from engine.assemble import core_config
+from engine.assemble import core_config, last_step
 from engine.carrier import Carrier
 from engine.config import Config, Credential
 from engine.core.state import State
@@ -20,6 +20,7 @@ from engine.domain import event as ev
 from engine.domain.effect import FetchBalances, FetchOpenOrders, LatchChanged, LookUp, Record, StoreSetting, Submit
 from engine.domain.market import Balance, FeeSide, Instrument
 from engine.domain.money import TickBand
+from engine.risk.last_step import LastStep
 from engine.storage.journal import Entry
 from engine.storage.latch import FileLatch
 from engine.storage.writer import Writer
@@ -67,7 +68,22 @@ class NoJournal:
         """Nobody waits for it."""
 
 
-def _instrument(venue: str, symbol: str, base: str, quote: str) -> Instrument:
+def unbounded(guard: LastStep, allowed: Mapping[str, frozenset[str]]) -> LastStep:
+    """The same checks and counts, whose limits per minute nobody reaches."""
+    count, most = 10**9, Decimal(10**18)
+    rules = msgspec.structs.replace(
+        guard.rules,
+        allowed=allowed,
+        orders=count,
+        venue_orders=count,
+        repeats=count,
+        notional_krw=most,
+        venue_notional_krw=most,
+    )
+    return LastStep(rules)
+
+
+def instrument(venue: str, symbol: str, base: str, quote: str) -> Instrument:
     return Instrument(
         venue=venue,
         symbol=symbol,
@@ -95,7 +111,8 @@ class OurSide:
         self.venues = {name: build_orders(name, config.venues[name], _KEYS) for name in ("binance", "okx")}
         self.submitted_ns = 0
         self._writer = writer
-        carry = Carrier(self.desk, journal, self.venues, tasks, FileLatch(latch), time.monotonic_ns).effects()
+        guard = unbounded(last_step(config), {name: frozenset({"BTCUSDT", "BTC-USDT"}) for name in self.venues})
+        carry = Carrier(self.desk, journal, self.venues, tasks, FileLatch(latch), time.monotonic_ns, guard).effects()
 
         def submit(effect: Submit) -> None:
             self.submitted_ns = time.monotonic_ns()
@@ -114,7 +131,7 @@ class OurSide:
         handle(ev.Started(instance="bench", seed=1, wall_ms=_WALL_MS, utc_offset_ms=0, seen_ns=now()))
         markets = (("binance", "BTCUSDT", "BTC", "USDT"), ("okx", "BTC-USDT", "BTC", "USDT"))
         for market in (*markets, ("upbit", "KRW-USDT", "USDT", "KRW")):
-            handle(ev.InstrumentsLoaded(venue=market[0], instruments=(_instrument(*market),), seen_ns=now()))
+            handle(ev.InstrumentsLoaded(venue=market[0], instruments=(instrument(*market),), seen_ns=now()))
         handle(ev.Recovered(seen_ns=now()))
         funds = (Balance("BTC", Decimal(1000), Decimal(1000)), Balance("USDT", Decimal(10**8), Decimal(10**8)))
         for venue in ("binance", "okx"):

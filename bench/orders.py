@@ -3,8 +3,9 @@
 Three questions. How long from a decision (a request in hand) to the kernel's stamp of its first byte at the venue, one
 order at a time, all three taking turns. How long from an intent over the disk to that stamp, one every 10 ms.
 And how many orders a second the desk's carrier brings to a venue with the journal on: intent durable first (group
-commit), then the latch, the order, its `sent` and its report into journal and core; the peer calls `create_order`, as
-many at once, and writes nothing down. The venue is a process of its own that accepts everything.
+commit), then the last step's limits, the latch, the order, its `sent` and its report into the journal; the core is
+told of orders that it has not planned. The peer calls `create_order`, as many at once, and writes nothing down. The
+venue is a process of its own that accepts everything.
 """
 
 import argparse
@@ -25,15 +26,35 @@ import uvloop
 from msgspec.structs import replace
 
 from bench import order_venue
-from bench.order_peers import NO_PEER, VENUES, CcxtPeer, client_id, lines_stand, our_orders, request
-from engine.assemble import core_config
+from bench.order_peers import (
+    NO_PEER,
+    VENUES,
+    CcxtPeer,
+    client_id,
+    lines_stand,
+    our_orders,
+    price_of,
+    request,
+    symbol_of,
+)
+from bench.order_sides import instrument, unbounded
+from engine.assemble import core_config, last_step
 from engine.carrier import Carrier
 from engine.config import load
 from engine.core.state import State
 from engine.desk import Desk
 from engine.domain.effect import Submit
 from engine.domain.errors import JournalFailed
-from engine.domain.event import Event, JournalState, OrderLost, OrderNotSent, OrderRefused, OrderReported
+from engine.domain.event import (
+    BookSnapshot,
+    Event,
+    InstrumentsLoaded,
+    JournalState,
+    OrderLost,
+    OrderNotSent,
+    OrderRefused,
+    OrderReported,
+)
 from engine.garbage import sweep
 from engine.storage.journal import Journal
 from engine.storage.latch import FileLatch
@@ -145,6 +166,21 @@ async def one_by_one(venue: Venue, name: str, rounds: int, in_a_row: int) -> dic
     return found
 
 
+async def _show_book(desk: Desk, venue: str) -> None:
+    """What the last step holds a price against: the symbol's own book, never old."""
+    symbol, mid = symbol_of(venue), float(price_of(venue))
+    desk.handle(
+        InstrumentsLoaded(
+            venue=venue, instruments=(instrument(venue, symbol, "BTC", "USDT"),), seen_ns=time.monotonic_ns()
+        )
+    )
+    while True:
+        bids, asks = [(mid * 0.9999, 1.0)], [(mid * 1.0001, 1.0)]
+        now_ns = time.monotonic_ns()
+        desk.handle(BookSnapshot(venue=venue, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=1, seen_ns=now_ns))
+        await asyncio.sleep(0.5)
+
+
 @asynccontextmanager
 async def _desk_at(venue: Venue, name: str, folder: Path) -> AsyncIterator[tuple[Callable[[], None], _Counting]]:
     """What submits the next intent of one order by carrier and journal, and the desk that hears of it."""
@@ -154,12 +190,14 @@ async def _desk_at(venue: Venue, name: str, folder: Path) -> AsyncIterator[tuple
         stack.callback(journal.close)
         list(journal.read_all(time.monotonic_ns()))
         journal.start(asyncio.get_running_loop())
-        desk = _Counting(State(core_config(load(_CONFIGS, ()))))
+        config = load(_CONFIGS, ())
+        desk = _Counting(State(core_config(config)))
         desk.wire({})
         latch = FileLatch(folder / "latch")
-        carry = Carrier(desk, journal, {name: orders}, tasks, latch, time.monotonic_ns).effects()[Submit]
-        sweeping = tasks.create_task(sweep())  # as the daemon does
-        stack.callback(sweeping.cancel)
+        guard = unbounded(last_step(config), {name: frozenset({symbol_of(name)})})
+        carry = Carrier(desk, journal, {name: orders}, tasks, latch, time.monotonic_ns, guard).effects()[Submit]
+        for beside in (sweep(), _show_book(desk, name)):  # as the daemon does
+            stack.callback(tasks.create_task(beside).cancel)
 
         def submit() -> None:
             desk.submitted += 1

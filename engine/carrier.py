@@ -65,7 +65,7 @@ class Carrier:
         tasks: asyncio.TaskGroup,
         latch: LatchStore,
         mono_ns: Callable[[], int],
-        guard: LastStep | None = None,  # only a bench goes without
+        guard: LastStep | None = None,  # only a test goes without
     ) -> None:
         self._guard = guard
         self._desk = desk

@@ -89,6 +89,10 @@ class LastStep:
         self._left: deque[_Left] = deque()
         self._sums: dict[str, _Sum] = {"": _Sum()}
         self._repeats: Counter[tuple[str, str, Side]] = Counter()
+        self._all = {is_exit: _most(rules.orders, rules.notional_krw, rules, is_exit) for is_exit in (False, True)}
+        self._one = {
+            is_exit: _most(rules.venue_orders, rules.venue_notional_krw, rules, is_exit) for is_exit in (False, True)
+        }
 
     def admit(
         self, orders: tuple[OrderRequest, ...], references: Mapping[str, Reference], finishes: bool, now_ns: int
@@ -172,18 +176,15 @@ class LastStep:
         return None
 
     def _totals(self, venue: str, is_exit: bool) -> Breach | None:
-        rules, total = self.rules, self._sums[venue]
-        beyond = 1 / (1 - rules.exit_share) if is_exit else Decimal(1)
-        most = int((rules.venue_orders if venue else rules.orders) * beyond)
-        most_krw = (rules.venue_notional_krw if venue else rules.notional_krw) * beyond
+        total, (most, most_krw) = self._sums[venue], (self._one if venue else self._all)[is_exit]
+        if total.orders <= most and total.krw <= most_krw:
+            return None
         where = f" at {venue}" if venue else ""
         if total.orders > most:
             text = f"{total.orders} orders{where} within a minute"
             return self._runaway("last_orders", text, total.orders, most, is_exit)
-        if total.krw > most_krw:
-            text = f"{total.krw:.0f} KRW{where} within a minute"
-            return self._runaway("last_notional", text, total.krw, most_krw, is_exit)
-        return None
+        text = f"{total.krw:.0f} KRW{where} within a minute"
+        return self._runaway("last_notional", text, total.krw, most_krw, is_exit)
 
     def _runaway(self, rule: str, text: str, value: Decimal | int, limit: Decimal | int, is_exit: bool) -> Breach:
         """A loop of new trades stops at L1, and its exits go on; a loop of exits stops at L2."""
@@ -209,3 +210,9 @@ class LastStep:
         made.append(LimitUse(name="collar", limit=rules.collar))
         made.append(LimitUse(name="exit_collar", limit=rules.exit_collar))
         return made
+
+
+def _most(orders: int, krw: Decimal, rules: LastStepRules, is_exit: bool) -> tuple[int, Decimal]:
+    """Of one minute; what ends an exposure has its share beyond what new trades have."""
+    beyond = 1 / (1 - rules.exit_share) if is_exit else Decimal(1)
+    return int(orders * beyond), krw * beyond
