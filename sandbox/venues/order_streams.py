@@ -4,12 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from sandbox.venues.floor import Floor
-from sandbox.venues.ledger import ZERO
 from sandbox.venues.matching import Exchange
-from sandbox.venues.orders import Fill, Order, State
+from sandbox.venues.orders import Fill, Order, State, as_it_is, as_of
 from sandbox.venues.sockets import Socket
 
 Frame = str | bytes
@@ -51,40 +49,20 @@ class Watch:
         for number in reversed(fresh):
             self._known.add(number)
             self._told[number] = 0
-            changes.append(Change(_as_of(orders[number], 0), Happened.PLACED))
+            changes.append(Change(as_of(orders[number], 0), Happened.PLACED))
         for number, told in tuple(self._told.items()):
             changes += self._since(orders[number], told)
         return changes
 
     def _since(self, order: Order, told: int) -> Iterator[Change]:
         for at in range(told, len(order.fills)):
-            yield Change(_as_of(order, at + 1), Happened.TRADED, order.fills[at])
+            yield Change(as_of(order, at + 1), Happened.TRADED, order.fills[at])
         self._told[order.id] = len(order.fills)
         if order.state is State.OPEN:
             return
         del self._told[order.id]
         if order.state is not State.FILLED or not order.fills:
-            yield Change(_copy(order), Happened.ENDED)
-
-
-def _copy(order: Order) -> Order:
-    return replace(order, fills=list(order.fills))
-
-
-def _as_of(order: Order, fills: int) -> Order:
-    """When so many of its fills had been made."""
-    made = order.fills[:fills]
-    is_last = order.state is State.FILLED and fills == len(order.fills) and fills > 0
-    return replace(
-        order,
-        fills=made,
-        filled=sum((fill.qty for fill in made), ZERO),
-        funds=sum((fill.price * fill.qty for fill in made), ZERO) * order.contract,
-        fee=sum((fill.fee for fill in made), ZERO),
-        updated_ms=made[-1].at_ms if made else order.created_ms,
-        state=State.FILLED if is_last else State.OPEN,
-        end=None,
-    )
+            yield Change(as_it_is(order), Happened.ENDED)
 
 
 class _Reader(Struct):

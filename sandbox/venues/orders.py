@@ -4,6 +4,7 @@ from decimal import Decimal
 from enum import Enum
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from sandbox.venues.ledger import ZERO
 from sandbox.venues.rules import Stp
@@ -164,3 +165,24 @@ class Print(Struct, frozen=True):
     qty: Decimal
     aggressor: Side
     at_ms: int
+
+
+def as_it_is(order: Order) -> Order:
+    """A copy that stays."""
+    return replace(order, fills=list(order.fills))
+
+
+def as_of(order: Order, fills: int) -> Order:
+    """When so many of its fills had been made."""
+    made = order.fills[:fills]
+    is_last = order.state is State.FILLED and fills == len(order.fills) and fills > 0
+    return replace(
+        order,
+        fills=made,
+        filled=sum((fill.qty for fill in made), ZERO),
+        funds=sum((fill.price * fill.qty for fill in made), ZERO) * order.contract,
+        fee=sum((fill.fee for fill in made), ZERO),
+        updated_ms=made[-1].at_ms if made else order.created_ms,
+        state=State.FILLED if is_last else State.OPEN,
+        end=None,
+    )
