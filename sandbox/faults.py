@@ -24,6 +24,11 @@ Kind = Literal[
     # for `ms`, or until cleared where ms is 0
     "reject_all",
     "query_lag",  # an order cannot be looked up until it is `ms` old
+    # what queries of an account say (`symbol`: of one asset alone); the match and its streams go on knowing better
+    "balance_lag",  # balances as they were `behind_ms` ago
+    "balance_zero",  # they are there, and zero
+    "balance_empty",  # they are not there; an account of one row shows it as zero
+    "position_empty",  # no position of `symbol`
     "query_blind",  # an order of `symbol` is in the lists, and its own query says that there is none
     # the query and the lists of orders know none of `symbol` that ended `forgets_after_ms` ago; its trades stay listed
     "forgets_ended",
@@ -54,6 +59,10 @@ _REQUEST = {"http_error", "rate_limit", "ban"}
 _LASTING = {
     "reject_all",
     "query_lag",
+    "balance_lag",
+    "balance_zero",
+    "balance_empty",
+    "position_empty",
     "query_blind",
     "forgets_ended",
     "rest_outage",
@@ -79,6 +88,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     code: str = ""
     ms: int = 0
     offset_ms: int = 0
+    behind_ms: int = 0
     forgets_after_ms: int = 0
     unfilled: bool = False  # only what ended without a trade is forgotten
     ratio: Decimal = Decimal("0.5")

@@ -85,7 +85,7 @@ class Clearing:
             positions += abs(value) / self.leverage(account, symbol)
             maintenance += abs(value) * self._perp(symbol).maintenance
         orders = self._for_orders(account)
-        balance = self._ledger.balance(account, self._asset)
+        balance = self._ledger.balance(account, self.asset)
         return Margin(
             wallet=balance.total,
             unrealised=unrealised,
@@ -309,7 +309,7 @@ class Clearing:
         return market.perp
 
     @property
-    def _asset(self) -> str:
+    def asset(self) -> str:
         """All perpetuals of a venue are margined in one asset."""
         return next((market.quote for market in self._rules.markets.values() if market.perp is not None), "USDT")
 

@@ -17,6 +17,7 @@ from sandbox.venues.matching import Exchange
 from sandbox.venues.orders import Order, OrderRequest, Print, Reason, Refused, State
 from sandbox.venues.positions import Mark
 from sandbox.venues.rules import VenueRules
+from sandbox.venues.statements import Statements
 from sandbox.venues.stops import Stop, Stops
 from sandbox.venues.wallets import Wallets
 
@@ -92,8 +93,9 @@ class Floor:
         self.rules = rules
         self.faults = faults
         self.clock: Callable[[], int] = lambda: clock() + faults.offset_ms()  # its own, right or not
-        self.ledger = Ledger()
+        self.ledger = Ledger(clock)
         self.exchange = Exchange(rules, self.ledger)
+        self.statements = Statements(self.ledger, self.exchange.clearing, faults, clock)
         self.stops = Stops(rules, self.exchange)
         self.keys: dict[str, Credential] = {}
         self.wallets = Wallets()

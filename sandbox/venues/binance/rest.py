@@ -255,7 +255,7 @@ class Binance:
 
     async def _account(self, request: web.Request) -> web.Response:
         credential, _ = await self._signed(request)
-        return answer(account_row(self.floor.rules, self.floor.ledger, credential.account, self.floor.clock()))
+        return answer(account_row(self.floor.rules, self.floor.statements, credential.account, self.floor.clock()))
 
     async def _commission(self, request: web.Request) -> web.Response:
         _, query = await self._signed(request)

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from sandbox.venues.door import Malformed
-from sandbox.venues.ledger import ZERO, Ledger
+from sandbox.venues.ledger import ZERO
 from sandbox.venues.orders import Fill, Kind, Order, OrderRequest, Side, State, Tif
 from sandbox.venues.rules import MarketRules, Stp, VenueRules
 from sandbox.venues.spelling import fixed, plain
+from sandbox.venues.statements import Statements
 from sandbox.venues.wallets import Wallets
 
 CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
@@ -142,7 +143,7 @@ def trade_row(order: Order, fill: Fill) -> dict[str, object]:
     }
 
 
-def account_row(rules: VenueRules, ledger: Ledger, account: str, now_ms: int) -> dict[str, object]:
+def account_row(rules: VenueRules, statements: Statements, account: str, now_ms: int) -> dict[str, object]:
     maker, taker = fixed(rules.maker_fee), fixed(rules.taker_fee)
     zero = fixed(ZERO)
     return {
@@ -161,7 +162,7 @@ def account_row(rules: VenueRules, ledger: Ledger, account: str, now_ms: int) ->
         "accountType": "SPOT",
         "balances": [
             {"asset": asset, "free": fixed(balance.free), "locked": fixed(balance.held)}
-            for asset, balance in ledger.balances(account).items()
+            for asset, balance in statements.balances(account).items()
         ],
         "permissions": ["SPOT"],
         "uid": 354937868,

@@ -234,26 +234,26 @@ class Private:
 
     def _held(self, account: str) -> list[str]:
         """Symbols with a position or an open order."""
-        clearing, open_orders = self.floor.exchange.clearing, self.floor.exchange.open_orders(account)
-        both = (*(p.symbol for p in clearing.positions(account)), *(o.symbol for o in open_orders))
+        statements, open_orders = self.floor.statements, self.floor.exchange.open_orders(account)
+        both = (*(p.symbol for p in statements.positions(account)), *(o.symbol for o in open_orders))
         return list(dict.fromkeys(both))
 
     def _account(self, account: str, symbols: list[str]) -> dict[str, Any]:
-        clearing = self.floor.exchange.clearing
-        positions = [rows.account_position_row(clearing.position(account, symbol)) for symbol in symbols]
-        return rows.account_row(clearing.margin(account), positions, self.floor.clock())
+        statements = self.floor.statements
+        positions = [rows.account_position_row(statements.position(account, symbol)) for symbol in symbols]
+        return rows.account_row(statements.margin(account), positions, self.floor.clock())
 
     def _balance(self, account: str, _: Query) -> list[dict[str, Any]]:
-        return [rows.balance_row(self.floor.exchange.clearing.margin(account), self.floor.clock())]
+        return [rows.balance_row(self.floor.statements.margin(account), self.floor.clock())]
 
     def _positions(self, account: str, query: Query) -> list[dict[str, Any]]:
-        clearing = self.floor.exchange.clearing
+        statements = self.floor.statements
         held = [symbol for symbol in self._held(account) if query.get("symbol") in (None, symbol)]
-        return [rows.position_row(clearing.position(account, symbol)) for symbol in held]
+        return [rows.position_row(statements.position(account, symbol)) for symbol in held]
 
     def _older_positions(self, account: str, query: Query) -> list[dict[str, Any]]:
-        clearing = self.floor.exchange.clearing
-        return [rows.older_position_row(clearing.position(account, symbol)) for symbol in self._symbols(query)]
+        statements = self.floor.statements
+        return [rows.older_position_row(statements.position(account, symbol)) for symbol in self._symbols(query)]
 
     def _symbols(self, query: Query) -> list[str]:
         """The one that is asked for, or all. Raises Malformed."""

@@ -74,7 +74,7 @@ class MixAccount:
         return self._say(self._wallet(account) | modes | {"crossedMarginLeverage": leverage})
 
     def _wallet(self, account: str) -> dict[str, Any]:
-        margin = self._floor.exchange.clearing.margin(account)
+        margin = self._floor.statements.margin(account)
         free, equity = plain(max(margin.available, ZERO)), plain(margin.equity)
         risk = round(margin.maintenance / margin.equity, 8) if margin.equity > 0 else ZERO
         return {
@@ -118,7 +118,7 @@ class MixAccount:
 
     async def _positions(self, request: web.Request) -> web.Response:
         account = await self._asked(request)
-        return self._say([_position_row(held) for held in self._floor.exchange.clearing.positions(account)])
+        return self._say([_position_row(held) for held in self._floor.statements.positions(account)])
 
     async def _bills(self, request: web.Request) -> web.Response:
         """Newest first; thirty days at most between `startTime` and `endTime`."""

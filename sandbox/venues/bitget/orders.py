@@ -138,7 +138,7 @@ class Desk:
                 "locked": "0",
                 "uTime": str(self._floor.clock()),
             }
-            for asset, held in self._floor.ledger.balances(account).items()
+            for asset, held in self._floor.statements.balances(account).items()
             if held.total and request.query.get("coin") in (None, asset)
         ]
         return self._say(said)

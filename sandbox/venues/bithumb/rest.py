@@ -228,14 +228,14 @@ class Bithumb:
         return credential
 
     async def _accounts(self, request: web.Request) -> web.Response:
-        return _json(account_rows(self.floor.ledger, self._account(request).account))
+        return _json(account_rows(self.floor.statements, self._account(request).account))
 
     async def _chance(self, request: web.Request) -> web.Response:
         account = self._account(request).account
         rules = self.floor.rules.markets.get(request.query.get("market", ""))
         if rules is None:
             raise Refused(Reason.UNKNOWN_MARKET, "orders/chance")
-        row = chance_row(self.floor.rules, rules, account_rows(self.floor.ledger, account))
+        row = chance_row(self.floor.rules, rules, account_rows(self.floor.statements, account))
         bids, asks = self.floor.exchange.book(rules.symbol)
         market = row["market"]
         assert isinstance(market, dict)

@@ -29,11 +29,11 @@ class Positions:
 
     def listed(self, desk: Desk, account: str, query: Mapping[str, Any]) -> web.Response:
         """One symbol, held or not; or all that is held in what settles in a coin."""
-        clearing = desk.floor.exchange.clearing
+        statements = desk.floor.statements
         if query.get("symbol"):
-            found = [clearing.position(account, symbol_of(desk.floor, query["symbol"]))]
+            found = [statements.position(account, symbol_of(desk.floor, query["symbol"]))]
         elif query.get("settleCoin"):
-            found = [each for each in clearing.positions(account) if query["settleCoin"] == "USDT"]
+            found = [each for each in statements.positions(account) if query["settleCoin"] == "USDT"]
         else:
             raise Malformed("symbol", "or settleCoin")
         return desk.page([_row(each) for each in found], query, 20)
@@ -74,7 +74,7 @@ class Positions:
 
     def coin(self, desk: Desk, account: str) -> dict[str, str]:
         """The margin of the account, as its balance shows it."""
-        margin = desk.floor.exchange.clearing.margin(account)
+        margin = desk.floor.statements.margin(account)
         return {
             "coin": "USDT",
             "walletBalance": plain(margin.wallet),

@@ -115,7 +115,7 @@ class Private:
             raise Malformed("accountType")
         coins = [
             {"coin": asset, "walletBalance": plain(held.total), "locked": plain(held.held), "equity": plain(held.total)}
-            for asset, held in desk.floor.ledger.balances(account).items()
+            for asset, held in desk.floor.statements.balances(account).items()
             if held.total
         ]
         if desk.category == "linear":

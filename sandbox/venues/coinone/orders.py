@@ -148,7 +148,7 @@ class Desk:
         account, _ = await self._asked(request)
         said = [
             {"currency": asset, "available": plain(held.free), "limit": plain(held.held), "average_price": "0"}
-            for asset, held in self._floor.ledger.balances(account).items()
+            for asset, held in self._floor.statements.balances(account).items()
         ]
         return self._say({"balances": said})
 

@@ -172,7 +172,7 @@ class FuturesDesk:
     # the account
 
     async def _wallet(self, account: str, _: web.Request) -> web.Response:
-        margin = self._floor.exchange.clearing.margin(account)
+        margin = self._floor.statements.margin(account)
         return self._say(
             {
                 "user": USER,
@@ -207,13 +207,13 @@ class FuturesDesk:
 
     async def _positions(self, account: str, _: web.Request) -> web.Response:
         """Of every contract that was ever traded, and of those that are flat again, too."""
-        clearing = self._floor.exchange.clearing
-        held = [clearing.position(account, symbol) for symbol in self._floor.rules.markets]
+        statements = self._floor.statements
+        held = [statements.position(account, symbol) for symbol in self._floor.rules.markets]
         return self._say([position_row(each) for each in held if each.updated_ms])
 
     async def _position(self, account: str, request: web.Request) -> web.Response:
         symbol = symbol_of(self._floor, request.match_info["contract"], "contract")
-        return self._say(position_row(self._floor.exchange.clearing.position(account, symbol)))
+        return self._say(position_row(self._floor.statements.position(account, symbol)))
 
     async def _leverage(self, account: str, request: web.Request) -> web.Response:
         """A leverage of 0 is cross margin, whose limit stands beside it; isolated margin is not here."""

@@ -160,7 +160,7 @@ class Desk:
         return self._say(_page(found, query, 100))
 
     async def _accounts(self, request: web.Request) -> web.Response:
-        balances = self._floor.ledger.balances(await self._account(request))
+        balances = self._floor.statements.balances(await self._account(request))
         return self._say(
             [
                 {"currency": asset, "available": plain(held.free), "locked": plain(held.held), "update_id": 1}

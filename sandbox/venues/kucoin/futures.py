@@ -169,7 +169,7 @@ class FuturesDesk:
     async def _overview(self, account: str, request: web.Request) -> web.Response:
         if request.query.get("currency") != "USDT":
             raise Malformed("currency")
-        margin = self._floor.exchange.clearing.margin(account)
+        margin = self._floor.statements.margin(account)
         free = max(margin.available, ZERO)
         return self._say(
             {
@@ -186,12 +186,12 @@ class FuturesDesk:
         )
 
     async def _positions(self, account: str, _: web.Request) -> web.Response:
-        held = self._floor.exchange.clearing.positions(account)
+        held = self._floor.statements.positions(account)
         return self._say([position_row(each) for each in held])
 
     async def _position(self, account: str, request: web.Request) -> web.Response:
         symbol = symbol_of(self._floor, request.query.get("symbol"))
-        return self._say(position_row(self._floor.exchange.clearing.position(account, symbol)))
+        return self._say(position_row(self._floor.statements.position(account, symbol)))
 
     async def _funding(self, account: str, request: web.Request) -> web.Response:
         """Newest first, from below the entry that `offset` names. A start counts only where no number is asked for."""

@@ -162,7 +162,7 @@ class Desk:
                 "available": plain(held.free),
                 "holds": plain(held.held),
             }
-            for i, (asset, held) in enumerate(self._floor.ledger.balances(account).items())
+            for i, (asset, held) in enumerate(self._floor.statements.balances(account).items())
             if query.get("currency") in (None, asset) and query.get("type") in (None, "trade", "trade_hf")
         ]
         return self._say(said)

@@ -27,7 +27,7 @@ class Account:
 
     async def _balance(self, request: web.Request) -> web.Response:
         seat = await self._seats.of(request)
-        row = balance_row(seat.floor.ledger, seat.account, seat.floor.clock())
+        row = balance_row(seat.floor.statements, seat.account, seat.floor.clock())
         details = row["details"] if isinstance(row["details"], list) else []
         if seat.is_swap:
             details = [detail | _margined(seat) if detail["ccy"] == "USDT" else detail for detail in details]
@@ -72,7 +72,7 @@ class Account:
 
 def _margined(seat: Seat) -> Mapping[str, str]:
     """What open contracts make of the USDT of an account. `cashBal` stays: it knows no unrealised result."""
-    margin = seat.floor.exchange.clearing.margin(seat.account)
+    margin = seat.floor.statements.margin(seat.account)
     used = margin.positions + margin.orders
     return {
         "eq": plain(margin.equity),

@@ -44,7 +44,7 @@ class Margins:
     async def _positions(self, request: web.Request) -> web.Response:
         seat = await self._seat(request)
         wanted = request.query.get("instId")
-        found = seat.floor.exchange.clearing.positions(seat.account)
+        found = seat.floor.statements.positions(seat.account)
         return answer([_position_row(held) for held in found if wanted in (None, "", held.symbol)])
 
     async def _leverage(self, request: web.Request) -> web.Response:

@@ -6,10 +6,11 @@ from decimal import Decimal, InvalidOperation
 
 from sandbox.venues.door import Malformed
 from sandbox.venues.floor import Floor, PerpState
-from sandbox.venues.ledger import ZERO, Ledger
+from sandbox.venues.ledger import ZERO
 from sandbox.venues.orders import End, Fill, Kind, Order, OrderRequest, Side, State, Tif
 from sandbox.venues.rules import MarketRules, Stp
 from sandbox.venues.spelling import plain
+from sandbox.venues.statements import Statements
 from sandbox.venues.wallets import Wallets
 
 SWAP = "-SWAP"
@@ -141,7 +142,7 @@ def fill_row(order: Order, fill: Fill) -> dict[str, object]:
     }
 
 
-def balance_row(ledger: Ledger, account: str, now_ms: int) -> dict[str, object]:
+def balance_row(statements: Statements, account: str, now_ms: int) -> dict[str, object]:
     details = [
         {
             "ccy": asset,
@@ -153,7 +154,7 @@ def balance_row(ledger: Ledger, account: str, now_ms: int) -> dict[str, object]:
             "ordFrozen": plain(balance.held),
             "uTime": str(now_ms),
         }
-        for asset, balance in ledger.balances(account).items()
+        for asset, balance in statements.balances(account).items()
         if balance.total
     ]
     return {"details": details, "totalEq": "", "uTime": str(now_ms)}

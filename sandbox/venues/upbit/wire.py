@@ -5,10 +5,11 @@ from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
 from sandbox.venues.door import Malformed
-from sandbox.venues.ledger import ZERO, Ledger
+from sandbox.venues.ledger import ZERO
 from sandbox.venues.orders import End, Kind, Order, OrderRequest, Reason, Refused, Side, State, Tif
 from sandbox.venues.rules import MarketRules, Stp, VenueRules
 from sandbox.venues.spelling import kst, plain
+from sandbox.venues.statements import Statements
 from sandbox.venues.wallets import Wallets
 
 T = TypeVar("T")
@@ -165,7 +166,7 @@ def number(body: Mapping[str, object], name: str) -> Decimal:
     return value
 
 
-def account_rows(ledger: Ledger, account: str) -> list[dict[str, object]]:
+def account_rows(statements: Statements, account: str) -> list[dict[str, object]]:
     return [
         {
             "currency": asset,
@@ -175,7 +176,7 @@ def account_rows(ledger: Ledger, account: str) -> list[dict[str, object]]:
             "avg_buy_price_modified": True,
             "unit_currency": "KRW",
         }
-        for asset, balance in ledger.balances(account).items()
+        for asset, balance in statements.balances(account).items()
         if balance.total
     ]
 
