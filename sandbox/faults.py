@@ -35,6 +35,7 @@ Kind = Literal[
     "rest_outage",
     "maintenance",  # REST answers 503, new sockets are refused; the open ones are cut when it begins
     "clock_offset",  # the venue's own clock is off by `offset_ms`
+    "clock_drift",  # it gains `drift_ppm` (1,000: a millisecond a second), and is right again when that ends
     # sockets
     "ws_gap",  # the next `count` deltas of `symbol` are lost
     "ws_silence",  # `symbol` says nothing for `ms`
@@ -68,6 +69,7 @@ _LASTING = {
     "rest_outage",
     "maintenance",
     "clock_offset",
+    "clock_drift",
     "ws_silence",
     "ws_refuse",
     "orders_silence",
@@ -88,6 +90,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     code: str = ""
     ms: int = 0
     offset_ms: int = 0
+    drift_ppm: int = 0
     behind_ms: int = 0
     forgets_after_ms: int = 0
     unfilled: bool = False  # only what ended without a trade is forgotten
@@ -100,6 +103,7 @@ class _Armed:
     def __init__(self, fault: Fault, now_ms: int) -> None:
         self.fault = fault
         self.left = fault.count
+        self.since_ms = now_ms
         self.until_ms = now_ms + fault.ms if fault.ms else None
 
 
@@ -160,19 +164,21 @@ class VenueFaults:
 
     def lasting(self, kind: Kind, symbol: str = "", *, count: bool = True) -> Fault | None:
         """A fault of this kind that holds now."""
+        armed = self._holding(kind, symbol)
+        if armed is not None and count:
+            self.shown[kind] += 1
+        return armed.fault if armed is not None else None
+
+    def _holding(self, kind: Kind, symbol: str = "") -> _Armed | None:
         now_ms = self._clock()
         self._armed = [a for a in self._armed if a.fault.kind == "query_lag" or not _is_over(a, now_ms)]
-        for armed in self._armed:
-            if armed.fault.kind == kind and armed.fault.symbol in ("", symbol):
-                if count:
-                    self.shown[kind] += 1
-                return armed.fault
-        return None
+        return next((a for a in self._armed if a.fault.kind == kind and a.fault.symbol in ("", symbol)), None)
 
     def offset_ms(self) -> int:
         """How far the venue's clock is off now."""
-        fault = self.lasting("clock_offset", count=False)
-        return fault.offset_ms if fault else 0
+        fault, drift = self.lasting("clock_offset", count=False), self._holding("clock_drift")
+        gained_ms = (self._clock() - drift.since_ms) * drift.fault.drift_ppm // 1_000_000 if drift else 0
+        return gained_ms + (fault.offset_ms if fault else 0)
 
     def lag_ms(self) -> int:
         fault = self.lasting("query_lag", count=False)
