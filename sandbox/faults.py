@@ -41,11 +41,13 @@ Kind = Literal[
     "ws_silence",  # `symbol` says nothing for `ms`
     "ws_crossed",  # the next `count` books of `symbol` are crossed
     "ws_malformed",  # the next `count` frames of `symbol` are cut short
+    "ws_repeat",  # the next `count` deltas of `symbol` come twice
     "ws_reorder",  # each of the next `count` deltas of `symbol` comes after the one that follows it
     "ws_checksum",  # the next `count` deltas of `symbol` carry a wrong checksum, where the venue sends one
     "ws_half_open",  # every open socket stays open and says nothing more
     "ws_disconnect",  # every open socket is cut
     "ws_refuse",  # new sockets are refused for `ms`
+    "ws_late",  # for `ms`: every frame of every socket leaves `behind_ms` late, private ones and answers too, in order
     # private streams of orders
     "orders_silence",  # they say nothing of `symbol` for `ms`
     "orders_cut",  # their sockets are cut
@@ -72,9 +74,10 @@ _LASTING = {
     "clock_drift",
     "ws_silence",
     "ws_refuse",
+    "ws_late",
     "orders_silence",
 }
-_FRAME = {"ws_gap", "ws_crossed", "ws_malformed", "ws_reorder", "ws_checksum"}
+_FRAME = {"ws_gap", "ws_crossed", "ws_malformed", "ws_repeat", "ws_reorder", "ws_checksum"}
 _ORDER_FRAME = {"orders_miss", "orders_repeat", "orders_reorder"}
 
 
@@ -179,6 +182,11 @@ class VenueFaults:
         fault, drift = self.lasting("clock_offset", count=False), self._holding("clock_drift")
         gained_ms = (self._clock() - drift.since_ms) * drift.fault.drift_ppm // 1_000_000 if drift else 0
         return gained_ms + (fault.offset_ms if fault else 0)
+
+    def frames_late_ms(self) -> int:
+        """How long a frame that is said now waits before it leaves."""
+        fault = self.lasting("ws_late")
+        return fault.behind_ms if fault else 0
 
     def lag_ms(self) -> int:
         fault = self.lasting("query_lag", count=False)

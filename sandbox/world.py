@@ -106,7 +106,7 @@ class World:
 
     def _open_house(self, name: str, house: House) -> None:
         faults = VenueFaults(self.clock)
-        sockets = Sockets()
+        sockets = Sockets(faults.frames_late_ms)
         faults.on_sockets = sockets.strike
         floors = [Floor(rules, faults, self.clock) for rules in house.rules(self._taste())]
         for floor in floors:

@@ -116,7 +116,7 @@ class Stream:
         if kind == "ws_reorder":
             self._held[symbol] = self._held.get(symbol, []) + frames
             return
-        self._say(frames)
+        self._say(frames * 2 if kind == "ws_repeat" else frames)
         self._say(self._held.pop(symbol, []))
 
     def trade(self, trade: Print) -> None:

@@ -13,12 +13,13 @@ OnText = Callable[[str], Awaitable[None]]
 
 
 class Socket:
-    """One client's connection. `send` never waits; frames leave in order."""
+    """One client's connection. `send` never waits; frames leave in order, so many ms after they were said."""
 
-    def __init__(self, ws: web.WebSocketResponse, request: web.Request) -> None:
+    def __init__(self, ws: web.WebSocketResponse, request: web.Request, late_ms: Callable[[], int]) -> None:
         self._ws = ws
         self._request = request
-        self._queue: asyncio.Queue[str | bytes] = asyncio.Queue(MAX_QUEUED)
+        self._late_ms = late_ms
+        self._queue: asyncio.Queue[tuple[float, str | bytes]] = asyncio.Queue(MAX_QUEUED)  # when it may leave
         self._sent_at = 0.0
         self.half_open = False
 
@@ -26,7 +27,7 @@ class Socket:
         if self.half_open:
             return
         try:
-            self._queue.put_nowait(frame)
+            self._queue.put_nowait((asyncio.get_running_loop().time() + self._late_ms() / 1000, frame))
         except asyncio.QueueFull:
             self.cut()
 
@@ -43,9 +44,12 @@ class Socket:
         await self._ws.close(code=code)
 
     async def pump(self) -> None:
+        loop = asyncio.get_running_loop()
         while not self._ws.closed:
-            frame = await self._queue.get()
-            self._sent_at = asyncio.get_running_loop().time()
+            due, frame = await self._queue.get()
+            if due > loop.time():
+                await asyncio.sleep(due - loop.time())
+            self._sent_at = loop.time()
             try:
                 if isinstance(frame, bytes):
                     await self._ws.send_bytes(frame)
@@ -103,7 +107,8 @@ class Socket:
 class Sockets:
     """Every open socket of one venue."""
 
-    def __init__(self) -> None:
+    def __init__(self, late_ms: Callable[[], int] = lambda: 0) -> None:
+        self._late_ms = late_ms
         self._open: set[Socket] = set()
 
     def __len__(self) -> int:
@@ -132,7 +137,7 @@ class Sockets:
         """Run one connection; `join` gives the handler of its text frames."""
         ws = web.WebSocketResponse(autoping=False, compress=False)
         await ws.prepare(request)
-        socket = Socket(ws, request)
+        socket = Socket(ws, request, self._late_ms)
         self._open.add(socket)
         on_text = join(socket)
         try:

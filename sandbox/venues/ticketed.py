@@ -130,7 +130,8 @@ class TicketedFeed:
         if fault is not None and fault.kind == "ws_reorder":
             self._held[symbol] = self._held.get(symbol, []) + late
             return
-        for socket, frame in late + (self._held.pop(symbol, []) if kind == "orderbook" else []):
+        times = 2 if fault is not None and fault.kind == "ws_repeat" else 1
+        for socket, frame in late * times + (self._held.pop(symbol, []) if kind == "orderbook" else []):
             socket.send(frame)
 
     def _encode(self, text: str, wanted: Wanted, fault: str = "") -> bytes:

@@ -282,7 +282,7 @@ async def test_ccxt_pro_and_our_feed_agree_on_every_book_of_a_minute(case):
     assert pair.heard.trades > 20 and set(pair.heard.days) == set(case.symbols)
 
 
-FAULTS: tuple[Kind, ...] = ("ws_gap", "ws_reorder", "ws_crossed", "ws_malformed")
+FAULTS: tuple[Kind, ...] = ("ws_gap", "ws_repeat", "ws_reorder", "ws_crossed", "ws_malformed")
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)

@@ -126,7 +126,8 @@ class BinanceFeed:
         if fault is not None and fault.kind == "ws_reorder" and symbol not in self._held:
             self._held[symbol] = text
             return
-        for each in (text, self._held.pop(symbol, "")):
+        times = 2 if fault is not None and fault.kind == "ws_repeat" else 1
+        for each in (*[text] * times, self._held.pop(symbol, "")):
             if each:
                 self._send(symbol, "depth@100ms", each)
                 self._send(symbol, "depth", each)

@@ -51,6 +51,7 @@ class Client:
     def __init__(self) -> None:
         self.books: dict[str, tuple[int, Shown]] = {}  # symbol -> depth, what it was sent
         self.channels: set[tuple[str, str]] = set()
+        self.held: dict[str, tuple[str, ...]] = {}  # symbol -> frames that a fault keeps back for one update
 
 
 class KrakenFeed:
@@ -87,7 +88,13 @@ class KrakenFeed:
                     b = [(asks[-1][0], Decimal(1)), *b]
                 if (b or a) and kind != "ws_gap":
                     text = self._book_text("update", symbol, b, a, now, at_ms)
-                    socket.send(text[: len(text) * 2 // 3] if kind == "ws_malformed" else text)
+                    text = text[: len(text) * 2 // 3] if kind == "ws_malformed" else text
+                    late = client.held.pop(symbol, ())
+                    if kind == "ws_reorder":
+                        client.held[symbol] = (*late, text)
+                        continue
+                    for each in (*[text] * (2 if kind == "ws_repeat" else 1), *late):
+                        socket.send(each)
 
     def trade(self, trade: Print) -> None:
         self._next_trade += 1

@@ -75,7 +75,8 @@ class OkxFeed:
                 self._held[symbol] = text
             else:
                 is_torn = fault is not None and fault.kind == "ws_malformed"
-                self._send("books", symbol, text[: len(text) * 2 // 3] if is_torn else text)
+                for _ in range(2 if fault is not None and fault.kind == "ws_repeat" else 1):
+                    self._send("books", symbol, text[: len(text) * 2 // 3] if is_torn else text)
                 if symbol in self._held:
                     self._send("books", symbol, self._held.pop(symbol))
         self._send("books5", symbol, _book_text("books5", symbol, "", bids[:5], asks[:5], now, None))
