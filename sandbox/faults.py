@@ -29,6 +29,7 @@ Kind = Literal[
     "balance_zero",  # they are there, and zero
     "balance_empty",  # they are not there; an account of one row shows it as zero
     "position_empty",  # no position of `symbol`
+    "query_stale",  # it and the lists tell an order of `symbol` as it stood `behind_ms` ago, once it had come
     "query_blind",  # an order of `symbol` is in the lists, and its own query says that there is none
     # the query and the lists of orders know none of `symbol` that ended `forgets_after_ms` ago; its trades stay listed
     "forgets_ended",
@@ -62,6 +63,7 @@ _REQUEST = {"http_error", "rate_limit", "ban"}
 _LASTING = {
     "reject_all",
     "query_lag",
+    "query_stale",
     "balance_lag",
     "balance_zero",
     "balance_empty",

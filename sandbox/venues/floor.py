@@ -14,7 +14,7 @@ from sandbox.venues.ledger import Ledger
 from sandbox.venues.liquidity import Levels
 from sandbox.venues.loans import Loans
 from sandbox.venues.matching import Exchange
-from sandbox.venues.orders import Order, OrderRequest, Print, Reason, Refused, State
+from sandbox.venues.orders import Order, OrderRequest, Print, Reason, Refused, State, as_of
 from sandbox.venues.positions import Mark
 from sandbox.venues.rules import VenueRules
 from sandbox.venues.statements import Statements
@@ -198,7 +198,8 @@ class Floor:
                 return self._execute(_partly(request, fault))
 
     def cancel(self, order: Order) -> Order:
-        """Raises Refused."""
+        """By its number: what a query told of it may be old. Raises Refused."""
+        order = self.exchange.orders.get(order.id, order)
         kept_by = self.stops if self.stops.holds(order) else self.exchange
         cancelled = kept_by.cancel(order, self.clock())
         self._publish_orders()
@@ -206,6 +207,7 @@ class Floor:
 
     def amend(self, order: Order, qty: Decimal, price: Decimal) -> Order:
         """An order, to this size (fills included) and price. Raises Refused."""
+        order = self.exchange.orders.get(order.id, order)
         if self.stops.holds(order):
             raise Refused(Reason.ALREADY_CLOSED, "a stop that waits cannot be changed")
         self.exchange.amend(order, qty, price, self.clock())
@@ -237,7 +239,17 @@ class Floor:
             raise Refused(Reason.UNKNOWN_ORDER, "only the lists know it")
         if self.has_forgotten(order):
             raise Refused(Reason.UNKNOWN_ORDER, "forgotten")
-        return order
+        return self.as_told(order)
+
+    def as_told(self, order: Order) -> Order:
+        """As a query tells it: itself, or a copy of how it stood a while ago."""
+        stale = self.faults.lasting("query_stale", order.symbol, count=False)
+        then_ms = self.clock() - stale.behind_ms if stale is not None else order.updated_ms
+        made = sum(fill.at_ms <= then_ms for fill in order.fills)
+        if order.updated_ms <= then_ms or (order.state is State.OPEN and made == len(order.fills)):
+            return order
+        self.faults.count("query_stale")
+        return as_of(order, made)
 
     def has_forgotten(self, order: Order) -> bool:
         age_ms = self.clock() - order.updated_ms
@@ -262,7 +274,7 @@ class Floor:
     def _told(self, orders: list[Order]) -> list[Order]:
         """What the venue shows by now."""
         now_ms, lag_ms = self.clock(), self.faults.lag_ms()
-        return [order for order in orders if now_ms - order.created_ms >= lag_ms]
+        return [self.as_told(order) for order in orders if now_ms - order.created_ms >= lag_ms]
 
     def _execute(self, request: OrderRequest) -> Order:
         takes = self.exchange if request.stop is None else self.stops

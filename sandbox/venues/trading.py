@@ -61,7 +61,8 @@ def stamped_ms(text: str, now_ms: int, past_ms: int, ahead_ms: int, unit_ms: int
 
 def shown_orders(floor: Floor, account: str, symbol: str | None = None) -> list[Order]:
     """Every order of the account that the venue shows by now, and still, newest first."""
-    return [order for order in traded_orders(floor, account, symbol) if not floor.has_forgotten(order)]
+    found = traded_orders(floor, account, symbol)
+    return [floor.as_told(order) for order in found if not floor.has_forgotten(order)]
 
 
 def traded_orders(floor: Floor, account: str, symbol: str | None = None) -> list[Order]:
