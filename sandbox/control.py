@@ -193,7 +193,10 @@ class _Door:
         faults = _known(self._world.floors, order.venue).faults
         cleared = faults.clear(order.kind) if order.clear else 0
         if order.fault is not None:
-            faults.arm(order.fault)
+            try:
+                faults.arm(order.fault)
+            except ValueError as error:
+                raise web.HTTPBadRequest(text=str(error)) from error
         return _json({"ok": True, "cleared": cleared, "faults": faults.report()})
 
     async def wallet(self, request: web.Request) -> web.Response:

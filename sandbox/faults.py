@@ -20,6 +20,7 @@ Kind = Literal[
     "http_error",  # `status` with an HTML page; `executed` says whether a placement took place
     "rate_limit",  # the venue's 429
     "ban",  # the venue's 418
+    "nonce_used",  # "this nonce was used", where the venue has nonces; `executed`: said of what it has carried out
     "twice",  # it arrives twice; what the client is told `answers`: the first or the last of them
     # for `ms`, or until cleared where ms is 0
     "reject_all",
@@ -59,6 +60,7 @@ Kind = Literal[
 
 _PLACEMENT = {"reject", "drop_before", "drop_after", "delay_before", "delay_after", "partial"}
 _ON_THE_WAY = {"drop_before", "drop_after", "delay_before", "delay_after"}
+_WHOLE = {"twice", "nonce_used"}
 _REQUEST = {"http_error", "rate_limit", "ban"}
 _LASTING = {
     "reject_all",
@@ -115,8 +117,9 @@ class _Armed:
 class VenueFaults:
     """The faults of one venue. `on_sockets` carries out what concerns open sockets at once."""
 
-    def __init__(self, clock: Callable[[], int]) -> None:
+    def __init__(self, clock: Callable[[], int], *, has_nonces: bool = False) -> None:
         self._clock = clock
+        self._has_nonces = has_nonces
         self._armed: list[_Armed] = []
         self._asked: Counter[str] = Counter()
         self.shown: Counter[str] = Counter()  # by kind
@@ -124,6 +127,9 @@ class VenueFaults:
         self.on_order_sockets: list[Callable[[], int]] = []  # each cuts the private streams of one floor
 
     def arm(self, fault: Fault) -> None:
+        """Raises ValueError for a fault that this venue cannot have."""
+        if fault.kind == "nonce_used" and not self._has_nonces:
+            raise ValueError("this venue has no nonces")
         self._asked[fault.kind] += 1
         if fault.kind == "ws_half_open" or fault.kind == "ws_disconnect":
             self.shown[fault.kind] += self.on_sockets(fault.kind)
@@ -148,12 +154,12 @@ class VenueFaults:
         return self._next(lambda f: f.kind in _PLACEMENT | _REQUEST and f.scope == "placement", symbol, side)
 
     def for_request(self, scope: str) -> Fault | None:
-        """Of a placement only whether it arrives twice: the floor shows the rest. A cancel gets a query's noes, too."""
+        """Of a placement only what strikes any request: the floor shows the rest. A cancel gets a query's noes, too."""
         noes = {"cancel": ("cancel", "query", "any"), "query": ("query", "any")}.get(scope, ())
         ways = () if scope == "placement" else (scope, "any")
         return self._next(
             lambda f: (
-                (f.kind == "twice" and f.scope in (scope, "any"))
+                (f.kind in _WHOLE and f.scope in (scope, "any"))
                 or (f.kind in _REQUEST and f.scope in noes)
                 or (f.kind in _ON_THE_WAY and f.scope in ways)
             ),

@@ -105,7 +105,7 @@ class World:
         self.floors[venue].ledger.deposit(self.config.account, asset, amount)
 
     def _open_house(self, name: str, house: House) -> None:
-        faults = VenueFaults(self.clock)
+        faults = VenueFaults(self.clock, has_nonces=house.has_nonces)
         sockets = Sockets(faults.frames_late_ms)
         faults.on_sockets = sockets.strike
         floors = [Floor(rules, faults, self.clock) for rules in house.rules(self._taste())]

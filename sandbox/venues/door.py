@@ -8,7 +8,7 @@ from typing import Protocol
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from sandbox.venues.auth import Denied
+from sandbox.venues.auth import Denied, Why
 from sandbox.venues.floor import Cut, Floor, Limited, Page
 from sandbox.venues.orders import Refused
 
@@ -89,6 +89,10 @@ async def _carried(dialect: Dialect, request: web.Request, handler: Handler) -> 
             return await _answered(dialect, request, handler, Page(fault.status))
         case "rate_limit" | "ban":
             return await _answered(dialect, request, handler, Limited(banned=fault.kind == "ban"))
+        case "nonce_used":
+            if fault.executed:
+                await _answered(dialect, request, handler)
+            return await _answered(dialect, request, handler, Denied(Why.NONCE_USED))
         case "drop_before":
             raise Cut(fault.ms)
         case "delay_before":

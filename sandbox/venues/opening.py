@@ -49,6 +49,7 @@ class House(Struct, frozen=True, kw_only=True):
     # Venues whose books another one of the house watches, too: such a one stands in a desk where it is traded.
     doubles: Mapping[str, str] = {}
     needs_passphrase: bool = False
+    has_nonces: bool = False  # a request is known by a word of its own, not by its moment alone
     money: tuple[str, ...] = ("USDT",)
 
     def sockets(self, venue: str) -> Mapping[str, str]:
@@ -62,6 +63,7 @@ HOUSES: dict[str, House] = {
         open=lambda floors, sockets: Upbit(floors[0], TicketedFeed(floors[0], sockets, UpbitFrames())),
         paths={"upbit": {"ws": "/websocket/v1"}},
         trades=True,
+        has_nonces=True,
         money=("KRW",),
     ),
     "bithumb": House(
@@ -70,6 +72,7 @@ HOUSES: dict[str, House] = {
         open=lambda floors, sockets: Bithumb(floors[0], TicketedFeed(floors[0], sockets, BithumbFrames())),
         paths={"bithumb": {"ws": "/websocket/v1"}},
         trades=True,
+        has_nonces=True,
         money=("KRW",),
     ),
     "binance": House(
@@ -95,6 +98,7 @@ HOUSES: dict[str, House] = {
         open=lambda floors, sockets: coinone.Coinone(floors[0], sockets),
         paths={"coinone": {"ws": "/"}},
         trades=True,
+        has_nonces=True,
         money=("KRW",),
     ),
     "bybit": House(
