@@ -13,7 +13,9 @@ class FaultKind(Enum):
     DROP = "drop"  # the connection is cut, nothing done
     DROP_AFTER = "drop_after"  # the request is carried out, then the connection is cut before the answer
     SLOW = "slow"  # the answer comes late
+    CONFLICT = "conflict"  # 409, to getUpdates alone: another process polls with this token
     DUPLICATE = "duplicate"  # the next acknowledged updates are delivered once more
+    REORDER = "reorder"  # each of the next updates is delivered when the one that follows it has been acknowledged
 
 
 class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -32,6 +34,8 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("next and retry_after_s must be >= 1, for_s and delay_s >= 0")
 
     def fits(self, method: str, chat_id: int) -> bool:
+        if self.kind is FaultKind.CONFLICT and method.lower() != "getupdates":
+            return False
         named = not self.methods or method.lower() in {name.lower() for name in self.methods}
         return named and self.chat_id in (0, chat_id)
 

@@ -167,10 +167,14 @@ class PhoneApi:
             fault = await _body(request, Fault)
             if fault.kind is FaultKind.DUPLICATE:
                 bot.queue.repeat_next(fault.next)
+            elif fault.kind is FaultKind.REORDER:
+                bot.queue.hold_next(fault.next)
             else:
                 bot.faults.arm(fault, self._clock.monotonic_ns())
         elif request.method == "DELETE":
             bot.faults.clear()
+            bot.queue.hold_no_more()
+            bot.poller.wake()
         return _json(bot.faults.armed)
 
     def _bot(self, request: web.Request) -> BotState:

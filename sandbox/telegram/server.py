@@ -14,7 +14,7 @@ from sandbox.telegram.methods import METHODS
 from sandbox.telegram.methods.account import remember_allowed
 from sandbox.telegram.phone_api import PhoneApi
 from sandbox.telegram.phone_page import add_page
-from sandbox.telegram.polling import WEBHOOK_IS_SET
+from sandbox.telegram.polling import TERMINATED, WEBHOOK_IS_SET
 from sandbox.telegram.request import Arguments, read_arguments
 from sandbox.telegram.settings import NS_PER_MS, Settings
 from sandbox.telegram.webhook import deliver
@@ -120,6 +120,8 @@ async def _answer(bot: BotState, method: str, args: Arguments, fault: Fault | No
     kind = fault.kind if fault else None
     if fault and kind is FaultKind.TOO_MANY:
         raise too_many_requests(fault.retry_after_s)
+    if kind is FaultKind.CONFLICT:
+        raise conflict(TERMINATED)
     if kind is FaultKind.DROP:
         return None, "fault: dropped"
     if kind is FaultKind.BAD_GATEWAY:

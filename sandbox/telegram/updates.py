@@ -31,6 +31,9 @@ class UpdateQueue:
         self._waiting: deque[QueuedUpdate] = deque()
         self._again: list[QueuedUpdate] = []
         self._repeats_left = 0
+        self._held: list[QueuedUpdate] = []  # until the next update comes
+        self._after: dict[int, list[QueuedUpdate]] = {}  # and then until that one is acknowledged
+        self._holds_left = 0
         self.allowed: frozenset[str] = frozenset()  # empty: everything but the opt-in kinds
 
     def push(self, kind: str, payload: Struct, keep_s: float, now_ns: int) -> int:
@@ -40,7 +43,14 @@ class UpdateQueue:
         update_id = self._next_id
         self._next_id += 1
         body = msgspec.Raw(msgspec.json.encode(payload))
-        self._waiting.append(QueuedUpdate(update_id, kind, body, now_ns + int(keep_s * NS_PER_S)))
+        update = QueuedUpdate(update_id, kind, body, now_ns + int(keep_s * NS_PER_S))
+        if self._holds_left > 0:
+            self._holds_left -= 1
+            self._held.append(update)
+            return update_id
+        if self._held:
+            self._after[update_id], self._held = self._held, []
+        self._waiting.append(update)
         return update_id
 
     def read(self, offset: int, limit: int, now_ns: int) -> list[QueuedUpdate]:
@@ -62,14 +72,26 @@ class UpdateQueue:
     def clear(self) -> None:
         self._waiting.clear()
         self._again.clear()
+        self._held.clear()
+        self._after.clear()
 
     def repeat_next(self, count: int) -> None:
         """A fault: the next `count` acknowledged updates come once more, under their old ids."""
         self._repeats_left += count
 
+    def hold_next(self, count: int) -> None:
+        """A fault: each of the next `count` updates comes after the one that follows it, and once: it needs no yes."""
+        self._holds_left += count
+
+    def hold_no_more(self) -> None:
+        """What is held back comes now."""
+        self._again += [*(update for held in self._after.values() for update in held), *self._held]
+        self._held, self._after, self._holds_left = [], {}, 0
+
     def _acknowledge(self, offset: int) -> None:
         while self._waiting and self._waiting[0].update_id < offset:
             done = self._waiting.popleft()
+            self._again += self._after.pop(done.update_id, [])
             if self._repeats_left > 0:
                 self._repeats_left -= 1
                 self._again.append(done)

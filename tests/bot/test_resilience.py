@@ -86,6 +86,31 @@ async def test_updates_delivered_twice_are_handled_once(house: House):
     assert len(house.desk.commands(given.Halt)) == 3
 
 
+async def test_updates_in_another_order_are_each_handled_once(house: House):
+    phone, desk = house.phone, house.desk
+    async with house.engine(), house.bot():
+        await phone.finds(OWNER, "시작되었습니다")
+        await phone.fault(kind="reorder", next=1)
+        await phone.says(OWNER, "/resume")
+        await phone.says(TRADER, "/halt")
+        await until(lambda: desk.commands(given.Halt) and desk.commands(given.ResumeRequest))
+        await phone.says(TRADER, "/venues")
+        await phone.finds(TRADER, "Venues")
+    asked = [type(command) for _, _, command in desk.asked if isinstance(command, given.Halt | given.ResumeRequest)]
+    assert asked == [given.Halt, given.ResumeRequest]
+
+
+async def test_a_conflict_that_passes_is_an_alarm_once_and_loses_nothing(house: House):
+    phone = house.phone
+    async with house.engine(), house.bot():
+        await phone.finds(OWNER, "시작되었습니다")
+        await phone.fault(kind="conflict", next=2)
+        await phone.says(VIEWER, "/status")
+        await phone.finds(OWNER, "다른 봇 프로세스가 같은 토큰을")
+        await phone.finds(VIEWER, "Running")
+        assert sum("다른 봇 프로세스가" in m.text for m in await phone.chat(OWNER)) == 1
+
+
 async def test_a_second_poller_is_an_alarm_and_no_end(house: House):
     phone = house.phone
     async with house.engine(), house.bot(), aiohttp.ClientSession() as session:

@@ -5,7 +5,7 @@ import asyncio
 import aiohttp
 import pytest
 from aiogram import Bot
-from aiogram.exceptions import TelegramNetworkError, TelegramRetryAfter, TelegramServerError
+from aiogram.exceptions import TelegramConflictError, TelegramNetworkError, TelegramRetryAfter, TelegramServerError
 from aiohttp import web
 
 from tests.sandbox_telegram.rig import JANE, MINJUN, TOKEN, Rig, fails_with, until
@@ -69,6 +69,41 @@ async def test_an_acknowledged_update_comes_again(rig: Rig):
     for offset in (0, first + 1, second + 1, second + 2):
         ids.append([update["update_id"] for update in await rig.result("getUpdates", offset=offset)])
     assert ids == [[first, second], [first, second], [], []]
+
+
+async def test_updates_come_after_the_ones_that_follow_them(rig: Rig):
+    await rig.phone.post("faults", kind="reorder", next=1)
+    first = (await rig.phone.text(MINJUN, "a"))["update_id"]
+    assert await rig.result("getUpdates", offset=0) == []
+    second = (await rig.phone.text(MINJUN, "b"))["update_id"]
+    third = (await rig.phone.text(MINJUN, "c"))["update_id"]
+    ids = []
+    for offset, limit in ((1, 1), (second + 1, 100), (third + 1, 100)):
+        got = await rig.result("getUpdates", offset=offset, limit=limit)
+        ids.append([update["update_id"] for update in got])
+    assert ids == [[second], [first, third], []] and first < second < third
+
+
+async def test_what_is_held_back_is_let_go(rig: Rig):
+    await rig.phone.post("faults", kind="reorder", next=2)
+    held = [(await rig.phone.text(MINJUN, text))["update_id"] for text in ("a", "b")]
+    async with rig.session.delete(f"{rig.base_url}/phone/api/faults") as answer:
+        assert answer.status == 200
+    assert [update["update_id"] for update in await rig.result("getUpdates")] == held
+
+
+async def test_another_poller_is_said_to_be_there_as_often_as_asked(rig: Rig, bot: Bot):
+    await rig.phone.post("faults", kind="conflict", next=2)
+    assert await bot.get_me()
+    for _ in range(2):
+        error = await fails_with(TelegramConflictError, bot.get_updates())
+        assert "terminated by other getUpdates request" in str(error)
+    update_id = (await rig.phone.text(MINJUN, "a"))["update_id"]
+    assert [update.update_id for update in await bot.get_updates()] == [update_id]
+    await rig.phone.post("faults", kind="conflict", for_s=30)
+    await fails_with(TelegramConflictError, bot.get_updates())
+    rig.clock.advance(31)
+    assert await bot.get_updates()
 
 
 async def test_faults_can_be_seen_and_cleared(rig: Rig):
