@@ -53,8 +53,6 @@ async def test_a_venue_without_nonces_has_no_such_fault(world):
 @pytest.mark.parametrize("executed", [False, True])
 async def test_our_client_does_not_take_it_for_a_refusal(venue, path, executed):
     """A nonce of ours is used once: whoever has seen it has seen the request."""
-    if venue == "bithumb":
-        pytest.skip("what it says of a used nonce is not documented")
     async with World(WorldConfig(seed=7, episodes=False, houses=(venue,))) as world:
         trader = await Trader(world, venue, path).start()
         try:

@@ -110,8 +110,10 @@ def _obey(answer: Answer, budgets: Budgets) -> None:
 
 _DIALECT = Dialect(
     error_of=_error_of,
-    # order_not_ready: the venue is still accepting it, so it neither exists nor is missing.
-    unknown=frozenset({"order_not_ready"}),
+    # order_not_ready: the venue is still accepting it, so it neither exists nor is missing. jwt_verification: a token
+    # that it does not take, perhaps for a nonce that was used (its pages name no reason): the request came twice then,
+    # and the first may have been taken. A key that cannot sign fails at the reads before.
+    unknown=frozenset({"order_not_ready", "jwt_verification"}),
     not_found=frozenset({"order_not_found"}),
     about_rules=("invalid_price_", "invalid_volume_", "under_min_total_"),
     duplicate=("duplicate",),

@@ -103,6 +103,7 @@ LOST = [
     ("JSON with 500", no("server_error", status=500)),
     ("still being accepted", no("order_not_ready", status=422)),
     ("a page with 200", Say("<html>hello</html>", 200)),
+    ("a token not taken: perhaps its nonce was used", no("jwt_verification", status=401)),
     ("a bare 404", Say("", 404)),
     ("an answer without an id", Say({"market": "KRW-BTC"}, 201)),
 ]
@@ -120,7 +121,6 @@ REFUSED = [
     ("insufficient_funds_bid", no("insufficient_funds_bid")),
     ("invalid_price_bid", no("invalid_price_bid", "주문가격 단위를 잘못 입력하셨습니다.")),
     ("cross_trading", no("cross_trading")),
-    ("jwt_verification", no("jwt_verification", status=401)),
     ("NotAllowIP", no("NotAllowIP", status=401)),
     ("400", no(400, "Missing request parameter error. Check the required parameters!", 200)),  # an error in HTTP 200
     ("duplicate", no("duplicate_client_order_id")),
