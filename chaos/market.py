@@ -32,7 +32,7 @@ class Market:
         self.shown_ns: dict[str, int] = {}  # venue -> when the desk was shown its books, or would have been
         self.dark: set[str] = set()  # venues whose socket is down
         self.crossed: set[str] = set()  # venues that show a crossed book
-        self.healed = False  # a feed that takes away what a false bid crosses
+        self.crossing = 0.01  # so far above the best ask stands the false bid; negative: a false ask below the best bid
 
     def mid(self, venue: str, rules: MarketRules) -> float:
         tether = _FX * (1 + self._tether)
@@ -70,9 +70,10 @@ class Market:
     def _event(self, bank: Bank, symbol: str, now_ns: int, wall_ms: int) -> ev.BookSnapshot:
         bids, asks = ([(float(price), float(qty)) for price, qty in side] for side in bank.exchange.book(symbol))
         if bank.name in self.crossed and bids and asks:
-            bids = [(asks[0][0] * 1.01, 1.0), *bids]
-            if self.healed:
-                asks = [(bids[0][0] * 1.0001, size) for _, size in asks[:1]]
+            if self.crossing > 0:
+                bids = [(asks[0][0] * (1 + self.crossing), 1.0), *bids]
+            else:
+                asks = [(bids[0][0] * (1 + self.crossing), 1.0), *asks]
         return ev.BookSnapshot(
             venue=bank.name, symbol=symbol, bids=bids, asks=asks, venue_ts_ms=wall_ms, seen_ns=now_ns
         )

@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 
+from chaos import unguarded
 from chaos.bank import Arrival
 from chaos.careless import wall_clock_only
 from chaos.scenarios.stage import Composition, Scenario, Stage, configured, limits, on_the_desk, strategies
@@ -102,21 +103,33 @@ async def _runaway(stage: Stage) -> None:
 
 
 async def _crossed(stage: Stage) -> None:
-    """One venue's frames show a bid far above the ask. Nothing may be sold into it."""
-    name = stage.random.choice(tuple(stage.world.banks))
-    await stage.storm.rounds(2)
-    stage.world.market.crossed.add(name)
-    stage.world.market.healed = not stage.guarded
-    await asyncio.sleep(0)
+    """One venue's frames show a false bid above the ask, or a false ask below the bid. Nothing may be traded on it.
+
+    It would pay after all fees, and nothing else stands against it: the books are whole and fresh, and so little is no
+    spread, no deviation from the minute's median, no slippage and no step out of the collar.
+    """
+    world, name = stage.world, stage.random.choice(tuple(stage.world.banks))
+    symbol = next(s for s, market in world.banks[name].rules.markets.items() if market.base == "BTC")
+    reasons: set[str] = set()
 
     def arrived(arrival: Arrival) -> None:
         if arrival.venue == name and arrival.request.role is LegRole.ENTRY:
             stage.breach("crossed book", f"{arrival.request.side} {arrival.request.qty} at {arrival.request.price}")
 
-    stage.world.on_arrival.append(arrived)
-    await stage.storm.rounds(stage.random.uniform(1, 5))
-    stage.world.on_arrival.clear()
-    stage.world.market.healed = False
+    await stage.storm.rounds(2)
+    world.market.crossing = stage.random.choice((-1, 1)) * stage.random.uniform(0.004, 0.008)
+    world.market.crossed.add(name)
+    await asyncio.sleep(0)
+    world.on_arrival.append(arrived)
+    end_s = world.loop.time() + stage.random.uniform(1, 5)
+    while world.loop.time() < end_s:
+        await stage.storm.rounds(0.5)
+        if world.shell is not None:
+            reasons.add(world.shell.desk.state.market.why_unusable(name, symbol, world.seen_ns()))
+    world.on_arrival.clear()
+    world.market.crossed.clear()
+    if stage.guarded and reasons != {"not_synced:crossed"}:
+        stage.breach("crossed book", f"{name} {symbol} was taken for {sorted(reasons)}")
 
 
 _NO_DOUBT = configured(
@@ -129,10 +142,10 @@ SCENARIOS = (
     Scenario(
         number=10,
         name="a crossed book",
-        fault="a venue's frames show a bid one percent above its ask",
-        guard="a crossed book is no book; its owner does not mend it",
+        fault="a venue's frames show a bid above its ask by what would pay, within all limits on prices",
+        guard="a crossed book is no book, and nothing is sent to a market without a spread",
         law="crossed book",
-        run=on_the_desk(_crossed, Composition()),
+        run=on_the_desk(_crossed, Composition(without=unguarded.crossed_books)),
     ),
     Scenario(
         number=11,

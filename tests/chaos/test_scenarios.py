@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from chaos.scenarios.registry import SCENARIOS
+from chaos.scenarios.registry import SCENARIOS, named
 from chaos.scenarios.stage import Scenario
+from engine.market import view
+from engine.risk import review
 
 GUARDED, UNGUARDED = range(1, 21), range(1, 9)
 
@@ -47,6 +49,15 @@ def test_what_is_wrong_with_the_scenario_proves_nothing():
     made = Scenario(number=1, name="", fault="", guard="", law="the", run=lambda seed, guarded: [])
     assert not made.shows([]) and not made.shows(["the scenario: none of them was met"])
     assert made.shows(["the scenario: none of them was met", "the law: broken"])
+
+
+@pytest.mark.parametrize("key", ["10"])
+def test_a_guard_that_was_taken_out_is_there_again(key: str):
+    def rooms() -> list[dict[str, object]]:
+        return [dict(vars(room)) for room in (review, view)]
+
+    known = rooms()
+    assert named(key).run(1, False) and rooms() == known
 
 
 def test_the_list_of_known_faults_is_covered():

@@ -1,0 +1,51 @@
+"""Guards of the engine's own, taken out while a world lives. No parameter does that: money has no such switch."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from msgspec.structs import replace
+
+from engine.market import view
+from engine.market.book import PlainBook
+from engine.market.books import PlainBooks
+from engine.risk import review, rules
+
+
+@contextmanager
+def _stands_in(where: Any, name: str, other: object) -> Iterator[None]:
+    """Raises AttributeError where the engine has nothing of that name any more."""
+    kept = getattr(where, name)
+    setattr(where, name, other)
+    try:
+        yield
+    finally:
+        setattr(where, name, kept)
+
+
+class _Naive(PlainBook):
+    """Does not see that it is crossed."""
+
+    @property
+    def is_crossed(self) -> bool:
+        return False
+
+
+def _whatever_the_spread(case: rules.Case) -> rules.Refused | None:
+    """Each leg's book may be used; a bid above the ask is no matter."""
+    for leg, seen in case.pairs():
+        refused = rules._books(rules.Case((leg,), replace(case.now, seen=(seen,)), case.limits))
+        if refused is not None and refused.numbers["reason"] != "no spread":
+            return refused
+    return None
+
+
+@contextmanager
+def crossed_books() -> Iterator[None]:
+    """Both rules that are about them: such a book is kept (market.view), and it may be traded on (risk.rules)."""
+    known = tuple(_whatever_the_spread if rule is rules._books else rule for rule in rules.RULES)
+    with ExitStack() as stack:
+        stack.enter_context(_stands_in(view, "Book", _Naive))
+        stack.enter_context(_stands_in(view, "new_books", PlainBooks))
+        stack.enter_context(_stands_in(review, "RULES", known))
+        yield
