@@ -2,10 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
 
+from engine.domain.money import ZERO
+from engine.domain.order import Side
+from engine.execution import trade
+from engine.execution.order_state import OrderState
 from engine.market import view
 from engine.market.book import PlainBook
 from engine.market.books import PlainBooks
@@ -48,4 +53,16 @@ def crossed_books() -> Iterator[None]:
         stack.enter_context(_stands_in(view, "Book", _Naive))
         stack.enter_context(_stands_in(view, "new_books", PlainBooks))
         stack.enter_context(_stands_in(review, "RULES", known))
+        yield
+
+
+def _gross_base(order: OrderState, base: str) -> Decimal:
+    filled = order.report.filled_qty if order.report is not None else ZERO
+    return filled if order.request.side is Side.BUY else -filled
+
+
+@contextmanager
+def fees_in_the_coin() -> Iterator[None]:
+    """What a trade holds is what was filled, whatever its venue kept of it."""
+    with _stands_in(trade, "net_base", _gross_base):
         yield

@@ -165,14 +165,22 @@ Play = Callable[[Stage], Coroutine[Any, Any, None]]
 
 
 def on_the_desk(
-    play: Play, careless: Composition, careful: Composition = Composition(), settles: bool = True
+    play: Play,
+    careless: Composition,
+    careful: Composition = Composition(),
+    settles: bool = True,
+    before: Callable[[World], None] = lambda world: None,
 ) -> Callable[[int, bool], list[str]]:
-    """A scenario of the trading half: the whole shell, core, carrier and journal in their world."""
+    """A scenario of the trading half: the whole shell, core, carrier and journal in their world.
+
+    `before`: what is otherwise at its venues than in a storm, from before the first start.
+    """
 
     def run(seed: int, guarded: bool) -> list[str]:
         made = careful if guarded else careless
         # A private stream would tell what a scenario hides: the look-ups must find it.
         world = World(seed, made.seams, made.config or configuration(), hears=False)
+        before(world)
 
         async def whole() -> float:
             stage = Stage(world, guarded)
