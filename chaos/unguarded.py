@@ -7,6 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from engine.core import absent
+from engine.core.state import State
+from engine.core.venue_state import VenueState
 from engine.domain.money import ZERO
 from engine.domain.order import Side
 from engine.execution import trade
@@ -65,4 +68,16 @@ def _gross_base(order: OrderState, base: str) -> Decimal:
 def fees_in_the_coin() -> Iterator[None]:
     """What a trade holds is what was filled, whatever its venue kept of it."""
     with _stands_in(trade, "net_base", _gross_base):
+        yield
+
+
+@contextmanager
+def balances_as_evidence() -> Iterator[None]:
+    """Absent is what look-ups and lists do not know, whatever has become of the balances."""
+    conclude = absent.conclude_missing
+
+    def hasty(state: State, held: VenueState, asked_ns: int, changed: frozenset[str]) -> None:
+        conclude(state, held, asked_ns, frozenset())
+
+    with _stands_in(absent, "conclude_missing", hasty):
         yield

@@ -1,5 +1,6 @@
 """Answers that do not come, come late, or tell less than there is."""
 
+from chaos import unguarded
 from chaos.bank import Arrival
 from chaos.careless import GivingUp, Hoping, Impatient, Incurious, Literal, Retrying, WholeOnly
 from chaos.scenarios.stage import Composition, Scenario, Stage, configured, on_the_desk, only
@@ -30,6 +31,30 @@ async def _late(stage: Stage) -> None:
     await stage.premium(stage.random.choice(_WITHOUT_EXPIRY), seconds=6)
     await stage.storm.rounds(3)
     stage.met("place.late")
+
+
+async def _unfindable(stage: Stage) -> None:
+    """Executed, without an answer, and known to no query for longer than anything may lag: its balances have changed.
+
+    Nothing else speaks against its absence. A person is rung, and when its venue finds it at last, its trade goes on.
+    """
+    world, told = stage.world, set[str]()
+    name = stage.random.choice(world.spots)
+    weather = world.fates[name].weather
+    weather.lag_ms = 1_000 * stage.random.randint(20, 60)
+    end_s = world.loop.time() + weather.lag_ms / 1_000
+    stage.force(name, stage.random.choice(("lost_reply", "error_executed")))
+    await stage.premium(name)
+    while world.loop.time() < end_s:
+        await stage.storm.rounds(0.5)
+        for cid, (_, order) in world.shell.desk.state.orders.items() if world.shell is not None else ():
+            truth = world.banks[order.request.venue].find(cid)
+            if order.status is OrderStatus.NOT_PLACED and truth is not None and truth.filled_qty and cid not in told:
+                told.add(cid)
+                stage.breach("a verdict stands", f"{cid} is believed never placed and has filled {truth.filled_qty}")
+    stage.met("place.lost_reply", "place.error_executed")
+    if stage.guarded and "order_stuck" not in {alert.rule for alert in stage.alerts}:
+        stage.breach("the scenario", "nobody was rung for an order that is not found while balances differ")
 
 
 async def _asked_again(stage: Stage) -> None:
@@ -104,6 +129,19 @@ SCENARIOS = (
         run=on_the_desk(
             _late,
             Composition(seams=Seams(orders=Impatient), config=_TWO_LEGS),
+            Composition(config=_TWO_LEGS),
+        ),
+    ),
+    Scenario(
+        number=2,
+        part="b",
+        name="not found, paid for",
+        fault="an order executes without an answer, and no look-up and no list knows it for 20 to 60 s",
+        guard="an order whose assets have changed is never proved absent: a person is rung",
+        law="a verdict stands",
+        run=on_the_desk(
+            _unfindable,
+            Composition(config=_TWO_LEGS, without=unguarded.balances_as_evidence),
             Composition(config=_TWO_LEGS),
         ),
     ),

@@ -7,6 +7,7 @@ import pytest
 
 from chaos.scenarios.registry import SCENARIOS, named
 from chaos.scenarios.stage import Scenario
+from engine.core import absent
 from engine.execution import trade
 from engine.market import view
 from engine.risk import review
@@ -52,10 +53,10 @@ def test_what_is_wrong_with_the_scenario_proves_nothing():
     assert made.shows(["the scenario: none of them was met", "the law: broken"])
 
 
-@pytest.mark.parametrize("key", ["10", "15b"])
+@pytest.mark.parametrize("key", ["10", "15b", "2b"])
 def test_a_guard_that_was_taken_out_is_there_again(key: str):
     def rooms() -> list[dict[str, object]]:
-        return [dict(vars(room)) for room in (review, trade, view)]
+        return [dict(vars(room)) for room in (absent, review, trade, view)]
 
     known = rooms()
     assert named(key).run(1, False) and rooms() == known
