@@ -5,7 +5,7 @@ Between an order that was taken back and the new one stands the venue's word on 
 
 from decimal import Decimal
 
-from engine.core import placing
+from engine.core import accounts, placing
 from engine.core.child_prices import on_tick
 from engine.core.state import State
 from engine.domain.market import Instrument
@@ -61,8 +61,16 @@ def _is_misplaced(state: State, parent: Parent, piece: Slice, rules: Instrument,
         return True  # its price is in doubt: taken back, it has none
     if state.now_ns - max(order.sent_ns, order.move_asked_ns) < _DWELL_NS:
         return False
+    if not _takes_new_risk(state, rules.venue):
+        return False
     off = abs(wanted - (order.moved_to or order.request.price))
     return off >= max(tick_at(rules.ticks, wanted), wanted * _LEAST_BPS * BPS)
+
+
+def _takes_new_risk(state: State, venue: str) -> bool:
+    """Another price is held to what a new order is (risk.rules `_venue`): else what rests there stays as it is."""
+    held = state.venues[venue]
+    return held.ready and not accounts.why_unread(state, held)
 
 
 def move_in_place(state: State, parent: Parent, index: int, rules: Instrument) -> bool:

@@ -174,6 +174,21 @@ def test_where_the_venue_can_the_order_moves_in_place():
         assert held is not None and held.amount <= worst, "promised once, however often it moves"
 
 
+@pytest.mark.parametrize("can_move", [True, False])
+def test_at_a_venue_that_takes_no_new_risk_it_stays_as_it_is(can_move):
+    """Another price is new risk: where balances differ nobody may ask for one, and what rests was allowed to."""
+    rig = movable() if can_move else Rig().ready()
+    parent = follow(rig, Template.LIMIT, "0.005", parts=0)
+    rig.run_for(3_000)
+    before = resting(rig, parent)
+    rig.state.venues["upbit"].blocked = "by hand"
+    at(rig, 40)
+    rig.run_for(10_000)
+    assert resting(rig, parent) == before != {} and not rig.of(Amend) and not rig.of(Cancel)
+    rig.state.venues["upbit"].blocked = ""
+    rig.run_until(lambda: bool(resting(rig, parent)) and resting(rig, parent) != before, 10_000)
+
+
 def test_what_was_filled_counts_towards_the_order_that_moves():
     rig = movable()
     parent = follow(rig, Template.LIMIT, "0.005", parts=0)
