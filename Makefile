@@ -90,7 +90,7 @@ check: $(DEV)
 	$(BIN)/ruff check . || status=1; \
 	$(BIN)/ruff format --check . || status=1; \
 	$(BIN)/mypy $(PYTHON_CODE) || status=1; \
-	$(BIN)/python -m chaos --seeds 400 --hours 2 --jobs 2 --json || status=1; \
+	$(BIN)/python -m chaos --seeds 450 --hours 2 --jobs 2 --json || status=1; \
 	$(PYTEST) -n 3 --durations=12 $(CROWD) || { $(AGAIN) $(CROWD); } || status=$$?; \
 	$(PYTEST) -n 2 --durations=12 $(DESKS) || { $(AGAIN) $(DESKS); } || status=$$?; \
 	exit $$status

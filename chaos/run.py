@@ -55,11 +55,12 @@ def run(seed: int, hours: float, seams: Seams = Seams(), config: Config | None =
     """Never raises for what the desk does: that is a violation."""
     began, began_cpu = time.perf_counter(), time.process_time()
     world = World(seed, seams, config)
+    began_ns = world.loop.now_ns
     settled_s = live(world, _play(world, hours))
     counts = dict(sorted(world.counts.items()))
     return Result(
         seed=seed,
-        hours=round(world.loop.now_ns / NS_PER_S / 3_600, 3),
+        hours=round((world.loop.now_ns - began_ns) / NS_PER_S / 3_600, 3),
         wall_s=round(time.perf_counter() - began, 2),
         cpu_s=round(time.process_time() - began_cpu, 2),
         trace=world.trace,

@@ -24,6 +24,11 @@ def test_the_laws_hold():
     )
 
 
+def test_only_what_is_simulated_counts_as_hours():
+    """A start, the openings and a calm: two minutes, though the clock said 1,000 s before the first of them."""
+    assert 0 < run(101, 0.0).hours < 0.1
+
+
 def trace(seed: int, hash_seed: str) -> str:
     code = f"import logging; logging.disable(50); from chaos.run import run; print(run({seed}, 0.3).trace)"
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
