@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 
+from chaos.faults import only_faults
 from chaos.kept import STORM, Kept, keep
 from chaos.run import Flat, Result, run
 
@@ -74,15 +75,21 @@ def _summary(results: list[Result], took_s: float) -> dict[str, object]:
         "wall_s": round(took_s, 1),
         "cpu_s": round(sum(result.cpu_s for result in results), 1),
         "orders": counts["venue orders"],
-        "roles": {name.removeprefix("order."): n for name, n in sorted(counts.items()) if name.startswith("order.")},
+        "roles": _of("order.", counts),
+        "persons": _of("person.", counts),
+        "moves": counts["amend"],
         "hedges_closed": counts["hedges closed"],
-        "faults": {name: n for name, n in sorted(counts.items()) if "." in name and not name.startswith("order.")},
+        "faults": only_faults(counts),
         "violations": sum(len(result.violations) for result in results),
         "flat": {
             name: max((getattr(result.flat, name) for result in results), default=0) for name in Flat.__struct_fields__
         },
         "slowest_settled_s": max((result.settled_s for result in results), default=0),
     }
+
+
+def _of(kind: str, counts: Counter[str]) -> dict[str, int]:
+    return {name.removeprefix(kind): n for name, n in sorted(counts.items()) if name.startswith(kind)}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What may happen to one request or to one venue for a while. Drawn from a seed; every draw is counted."""
 
 from collections import Counter, deque
+from collections.abc import Mapping
 from random import Random
 
 from msgspec import Struct
@@ -36,7 +37,15 @@ _FRAMES: tuple[tuple[int, str], ...] = (
 )
 
 
+# How the count of what went wrong begins. What else has a dot (orders, persons' acts, stops) is nobody's fault.
+_KINDS = ("cancel.", "frame.", "kill.", "place.", "query.", "refused.", "spell.")
+
 CALM = 0.01  # even then one request in a hundred goes wrong
+
+
+def only_faults(counts: Mapping[str, int]) -> dict[str, int]:
+    """Of all that was counted in a run, by name."""
+    return {name: count for name, count in sorted(counts.items()) if name.startswith(_KINDS)}
 
 
 class Weather(Struct):

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from chaos.faults import only_faults
 from chaos.kept import STORM, Kept, keep
 from chaos.run import Result, run
 
@@ -37,7 +38,7 @@ class Sums(Struct):
         self.cpu_s = round(self.cpu_s + result.cpu_s, 2)
         self.orders += result.counts.get("venue orders", 0)
         self.kills += sum(count for name, count in result.counts.items() if name.startswith("kill."))
-        self.faults += sum(count for name, count in result.counts.items() if "." in name)
+        self.faults += sum(only_faults(result.counts).values())
         self.violations += bool(result.violations)
 
 

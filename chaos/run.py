@@ -197,7 +197,7 @@ async def restart_twice(world: World, storm: Storm) -> None:
     for _ in range(3):
         if world.shell is not None:
             seen.append(fingerprint(world.shell.desk.state, world.checks.durable))
-        world.kill()
+        world.kill("restarts at rest")
         await asyncio.sleep(0.5)
         world.start()
         await _ready(world, storm)

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
+
 from chaos import streams
 from chaos.careless import Mute
 from chaos.faults import Fates
+from chaos.long import Sums
 from chaos.run import run
 from chaos.world import Seams
 from engine.venues.protocol import OrderTold
@@ -27,6 +30,17 @@ def test_the_laws_hold():
 def test_only_what_is_simulated_counts_as_hours():
     """A start, the openings and a calm: two minutes, though the clock said 1,000 s before the first of them."""
     assert 0 < run(101, 0.0).hours < 0.1
+
+
+def test_sums_count_what_went_wrong_and_nothing_else():
+    """Neither orders nor what persons did, and no restart that only shows what a restart changes."""
+    at_rest = run(101, 0.0)
+    assert at_rest.counts["restarts at rest"] == 3 and not any(name.startswith("kill.") for name in at_rest.counts)
+    wrong = {"kill.any time": 2, "kill.before the send": 3, "place.late": 5, "query.lost": 7, "spell.kill": 11}
+    right = {"venue orders": 100, "order.entry": 100, "person.pause": 100, "stop.cancelled": 100, "stream.renewed": 100}
+    sums = Sums()
+    sums.add(msgspec.structs.replace(at_rest, counts=wrong | right | {"restarts at rest": 3}))
+    assert (sums.orders, sums.kills, sums.faults) == (100, 5, 28)
 
 
 def trace(seed: int, hash_seed: str) -> str:
