@@ -66,12 +66,21 @@ class Checks:
         if order.cid not in self.durable:
             self.breach("durable before send", f"{order.cid} left without an intent on disk")
         level = max(state.level, latch_level)
-        reduces = order.role in (LegRole.UNWIND, LegRole.FLATTEN)
-        if level == 2 or (level >= 3 and not reduces):
+        if self._is_latched(order, level):
             self.breach("no send while latched", f"{order.cid} ({order.role}) left at L{level}")
         untold_ms = 0 if self._gets_out(order, state) else now_ms - told_ms
         if why := self._unreconciled(order, state.venues.get(order.venue), untold_ms):
             self.breach("no send while unreconciled", f"{order.cid} ({order.role}) left for {order.venue}: {why}")
+
+    def _is_latched(self, order: OrderRequest, level: int) -> bool:
+        """L1 lets no trade begin, L2 nothing leave, L3 only what makes an exposure smaller."""
+        if level == 1:
+            return self._begins(order)
+        return level == 2 or (level >= 3 and order.role not in (LegRole.UNWIND, LegRole.FLATTEN))
+
+    def _begins(self, order: OrderRequest) -> bool:
+        """Whether its trade begins with it."""
+        return order.role is LegRole.ENTRY and not self.finishes(order.cid)
 
     def _gets_out(self, order: OrderRequest, state: State) -> bool:
         """Whether it is a person's stop on coins that are held, whoever waits for its price: it begins no exposure."""
@@ -92,7 +101,7 @@ class Checks:
         """
         if held is None or not held.opened or not held.rules_known:
             return "its rules or its opening balances are not known"
-        begins = order.role is LegRole.HEDGE or (order.role is LegRole.ENTRY and not self.finishes(order.cid))
+        begins = order.role is LegRole.HEDGE or self._begins(order)
         if begins and not held.ready:
             return f"swept {held.swept}, agreed {held.agreed}, blocked {held.blocked!r}"
         if begins and untold_ms > _UNTOLD_MS:

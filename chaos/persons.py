@@ -6,11 +6,12 @@ from random import Random
 
 from chaos.venue import STOPS
 from chaos.world import World
-from engine.domain.command import Command, ConfirmParent, MoveParent, PreviewParent
+from engine.domain.command import Command, ConfirmParent, Halt, MoveParent, PreviewParent
 from engine.domain.order import Side
 from engine.domain.parent import BEST, Ask, Template
 
 USER = 1
+_EPISODE_S = 8.0  # about as long as a premium stands
 _SLICED = (Template.TWAP, Template.VWAP, Template.BUCKETS, Template.LADDER)
 
 
@@ -21,6 +22,7 @@ class Persons:
         self._world = world
         self._ask = ask
         self._random = world.stream("persons")
+        self._halts = world.stream("persons' halts")
         self._asked = 0
 
     def trade(self) -> None:
@@ -73,6 +75,14 @@ class Persons:
             to = self._random.choice(("pause", "resume", "resume", "cancel"))
             if self._ask(MoveParent(parent_id=self._random.choice(open_), to=to)):
                 self._world.counts[f"person.{to}"] += 1
+
+    def hold_back(self) -> None:
+        """In one episode of six nothing new is to begin from some moment on; what is under way may end."""
+        if self._halts.random() < 1 / 6:
+            self._world.later(self._halts.uniform(0, _EPISODE_S), self._halt)
+
+    def _halt(self) -> None:
+        self._world.counts["person.halt"] += self._ask(Halt(level=1, reason="nothing new"))
 
     def give_up(self) -> None:
         """All that is still open is taken back."""

@@ -50,6 +50,7 @@ class Storm:
         name = random.choice((*world.spots, *world.spots, "upbit:USDT", "bithumb:USDT"))
         world.market.premiums[name] = random.choice((-1, 1)) * random.uniform(0.004, 0.016)
         world.counts["episodes"] += 1
+        self.persons.hold_back()  # until the desk is resumed after it
         for _ in range(random.choice((0, 0, 1, 1, 2))):
             await self.rounds(random.uniform(0.3, 2))
             self.persons.trade()

@@ -8,13 +8,15 @@ import msgspec
 import pytest
 
 from chaos.exposure import bounds
+from chaos.faults import Fates
 from chaos.run import run
 from chaos.world import configuration
+from engine import carrier
 from engine.config import Config
 from engine.core import accounts, gate, placing, trades
 from engine.domain.money import NS_PER_S
 from engine.domain.order import LegRole
-from engine.risk import review, rules
+from engine.risk import latch, review, rules
 from engine.risk.limits import Held
 
 
@@ -41,6 +43,25 @@ def test_entries_to_a_venue_that_does_not_agree_break_a_law(monkeypatch):
     assert len(kept) == len(rules.RULES) - 1
     monkeypatch.setattr(review, "RULES", kept)
     breaks("no send while unreconciled", range(401, 431), 1.0, says="agreed False")
+
+
+def forget_l1(level, role, *, finishes=False):
+    return level == 1 or latch.allows(level, role, finishes=finishes)
+
+
+def test_entries_at_the_lowest_level_of_a_halt_break_a_law(monkeypatch):
+    """Whoever forgets L1: the gate and the look before the send, for the one makes up for the other."""
+    monkeypatch.setattr(rules, "opens_trades", lambda level: level <= 1)
+    monkeypatch.setattr(carrier, "allows", forget_l1)
+    breaks("no send while latched", range(401, 421), 2.0, says="(entry) left at L1")
+
+
+def test_entries_that_a_halt_overtakes_break_a_law(monkeypatch):
+    """Planned before it and written after it, for a connection had to be made: the look before the send alone knows."""
+    monkeypatch.setattr(Fates, "placement", lambda fates: "cold")
+    assert [run(seed, 1.0).violations for seed in (401, 402)] == [[], []]
+    monkeypatch.setattr(carrier, "allows", forget_l1)
+    breaks("no send while latched", range(401, 441), 2.0, says="(entry) left at L1")
 
 
 def test_a_doubled_leg_breaks_a_law(monkeypatch):
