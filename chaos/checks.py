@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from chaos.bank import ACCOUNT, Arrival, Bank
 from chaos.exposure import Bounds, Exposure, Sky
@@ -26,6 +27,15 @@ from engine.storage.disk import Row
 ZERO = Decimal(0)
 _UNTOLD_MS = 4 * 30_000 + 5_000  # what the desk believes of an account is four rounds of its comparison old at most
 _intent = msgspec.json.Decoder(Submit)
+
+
+class Moment(Struct, frozen=True):
+    """What holds when bytes leave for a venue."""
+
+    state: State
+    latch_level: int  # as it is written down, by whomever
+    now_ms: int
+    told_ms: int  # when the venue's account was told last
 
 
 class Checks:
@@ -57,20 +67,33 @@ class Checks:
         """Whether the order belongs to a trade that had begun when it was planned."""
         return cid in self._finishing
 
-    def on_send(self, order: OrderRequest, state: State, latch_level: int, now_ms: int, told_ms: int) -> None:
-        """The last moment at which the desk could have stopped it. `told_ms`: its venue's account was told last."""
-        self.exposure.on_send(order.cid, now_ms)
+    def on_send(self, order: OrderRequest, at: Moment) -> None:
+        """The last moment at which the desk could have stopped it."""
+        self.exposure.on_send(order.cid, at.now_ms)
         self.sent[order.cid] = self.sent.get(order.cid, 0) + 1
         if self.sent[order.cid] > 1:
             self.breach("sent once", f"{order.cid} was sent {self.sent[order.cid]} times")
         if order.cid not in self.durable:
             self.breach("durable before send", f"{order.cid} left without an intent on disk")
-        level = max(state.level, latch_level)
+        self._may_leave(order, at, "left")
+
+    def on_move(self, venue: str, symbol: str, cid: str, qty: Decimal, at: Moment) -> None:
+        """Another price for what rests: the order that was journaled and sent, held to what it was held to then."""
+        order = self.durable.get(cid)
+        if order is None or cid not in self.sent:
+            self.breach("moved as journaled", f"{cid} at {venue} is no order of ours")
+            return
+        if (order.venue, order.symbol, order.qty) != (venue, symbol, qty):
+            self.breach("moved as journaled", f"{cid}: {qty} {symbol} at {venue} instead of {order}")
+        self._may_leave(order, at, "was moved")
+
+    def _may_leave(self, order: OrderRequest, at: Moment, how: str) -> None:
+        named, level = f"{order.cid} ({order.role}) {how}", max(at.state.level, at.latch_level)
         if self._is_latched(order, level):
-            self.breach("no send while latched", f"{order.cid} ({order.role}) left at L{level}")
-        untold_ms = 0 if self._gets_out(order, state) else now_ms - told_ms
-        if why := self._unreconciled(order, state.venues.get(order.venue), untold_ms):
-            self.breach("no send while unreconciled", f"{order.cid} ({order.role}) left for {order.venue}: {why}")
+            self.breach("no send while latched", f"{named} at L{level}")
+        untold_ms = 0 if self._gets_out(order, at.state) else at.now_ms - at.told_ms
+        if why := self._unreconciled(order, at.state.venues.get(order.venue), untold_ms):
+            self.breach("no send while unreconciled", f"{named} at {order.venue}: {why}")
 
     def _is_latched(self, order: OrderRequest, level: int) -> bool:
         """L1 lets no trade begin, L2 nothing leave, L3 only what makes an exposure smaller."""

@@ -25,6 +25,11 @@ class Platter:
         self.writes = 0
         self._on_durable = on_durable
 
+    @property
+    def level(self) -> int:
+        """Of the latch, whoever has raised it."""
+        return 2 if self.hand_halted else self.latch.level
+
     def commit(self, rows: Sequence[Row]) -> None:
         self.writes += 1
         self.rows += rows

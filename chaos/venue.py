@@ -45,6 +45,7 @@ class SimVenue:
         random: Random,
         later: Callable[[float, Callable[[], None]], None],
         on_send: Callable[[OrderRequest], None],
+        on_move: Callable[[str, str, Decimal], None],
         on_doubt: Callable[[OrderRequest], None],
         clock_ns: Callable[[], int],
         skew_ms: Callable[[], int],
@@ -63,6 +64,7 @@ class SimVenue:
         self._random = random
         self._later = later
         self._on_send = on_send
+        self._on_move = on_move
         self._on_doubt = on_doubt
         self._clock_ns = clock_ns
         self.blocked_until_ns = 0  # before then no order can leave for it
@@ -163,11 +165,20 @@ class SimVenue:
         """Raises OutcomeUnknown where it may have been done."""
         if not self.abilities.moves:
             raise VenueRefused("unsupported", f"{self.venue} cannot change an open order")
-        self._fates.counts["amend"] += 1
+        has_left = False
+
+        def leave() -> None:
+            nonlocal has_left
+            if self.looks_again:
+                departure.check()
+            self._on_move(symbol, cid, qty)
+            self._fates.counts["amend"] += 1
+            has_left = True
+
         try:
-            await self._ask(lambda: self._bank.amend(cid, qty, price), Purpose.CANCEL)
+            await self._ask(lambda: self._bank.amend(cid, qty, price), Purpose.CANCEL, leave)
         except VenueUnavailable as error:
-            if not isinstance(error, RateLimited) and self._random.random() < 0.5:
+            if has_left and not isinstance(error, RateLimited) and self._random.random() < 0.5:
                 with suppress(VenueRefused):
                     self._bank.amend(cid, qty, price)  # its answer was lost, and not the question
             raise OutcomeUnknown(str(error)) from error
@@ -260,8 +271,10 @@ class SimVenue:
     async def close(self) -> None:
         """Nothing is open."""
 
-    async def _ask(self, work: Callable[[], T], purpose: Purpose = Purpose.READ) -> T:
-        """One query there and back. Raises VenueUnavailable, VenueRefused."""
+    async def _ask(
+        self, work: Callable[[], T], purpose: Purpose = Purpose.READ, leave: Callable[[], None] = lambda: None
+    ) -> T:
+        """One query there and back; `leave` where its bytes are written. Raises VenueUnavailable, VenueRefused."""
         try:
             await self._purse.pay(purpose)
         except RateLimited:
@@ -271,6 +284,7 @@ class SimVenue:
         if fate == "no_connection":
             await asyncio.sleep(0.001)
             raise VenueUnavailable("connection refused")
+        leave()
         await asyncio.sleep(self._fates.out_s())
         if fate == "lost":
             await asyncio.sleep(TIMEOUT_S)

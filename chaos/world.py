@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from chaos import perps
 from chaos.bank import Arrival, Bank
-from chaos.checks import Checks
+from chaos.checks import Checks, Moment
 from chaos.disk import Life, Platter, SimDisk, SimLatch
 from chaos.exposure import bounds
 from chaos.faults import Fates
@@ -288,17 +288,22 @@ class World:
             tasks.create_task(shell.run_ticks(lambda: None))
 
     def _venue(self, name: str, life: Life, shell: Shell) -> Orders:
+        def now() -> Moment:
+            told_ms = min(self.clients[name].told_ms.values(), default=0)
+            return Moment(shell.desk.state, self.platter.level, self.venue_ms(), told_ms)
+
         def on_send(order: OrderRequest) -> None:
-            level = 2 if self.platter.hand_halted else self.platter.latch.level
-            told_ms = self.clients[name].told_ms.values()
-            self.checks.on_send(order, shell.desk.state, level, self.venue_ms(), min(told_ms, default=0))
+            self.checks.on_send(order, now())
+
+        def on_move(symbol: str, cid: str, qty: Decimal) -> None:
+            self.checks.on_move(name, symbol, cid, qty, now())
 
         def on_doubt(order: OrderRequest) -> None:
             self.checks.exposure.on_doubt(order.trade_id, self.venue_ms())
 
         expires = name in _EXPIRING
         bank, fates = self.banks[name], self.fates[name]
-        rest = (fates, life, self._network, self.later, on_send, on_doubt, self.mono_ns, lambda: self._skew_ms)
+        rest = (fates, life, self._network, self.later, on_send, on_move, on_doubt, self.mono_ns, lambda: self._skew_ms)
         if isinstance(bank, PerpBank):
             made: SimVenue = SimPerps(bank, *rest, expires=expires)
         else:

@@ -1,5 +1,6 @@
 """Each law of the storm is broken where its guard is gone: a law that cannot fail says nothing."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from decimal import Decimal
@@ -9,15 +10,22 @@ import pytest
 
 from chaos.exposure import bounds
 from chaos.faults import Fates
-from chaos.run import run
-from chaos.world import configuration
+from chaos.persons import Persons
+from chaos.run import live, run
+from chaos.storm import Storm
+from chaos.venue import SimVenue
+from chaos.world import World, configuration
 from engine import carrier
+from engine.carrier import Carrier
 from engine.config import Config
-from engine.core import accounts, gate, placing, trades
+from engine.core import accounts, following, gate, placing, trades
+from engine.domain.command import Halt
 from engine.domain.money import NS_PER_S
-from engine.domain.order import LegRole
+from engine.domain.order import LegRole, Side
+from engine.domain.parent import Ask, Template
 from engine.risk import latch, review, rules
 from engine.risk.limits import Held
+from engine.venues.purse import Purpose, Purse
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +70,99 @@ def test_entries_that_a_halt_overtakes_break_a_law(monkeypatch):
     assert [run(seed, 1.0).violations for seed in (401, 402)] == [[], []]
     monkeypatch.setattr(carrier, "allows", forget_l1)
     breaks("no send while latched", range(401, 441), 2.0, says="(entry) left at L1")
+
+
+@pytest.fixture
+def ladders(monkeypatch) -> None:
+    """Every person rests five slices that follow the touch where they can be moved; books go on until somebody halts.
+
+    A move waits for its budget for up to a second.
+    """
+    pay = Purse.pay
+
+    def wish(persons, random):
+        return Ask(
+            template=Template.LADDER,
+            side=random.choice((Side.BUY, Side.SELL)),
+            base="BTC",
+            qty=Decimal(random.randint(6, 14)) / 1_000,
+            venue="okx",
+            over_ms=600_000,
+            parts=5,
+            follow=True,
+        )
+
+    async def go_on(storm):
+        for _ in range(3):
+            storm.persons.trade()
+        await storm.rounds(20)
+        storm.ask(Halt(level=1, reason="nothing new"))
+        await storm.rounds(2)
+
+    async def pay_late(purse, purpose, price=1):
+        if purpose is Purpose.CANCEL:
+            await asyncio.sleep(asyncio.get_running_loop().time() % 1)
+        await pay(purse, purpose, price)
+
+    monkeypatch.setattr(Purse, "pay", pay_late)
+    monkeypatch.setattr(Persons, "_wish", wish)
+    monkeypatch.setattr(Storm, "_go_on", go_on)
+
+
+def test_moves_that_do_not_look_at_the_latch_break_a_law(monkeypatch, ladders):
+    played = [run(seed, 2.0) for seed in (401, 402, 403)]
+    assert [each.violations for each in played] == [[]] * 3
+    assert sum(each.counts["amend"] for each in played) > 20
+
+    def but_for_moves(look):
+        def careless(self, order, *, finishes):
+            is_moving = self._desk.state.orders[order.cid][1].is_moving
+            return "" if is_moving else look(self, order, finishes=finishes)
+
+        return careless
+
+    monkeypatch.setattr(Carrier, "_stopped", but_for_moves(Carrier._stopped))
+    monkeypatch.setattr(Carrier, "_held", but_for_moves(Carrier._held))
+    breaks("no send while latched", range(401, 441), 2.0, says="was moved at L")
+
+
+def test_a_move_of_more_than_was_journaled_breaks_a_law(monkeypatch, ladders):
+    amend = SimVenue.amend
+
+    async def doubled(venue, symbol, cid, venue_order_id, qty, price):
+        await amend(venue, symbol, cid, venue_order_id, qty * 2, price)
+
+    monkeypatch.setattr(SimVenue, "amend", doubled)
+    breaks("moved as journaled", range(401, 411), 1.0)
+
+
+def silent_for_minutes(seed: int) -> tuple[int, list[str]]:
+    """Slices follow at a venue that does not tell its account: how often they were moved after 130 s, and breaches."""
+    world = World(seed)
+
+    async def work() -> float:
+        storm = Storm(world)
+        world.start()
+        await storm.rounds(8)
+        for _ in range(3):
+            storm.persons.trade()
+        await storm.rounds(3)
+        world.fates["okx"].weather.unread = True
+        await storm.rounds(130)
+        before = world.counts["amend"]
+        await storm.rounds(30)
+        return world.counts["amend"] - before
+
+    return int(live(world, work())), world.checks.violations
+
+
+def test_moves_at_a_venue_whose_account_is_not_told_break_a_law(monkeypatch, ladders):
+    monkeypatch.setattr(Persons, "change_their_mind", lambda persons: None)
+    assert [silent_for_minutes(seed) for seed in (2, 4)] == [(0, []), (0, [])]
+    monkeypatch.setattr(following, "_takes_new_risk", lambda state, venue: True)
+    moves, broken = silent_for_minutes(2)
+    assert moves and all(line.startswith("no send while unreconciled") and "was moved" in line for line in broken)
+    assert "its account was last told" in broken[0]
 
 
 def test_a_doubled_leg_breaks_a_law(monkeypatch):
