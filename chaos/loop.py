@@ -38,6 +38,17 @@ class _Jump(selectors.BaseSelector):
         return []
 
 
+class SimTask(asyncio.Task[Any]):
+    """Known by its number: a TaskGroup ends its tasks in the order of a set, by default that of their addresses."""
+
+    def __init__(self, number: int, *args: Any, **options: Any) -> None:
+        self.number = number
+        super().__init__(*args, **options)
+
+    def __hash__(self) -> int:
+        return self.number
+
+
 class SimLoop(asyncio.SelectorEventLoop):
     """Two runs with one seed take the same turns, whatever the machine and the hash seed.
 
@@ -49,8 +60,13 @@ class SimLoop(asyncio.SelectorEventLoop):
         self.turns = 0
         self._random = random
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []  # when, which of those came first
-        self._timer = 0
+        self._timer = self._tasks = 0
         super().__init__(_Jump(self))
+        self.set_task_factory(self._make_task)
+
+    def _make_task(self, loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> SimTask:
+        self._tasks += 1
+        return SimTask(self._tasks, work, loop=loop, **options)
 
     def time(self) -> float:
         return self.now_ns / _NS
