@@ -16,6 +16,7 @@ class Point(Struct, frozen=True):
     call: str = ""
     most: int = 1  # n is drawn from 1 to this
     weight: int = 2
+    sends: bool = False  # the n-th call hands over the n-th order of this life
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -30,28 +31,52 @@ class Plan(Struct, frozen=True, kw_only=True):
         return self.point.call.format(n=self.n)
 
 
-# As it leaves by HTTP, and by the order sockets of Binance, Bybit and OKX.
-_ORDERS = 'POST|order.place|order.create|"op":"order"'
+# Placements and nothing else. By HTTP: questions, cancels, timers and keys of streams are POSTs, too, so the whole path
+# counts, up to the blank behind it.
+_PLACED = (
+    "/v1/orders",  # Upbit
+    "/v2/orders",  # Bithumb
+    "/v2.1/order",  # Coinone
+    "/api/v3/order",  # Binance
+    "/fapi/v1/order",
+    "/fapi/v1/algoOrder",
+    "/api/v5/trade/order",  # OKX, spot and swaps
+    "/api/v5/trade/order-algo",
+    "/v5/order/create",  # Bybit, spot and linear
+    "/api/v4/spot/orders",  # Gate
+    "/api/v4/futures/usdt/orders",
+    "/api/v4/futures/usdt/price_orders",
+    "/api/v2/spot/trade/place-order",  # Bitget
+    "/api/v2/spot/trade/place-plan-order",
+    "/api/v2/mix/order/place-order",
+    "/api/v2/mix/order/place-plan-order",
+    "/api/v1/hf/orders",  # KuCoin
+    "/api/v1/stop-order",
+    "/api/v1/orders",  # its futures
+)
+# By order sockets: Binance, Bybit, OKX.
+_FRAMES = ('"method":"order.place"', '"op":"order.create"', '"op":"order"')
+_ORDERS = "|".join((*(f"POST {path} HTTP" for path in _PLACED), *_FRAMES))
 POINTS = (
     # The intent of the n-th record of this life has not reached the file: nothing may have left.
-    Point("before the journal", "call", "write journal.db-wal before {n}", 30, 3),
+    Point("before the journal", "call", "write before {n} journal.db-wal", 30, 3),
     # It lies in the page cache alone.
-    Point("journal written, not synced", "call", "sync journal.db-wal before {n}", 10, 3),
+    Point("journal written, not synced", "call", "sync before {n} journal.db-wal", 10, 3),
     # It is durable and nothing has left yet.
-    Point("journal synced, not sent", "call", "sync journal.db-wal after {n}", 10, 4),
+    Point("journal synced, not sent", "call", "sync after {n} journal.db-wal", 10, 4),
     # The request is signed and is being handed to the socket; right after, the kernel has all of it.
-    Point("before the send", "call", f"send {_ORDERS} before {{n}}", 4, 4),
-    Point("after the send", "call", f"send {_ORDERS} after {{n}}", 4, 4),
+    Point("before the send", "call", f"send before {{n}} {_ORDERS}", 4, 4, sends=True),
+    Point("after the send", "call", f"send after {{n}} {_ORDERS}", 4, 4, sends=True),
     # The venue has executed it and has not answered yet: of two legs the first (odd n) or the second.
     Point("at the venue, before its answer", "order", "", 4, 5),
     # The same, a moment later: answers are on their way, one leg may be known and the other not.
     Point("between legs and answers", "order", "", 4, 5),
     # Its schema is being brought to its newest form (a first start), or a settled trade written to it.
-    Point("writing the store", "call", "write premia.db-wal before {n}", 30, 2),
-    Point("reading the journal", "call", "read journal.db before {n}", 4, 2),
+    Point("writing the store", "call", "write before {n} premia.db-wal", 30, 2),
+    Point("reading the journal", "call", "read before {n} journal.db", 4, 2),
     # The first requests of a life: rules, clocks, balances, open orders, look-ups.
-    Point("reconciling, before a question", "call", "send GET before {n}", 8, 3),
-    Point("reconciling, after a question", "call", "send GET after {n}", 8, 2),
+    Point("reconciling, before a question", "call", "send before {n} GET ", 8, 3),
+    Point("reconciling, after a question", "call", "send after {n} GET ", 8, 2),
     Point("at any moment of the start", "moment", weight=4),
     Point("at any moment", "moment", weight=4),
 )

@@ -86,6 +86,7 @@ class Crash(Soak):
         self._platter = Platter(stage.data_dir, wish.run_dir, Random(wish.seed + 1)) if wish.cuts_power else None
         self._plan: Plan | None = None
         self._orders_left = 0
+        self._planned = set[str]()  # client ids in the journal
         self.result = Result(seed=wish.seed)
         self.settle_s = _PEACE_S
         for floor in stage.world.floors.values():
@@ -124,14 +125,17 @@ class Crash(Soak):
         end = asyncio.ensure_future(self._lives.ended())
         striking = asyncio.create_task(self._strike(plan, began))
         await asyncio.wait([end])
-        came = striking.cancel() and plan.point.trigger != "moment"
+        came = striking.cancel() != (plan.point.trigger == "moment") and end.result() == -9
         await asyncio.wait([striking])
         self._plan = None
-        reached = came or plan.point.trigger == "moment"
-        (self.result.reached if reached else self.result.missed)[plan.point.name] += 1
         if end.result() != -9:
             self.deaths.append(f"exit {end.result()} on the way to: {plan.point.name}")
-        await self._after()
+        planned = await self._after()
+        if came and plan.point.sends and planned < plan.n:
+            # The intent is durable before its order leaves: what the shim took for one was none.
+            self.result.violations.append(f"{plan.point.name}: order {plan.n} of a life that planned {planned}")
+            came = False
+        (self.result.reached if came else self.result.missed)[plan.point.name] += 1
 
     def _orders(self, plan: Plan) -> dict[str, str]:
         orders = {"CRASH_DIR": str(self._stage.data_dir), "CRASH_LOG": "", "CRASH_AT": ""}
@@ -177,8 +181,8 @@ class Crash(Soak):
                 else:
                     self._lives.strike()
 
-    async def _after(self) -> None:
-        """What the end left, before the next life sees it."""
+    async def _after(self) -> int:
+        """What the end left, before the next life sees it. Gives back how many orders this life had planned."""
         self.result.counts["kills"] += 1
         log.info("kill seed=%d number=%d", self._wish.seed, self.result.counts["kills"])
         await asyncio.sleep(_SETTLE_S)
@@ -198,6 +202,9 @@ class Crash(Soak):
         ):
             if breaches:
                 self.result.violations.append(f"{what} after kill {self.result.counts['kills']}: {breaches[:3]}")
+        planned = seen.journal.orders.keys() - self._planned
+        self._planned |= planned
+        return len(planned)
 
 
 async def play(wish: Wish) -> Result:

@@ -2,9 +2,10 @@
 
    CRASH_DIR  files below this directory are noted; -shm files are not: they are memory
    CRASH_LOG  where: one record per call, appended. Without it nothing is noted
-   CRASH_AT   "sync -wal after 3": SIGKILL right after the 3rd fsync of a file whose path holds "-wal".
-              Calls: write, sync, rename, read; send: on any descriptor, where the bytes hold the text, or one of
-              several with | between; what a WebSocket client has masked is read unmasked.
+   CRASH_AT   "sync after 3 -wal": SIGKILL right after the 3rd fsync of a file whose path holds "-wal".
+              Calls: write, sync, rename, read; send: on any descriptor, where the bytes begin with the text, or with
+              one of several with | between (an HTTP request is written by itself: method, path), or where a frame of
+              a WebSocket client, read unmasked, holds one.
 
    CRASH_RO   while this file exists, every write below CRASH_DIR fails as on a file system that turned read-only
 
@@ -32,7 +33,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pid_t loaded_by;
-static char dir[PATHS], ro[PATHS], call[16], text[64];
+static char dir[PATHS], ro[PATHS], call[16], text[2048];
 static int log_fd = -1, after, left, armed;
 static char paths[FDS][PATHS];
 
@@ -57,7 +58,7 @@ static void load(void) {
     snprintf(dir, sizeof dir, "%s", below ? below : "");
     snprintf(ro, sizeof ro, "%s", getenv("CRASH_RO") ? getenv("CRASH_RO") : "");
     if (log && *log) log_fd = real_open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (at && sscanf(at, "%15s %63s %7s %d", call, text, when, &left) == 4) {
+    if (at && sscanf(at, "%15s %7s %d %2047[^\n]", call, when, &left, text) == 4) {
         after = !strcmp(when, "after");
         armed = 1;
     }
@@ -148,10 +149,12 @@ static ssize_t wrote(int fd, const void *data, size_t size, off_t offset) {
 ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset) { return wrote(fd, data, size, offset); }
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) { return wrote(fd, data, size, offset); }
 
-static int has_one_of(const unsigned char *data, size_t size) {
+/* Whether the bytes begin with one of the texts, or hold one anywhere. */
+static int has_one_of(const unsigned char *data, size_t size, int anywhere) {
     for (const char *at = text; *at;) {
         size_t length = strcspn(at, "|");
-        if (length && memmem(data, size, at, length)) return 1;
+        if (length && length <= size && !memcmp(data, at, length)) return 1;
+        if (length && anywhere && memmem(data, size, at, length)) return 1;
         at += length + (at[length] == '|');
     }
     return 0;
@@ -166,13 +169,13 @@ static int frames_hold(const unsigned char *data, size_t size) {
         if (length == 127 || length > sizeof plain || size < head + 4 + length) return 0;
         const unsigned char *mask = data + head, *from = mask + 4;
         for (size_t i = 0; i < length; i++) plain[i] = from[i] ^ mask[i % 4];
-        if (has_one_of(plain, length)) return 1;
+        if (has_one_of(plain, length, 1)) return 1;
         data = from + length, size -= head + 4 + length;
     }
     return 0;
 }
 
-static int holds(const void *data, size_t size) { return has_one_of(data, size) || frames_hold(data, size); }
+static int holds(const void *data, size_t size) { return has_one_of(data, size, 0) || frames_hold(data, size); }
 
 ssize_t write(int fd, const void *data, size_t size) {
     REAL("write", ssize_t, int, const void *, size_t);

@@ -48,7 +48,7 @@ def life(shim: Path, folder: Path, synchronous: str, seed: int, at: str = "") ->
 
 
 @pytest.mark.parametrize(
-    "at", ["", "write -wal before 9", "sync -wal before 5", "sync -wal after 5", "write j.db before 1"]
+    "at", ["", "write before 9 -wal", "sync before 5 -wal", "sync after 5 -wal", "write before 1 j.db"]
 )
 def test_what_sqlite_called_durable_outlives_the_power(shim: Path, tmp_path: Path, at: str):
     """One life after the other on what the last one's cut has left."""

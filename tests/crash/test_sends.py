@@ -18,10 +18,10 @@ line = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 other = b'{"op":"subscribe","args":[]}'
 for number in range(3):
     text = sys.argv[2].encode() % number
-    line.sendall(text if text.startswith(b"POST") else text_frames([other, text, other]))
+    line.sendall(text_frames([other, text, other]) if text.startswith(b"{") else text)
 """
 ORDERS = [
-    "POST /v1/orders?n=%d HTTP/1.1",
+    "POST /v1/orders HTTP/1.1\r\nX-Count: %d\r\n",
     '{"id":"%d","method":"order.place","params":{}}',
     '{"reqId":"%d","op":"order.create","args":[]}',
     '{"id":"%d","op":"order","args":[' + "1," * 200 + "1]}",  # its length takes two bytes more
@@ -54,5 +54,21 @@ def test_a_life_ends_before_or_after_its_second_order(shim: Path, order: str):
     assert sent(shim, order, after) == (-signal.SIGKILL, all_three // 3 * 2)
 
 
-def test_what_is_no_order_ends_nothing(shim: Path):
-    assert sent(shim, '{"id":"%d","op":"cancel-order"}', POINTS[3].call.format(n=1))[0] == 0
+@pytest.mark.parametrize(
+    "other",
+    [
+        '{"id":"%d","op":"cancel-order"}',
+        '{"id":"%d","op":"subscribe","args":[{"channel":"orders"}]}',
+        "POST /v2.1/account/balance/all HTTP/1.1\r\nX-Count: %d\r\n",
+        "POST /v2.1/order/cancel HTTP/1.1\r\nX-Count: %d\r\n",
+        "POST /api/v1/bullet-private HTTP/1.1\r\nX-Count: %d\r\n",
+        "POST /api/v1/hf/orders/dead-cancel-all HTTP/1.1\r\nX-Count: %d\r\n",
+        "POST /fapi/v1/listenKey HTTP/1.1\r\nX-Count: %d\r\n",
+        "PUT /fapi/v1/order HTTP/1.1\r\nX-Count: %d\r\n",
+        "GET /v1/orders HTTP/1.1\r\nX-Count: %d\r\nX-Said: POST /v1/orders HTTP/1.1\r\n",
+    ],
+)
+def test_what_is_no_order_ends_nothing(shim: Path, other: str):
+    """The same against the houses themselves is test_every_house."""
+    before = next(point.call.format(n=1) for point in POINTS if point.name == "before the send")
+    assert sent(shim, other, before)[0] == 0
