@@ -1,21 +1,24 @@
-"""A journal that takes nothing any more, whether the disk or another program keeps it from it: L2 with its reason, what
-rests is cancelled all the same, and nothing leaves before a person resumes.
+"""A journal that takes nothing any more, whether the disk or another program keeps it from it: L2 with its reason, a
+critical alert for whoever listens, what rests is cancelled all the same, and nothing leaves before a person resumes.
 """
 
 import asyncio
 import resource
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from crash.__main__ import build_shim
+from engine.control.client import Door
+from engine.control.messages import Event
 from sandbox.soak.run import OVERLAY, Halted, Soak
 from sandbox.soak.storm import StormConfig
-from sandbox.stage import Stage, StageConfig
+from sandbox.stage import OWNER, Stage, StageConfig
 from sandbox.venues.orders import Order, State
 from sandbox.world import WorldConfig
 from tests.waiting import until
@@ -102,6 +105,33 @@ def resting(stage: Stage) -> list[Order]:
     return [order for floor in floors for order in floor.exchange.orders.values() if order.state is State.OPEN]
 
 
+@asynccontextmanager
+async def listening(stage: Stage) -> AsyncIterator[list[Event]]:
+    """What the control door tells from now on, as the bot hears it: whether it could be stored or not."""
+    heard: list[Event] = []
+
+    async def listen(door: Door) -> None:
+        async for event in door.events(f"telegram:{OWNER.id}"):
+            heard.append(event)
+
+    async with Door(socket=stage.control_socket) as door:
+        task = asyncio.create_task(listen(door))
+        try:
+            await until(lambda: heard, 30)
+            yield heard
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+
+def alarmed(heard: list[Event], reason: str) -> bool:
+    """Whether a critical alert told of this reason, and a critical notice of the halt."""
+    crit = [event for event in heard if event.severity == "crit"]
+    alerts = [event.alert() for event in crit if event.kind == "alert"]
+    told = [alert for alert in alerts if alert.rule == "journal" and alert.numbers["reason"] in reason]
+    return bool(told) and any(event.kind == "halt" and event.body["level"] == 2 for event in crit)
+
+
 async def bad_day(
     run_dir: Path, spoil: Callable[[Stage], Callable[[], None]], shim: Path | None = None, *, trades: bool = True
 ) -> None:
@@ -116,19 +146,20 @@ async def bad_day(
         await soak.door.until("/status", lambda status: status.get("ready"), 180, "readiness")
         await soak.world("premium", {"venue": "upbit", "coin": "USDT", "bps": 150, "seconds": 600})
         await until(lambda: resting(stage), 60)
-        mend = spoil(stage)
-        try:
-            if trades:
-                await soak.world("premium", {"venue": "bithumb", "coin": "BTC", "bps": 150, "seconds": 60})
-            reason = await soak.door.until("/status", lambda s: s["level"] == 2 and s["level_reason"], 60, "L2")
-            assert "journal" in reason or "store" in reason
-            await until(lambda: not resting(stage), 60)
-            alerts = await soak.door.get("/status")
-            assert alerts["level"] == 2
-            assert stage.engine.exit_code is None
-            before = placed(stage)
-        finally:
-            mend()
+        async with listening(stage) as heard:
+            mend = spoil(stage)
+            try:
+                if trades:
+                    await soak.world("premium", {"venue": "bithumb", "coin": "BTC", "bps": 150, "seconds": 60})
+                reason = await soak.door.until("/status", lambda s: s["level"] == 2 and s["level_reason"], 60, "L2")
+                assert "journal" in reason or "store" in reason
+                await until(lambda: alarmed(heard, reason), 30)
+                await until(lambda: not resting(stage), 60)
+                assert (await soak.door.get("/status"))["level"] == 2
+                assert stage.engine.exit_code is None
+                before = placed(stage)
+            finally:
+                mend()
         await asyncio.sleep(2)
         assert placed(stage) == before, "the journal is back, the desk is not"
         await soak.world("premium", {"venue": "bithumb", "coin": "BTC", "bps": 0, "seconds": 0.1})
