@@ -52,6 +52,7 @@ class Streams:
                     venue_order_id=report.venue_order_id,
                     is_open=report.status is OrderStatus.OPEN,
                     seen_ns=now_ns,
+                    cid=report.cid,
                     fill=_fill(told),
                 )
             )

@@ -286,6 +286,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "ledger_agrees": _as_is("ring.ledger_agrees"),
     "balance_below_zero": _as_is("ring.balance_below_zero"),
     "foreign_orders": _as_is("ring.foreign_orders"),
+    "stray_orders": _as_is("ring.stray_orders"),
     "foreign_fill": _fill("ring.foreign_fill"),
     "stray_fill": _fill("ring.stray_fill"),
     "order_unknown": _order("ring.order_unknown"),

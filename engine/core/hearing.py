@@ -2,7 +2,7 @@
 
 from engine.core import strays
 from engine.core.state import State
-from engine.domain.effect import RenewStream, Severity
+from engine.domain.effect import RenewStream
 from engine.domain.money import NS_PER_MS
 from engine.domain.order import OrderKind
 from engine.domain.stream_event import ForeignOrder, OrderStirred, OrderStreamState
@@ -51,14 +51,8 @@ def on_foreign(state: State, event: ForeignOrder) -> None:
         held.foreign.remove(event.venue_order_id)
     if is_known or not event.is_open:
         return
+    strays.show(state, event.venue, [(event.venue_order_id, event.cid)])
     held.foreign.append(event.venue_order_id)
-    state.alert(
-        "foreign_orders",
-        Severity.INFO,
-        f"{event.venue}: an order was opened that is not ours; it is left alone",
-        venue=event.venue,
-        numbers={"count": str(len(held.foreign))},
-    )
 
 
 def note(state: State, order: OrderState) -> None:

@@ -303,11 +303,11 @@ def on_open_orders(state: State, event: OpenOrdersReported) -> None:
     """
     held = state.venues[event.venue]
     is_first, held.swept, held.swept_ns, held.failing = not held.swept, True, event.asked_ns, ""
-    foreign: list[str] = []
+    foreign: dict[str, str] = {}  # the venue's id -> the client's
     for report in event.reports:
         found = state.orders.get(report.cid)
         if found is None:
-            foreign.append(report.venue_order_id)
+            foreign[report.venue_order_id] = report.cid
             strays.hear(state, report)
             continue
         take_report(state, report)
@@ -322,14 +322,6 @@ def on_open_orders(state: State, event: OpenOrdersReported) -> None:
                     kind=found[1].request.kind,
                 )
             )
-    news = [item for item in foreign if item not in held.foreign]
-    held.foreign = foreign
-    if news:
-        state.alert(
-            "foreign_orders",
-            Severity.INFO,
-            f"{event.venue}: {len(news)} open orders that are not ours; they are left alone",
-            venue=event.venue,
-            numbers={"count": str(len(news))},
-        )
+    strays.show(state, event.venue, [each for each in foreign.items() if each[0] not in held.foreign])
+    held.foreign = list(foreign)
     state.refresh_available(event.venue)

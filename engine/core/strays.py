@@ -1,10 +1,11 @@
-"""Fills of orders that this desk never planned: a person is told of each order once, and nothing is booked by them.
+"""Orders that this desk never planned, resting or filled: a person is told of each once; none is touched or booked.
 
 An id of our own form is an alarm: another copy of this desk trades on the account, or a journal was lost. Any other is
 somebody's on the same account, by hand or by a program, often on purpose: a quiet word, and not for each of a hundred.
 The sums come with the next balances: as a ledger mismatch, which a person accepts.
 """
 
+from collections.abc import Sequence
 from decimal import Context
 
 from engine.core.state import State
@@ -38,6 +39,29 @@ def hear(state: State, report: OrderReport) -> None:
     if not is_alarm:
         held.quiet_until_ns = state.now_ns + _REST_NS
     _tell(state, report, is_alarm)
+
+
+def show(state: State, venue: str, found: Sequence[tuple[str, str]]) -> None:
+    """Open orders that were not seen there before: the venue's id and the client's of each."""
+    ours = sorted(cid for _, cid in found if is_like_ours(cid))
+    if ours:
+        state.alert(
+            "stray_orders",
+            Severity.WARN,
+            f"{venue}: {len(ours)} open orders have ids of our own form, and this desk never sent them: {ours[0]}; "
+            "they are left alone",
+            venue=venue,
+            numbers={"count": str(len(ours)), "cid": ours[0]},
+        )
+    if len(found) > len(ours):
+        count = len(found) - len(ours)
+        state.alert(
+            "foreign_orders",
+            Severity.INFO,
+            f"{venue}: {count} open orders that are not ours; they are left alone",
+            venue=venue,
+            numbers={"count": str(count)},
+        )
 
 
 def _tell(state: State, report: OrderReport, is_alarm: bool) -> None:

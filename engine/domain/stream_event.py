@@ -19,6 +19,7 @@ class ForeignOrder(Struct, frozen=True, kw_only=True, tag=True):
     venue_order_id: str
     is_open: bool
     seen_ns: int
+    cid: str = ""  # of whoever sent it
     fill: OrderReport | None = None  # where it has filled; `filled_quote` 0: at a price that was not told
 
 

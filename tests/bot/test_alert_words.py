@@ -16,6 +16,7 @@ from engine.domain.command import Halt
 from engine.domain.effect import Notice
 from engine.domain.event import OrderReported
 from engine.domain.order import OrderReport, OrderStatus, Side
+from engine.domain.stream_event import ForeignOrder
 from engine.execution.trade import exposure
 from engine.risk.breakers import Breakers
 from tests.bot import engine_words
@@ -210,6 +211,15 @@ def test_a_fill_that_is_not_ours_is_told_with_its_price_and_sum(cid: str, other:
     assert "did not send it" in in_english and "보낸 주문이 아니" in in_korean
     assert ("our own form" in in_english, "우리 형식" in in_korean) == (cid == FILL.cid,) * 2
     assert ("/balance" in in_english, "/balance" in in_korean) == (cid != FILL.cid,) * 2
+
+
+@pytest.mark.parametrize("cid", [FILL.cid, "web_77"])
+def test_a_resting_order_that_is_not_ours_is_told_by_whose_it_looks(cid: str):
+    rig = Rig().ready()
+    rig.handle(ForeignOrder(venue="upbit", venue_order_id="7", is_open=True, seen_ns=rig.now_ns, cid=cid))
+    ((in_english, in_korean),) = told(rig, "stray_orders" if cid == FILL.cid else "foreign_orders")
+    assert in_english.startswith("1 open orders") and "1건" in in_korean
+    assert (cid in in_english, cid in in_korean) == (cid == FILL.cid,) * 2
 
 
 def test_a_mismatch_is_told_asset_by_asset():

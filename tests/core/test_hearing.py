@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain import event as ev
-from engine.domain.effect import FetchOpenOrders, LookUp, Notice, RenewStream
+from engine.domain.effect import Cancel, FetchOpenOrders, LookUp, Notice, RenewStream
 from engine.domain.order import OrderReport
 from engine.domain.stream_event import ForeignOrder, OrderStirred, OrderStreamState
 from engine.execution.trade import Trade
@@ -163,6 +163,14 @@ def test_an_order_that_is_not_ours_is_shown_and_left_alone():
         assert rig.state.venues[VENUE].foreign == (["77"] if is_open else [])
     told = [n for n in rig.of(Notice) if n.kind == "alert" and b"not ours" in n.body]
     assert len(told) == 1 and len(rig.recall(rig.now_ns)) == kept
+
+
+def test_an_order_of_our_own_form_that_nobody_planned_rings_from_the_stream_too():
+    rig = Rig().ready()
+    stands(rig)
+    cid = "a2b3c4d5e6f7g2h3i4j5k6l7mn"
+    rig.handle(ForeignOrder(venue=VENUE, venue_order_id="77", is_open=True, seen_ns=rig.now_ns, cid=cid))
+    assert ("stray_orders", "warn") in rig.alerts() and rig.of(Cancel) == []
 
 
 def test_a_restart_hears_again_what_the_stream_told():

@@ -93,9 +93,9 @@ def test_balances_are_not_accepted_while_orders_are_under_way():
     assert rig.ask(AcceptBalances(venue="nowhere")).rule == "unknown_venue"
 
 
-def foreign_order() -> OrderReport:
+def foreign_order(cid: str = "somebody-elses") -> OrderReport:
     return OrderReport(
-        cid="somebody-elses",
+        cid=cid,
         venue="upbit",
         symbol="KRW-BTC",
         side=Side.BUY,
@@ -117,6 +117,16 @@ def test_a_difference_asks_for_balances_often_and_for_open_orders_in_their_turn(
     balances = [effect for effect in rig.of(FetchBalances) if effect.venue == "upbit"]
     lists = [effect for effect in rig.of(FetchOpenOrders) if effect.venue == "upbit"]
     assert len(balances) >= 3 and len(lists) == 1
+
+
+def test_an_order_of_our_own_form_that_nobody_planned_is_an_alarm_and_left_alone():
+    """A journal that was lost or put back, or another copy of the desk: a person must know, whoever it was."""
+    rig = Rig().ready()
+    rig.venues["upbit"].foreign.append(foreign_order("a2b3c4d5e6f7g2h3i4j5k6l7mn"))
+    rig.run_for(65_000)
+    told = [each for each in rig.alerts() if each[0] in ("stray_orders", "foreign_orders")]
+    assert told == [("stray_orders", "warn")]
+    assert rig.venues["upbit"].cancels == []
 
 
 def test_foreign_orders_are_told_and_never_touched():
