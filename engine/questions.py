@@ -81,7 +81,9 @@ class Questions:
             self.failed(effect.venue, "look_up", error)
         else:
             is_open = report.status is OrderStatus.OPEN
-            self._tell(OrderReported(report=report, seen_ns=self._mono_ns()))
+            # About an order that nobody planned it is shown, never kept: a journal with strangers has no checkpoint.
+            is_known = report.cid == effect.cid or report.cid in self._desk.state.orders
+            (self._tell if is_known else self._desk.handle)(OrderReported(report=report, seen_ns=self._mono_ns()))
         if departure.at_ns:
             took_us = (self._mono_ns() - departure.at_ns) // 1_000
             self._latencies.take(effect.venue, "look_up", Stage.READ, took_us)

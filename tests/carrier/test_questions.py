@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -117,6 +118,17 @@ async def test_the_next_question_is_asked_after_the_last_was_answered() -> None:
     await end(venue, await begin(asking, ASKED), 1)
     await end(venue, await begin(asking, ASKED), 1)
     assert venue.asked == ["c", "c"] and len(told) == 1
+
+
+async def test_an_answer_about_somebody_elses_order_is_shown_and_not_kept() -> None:
+    theirs = structs.replace(report_of(OrderStatus.FILLED), cid="web_7", filled_qty=Decimal(1), filled_quote=Decimal(1))
+    venue = Slow(theirs)
+    rig = Rig().ready()
+    told: list[Any] = []
+    orders: Any = {"binance": venue}
+    asking = Questions(rig.desk, orders, Latencies(), told.append, time.monotonic_ns)
+    await end(venue, await begin(asking, ASKED), 1)
+    assert told == [] and ("foreign_fill", "info") in rig.alerts()
 
 
 async def test_not_found_counts_from_the_moment_at_which_the_question_left() -> None:
