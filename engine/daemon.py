@@ -35,6 +35,7 @@ from engine.storage.lease import Lease
 from engine.storage.queries import Queries
 from engine.storage.rollup import roll_up, snapshot
 from engine.storage.rows import exchange_row
+from engine.storage.unborn import end_unborn
 from engine.storage.watch_beat import WATCH_BEAT_FILE, read_watch_beat, shown
 from engine.storage.writer import Writer
 from engine.strategies import curve
@@ -119,6 +120,9 @@ class Daemon:
                     tasks.create_task(writer.run(), name="store")
                     server = self._door(writer, queries, tasks)  # it listens to the desk from the first event on
                     self._shell.recover(journal, await queries.settings(time.monotonic_ns()))
+                    told = {*self.desk.state.trades, *self.desk.state.parents.all}
+                    for notice in await end_unborn(writer, queries, told, _wall_ms()):
+                        self.desk.tell(notice)
                     self._markets.start(tasks, orders)
                     streams.start(tasks)
                     self._start_house(tasks, server, writer, queries)

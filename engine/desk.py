@@ -100,7 +100,7 @@ class Desk:
 
     def wire(self, carry: dict[type, Callable[[Any], None]]) -> None:
         """Name who carries out each kind of effect. Notices and replies are the desk's own."""
-        self._carry = {**carry, Notice: self._tell, Reply: self._answer}
+        self._carry = {**carry, Notice: self.tell, Reply: self._answer}
 
     def handle(self, event: Event) -> None:
         """Step the core and carry out what it asks. An event that comes meanwhile waits its turn."""
@@ -144,7 +144,8 @@ class Desk:
         if self._events is not None:
             self._events.write(event, decided + told)
 
-    def _tell(self, notice: Notice) -> None:
+    def tell(self, notice: Notice) -> None:
+        """To everyone who listens."""
         for listener in tuple(self._listeners):
             listener(notice)
 

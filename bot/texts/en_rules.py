@@ -118,6 +118,7 @@ RULES: dict[str, str] = {
     "open_hedge_lost": "Its hedge is gone: closed by the venue or by hand",
     "open_position": "A position could not be closed",
     "closed_by_hand": "Closed by hand",
+    "never_journaled": "The engine ended before it was on disk: nothing was sent",
 }
 
 NUMBERS: dict[str, str] = {

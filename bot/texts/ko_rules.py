@@ -118,6 +118,7 @@ RULES: dict[str, str] = {
     "open_hedge_lost": "헤지가 사라짐: 거래소나 사람이 청산",
     "open_position": "포지션을 닫지 못함",
     "closed_by_hand": "직접 처리함",
+    "never_journaled": "기록되기 전에 엔진이 종료됨: 주문이 나가지 않음",
 }
 
 NUMBERS: dict[str, str] = {

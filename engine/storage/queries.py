@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 _PAGE = 1_000
 _NEVER_SENT = ("planned", "not_placed")
+_UNDER_WAY = ("working", "naked")
 
 
 class Queries:
@@ -67,6 +68,15 @@ class Queries:
         reply = Reply(request_id=request_id, ok=row["ok"], rule=row["rule"], text=row["text"], body=row["body"])
         return row["actor"], reply
 
+    async def cards(self, kind: str) -> list[bytes]:
+        """The newest notice of each key."""
+        table = models.StoredNotice
+        newest = sa.select(sa.func.max(table.id)).where(table.kind == kind).group_by(table.key)
+        return [
+            row["body"]
+            for row in await self._rows(sa.select(table.body).where(table.id.in_(newest)).order_by(table.id))
+        ]
+
     async def notices_after(self, notice_id: int, limit: int) -> list[StoredNotice]:
         table = models.StoredNotice
         query = sa.select(table.__table__).where(table.id > notice_id).order_by(table.id).limit(limit)
@@ -88,6 +98,11 @@ class Queries:
         query = sa.select(models.Trade.body).order_by(models.Trade.opened_ms.desc(), models.Trade.id).limit(limit)
         return await self._bodies(query, TradeView)
 
+    async def under_way(self) -> list[TradeView]:
+        """Trades that have no end here."""
+        query = sa.select(models.Trade.body).where(models.Trade.state.in_(_UNDER_WAY))
+        return await self._bodies(query.order_by(models.Trade.id), TradeView)
+
     async def trade(self, trade_id: str) -> TradeView | None:
         found = await self._bodies(sa.select(models.Trade.body).where(models.Trade.id == trade_id), TradeView)
         return found[0] if found else None
@@ -95,6 +110,10 @@ class Queries:
     async def order(self, cid: str) -> OrderView | None:
         found = await self._bodies(sa.select(models.Order.body).where(models.Order.cid == cid), OrderView)
         return found[0] if found else None
+
+    async def orders_of(self, trade_id: str) -> list[OrderView]:
+        query = sa.select(models.Order.body).where(models.Order.trade_id == trade_id).order_by(models.Order.cid)
+        return await self._bodies(query, OrderView)
 
     async def executions(self, symbol: str, limit: int) -> list[Execution]:
         """Orders that were sent, newest first. `symbol` may be a part: BTC finds KRW-BTC and BTCUSDT."""

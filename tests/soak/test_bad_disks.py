@@ -7,7 +7,7 @@ import resource
 import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import aiohttp
@@ -190,3 +190,37 @@ async def test_a_file_system_turns_read_only(tmp_path: Path, trades: bool):
     if shim is None:
         pytest.skip("no C compiler, or not Linux")
     await bad_day(tmp_path, read_only, shim, trades=trades)
+
+
+def stored(stage: Stage, query: str) -> list[str]:
+    with closing(sqlite3.connect(f"file:{stage.data_dir / 'premia.db'}?mode=ro", uri=True)) as sql:
+        return [str(value) for (value,) in sql.execute(query)]
+
+
+def working(stage: Stage) -> set[str]:
+    return set(stored(stage, "SELECT id FROM trades WHERE state = 'working'"))
+
+
+@pytest.mark.timeout(400)
+async def test_a_card_of_a_trade_that_the_journal_never_had_is_ended_by_the_next_life(tmp_path: Path):
+    """The store is quicker than a journal that waits for its file; a kill in between left `working` for ever."""
+    config = StageConfig(world=WorldConfig(seed=9, episodes=False, step_s=0.1), run_dir=tmp_path, overlay=_QUIET)
+    async with Stage(config) as stage, aiohttp.ClientSession() as session:
+        soak = Soak(stage, session, StormConfig(seconds=0, seed=1))
+        await stage.engine.start()
+        await soak.door.until("/status", lambda status: status.get("ready"), 180, "readiness")
+        before = working(stage)
+        release = locked(stage)
+        try:
+            await soak.world("premium", {"venue": "upbit", "coin": "USDT", "bps": 150, "seconds": 600})
+            await until(lambda: working(stage) - before, 60)
+            await stage.engine.kill()
+        finally:
+            release()
+        never = sorted(working(stage) - before)
+        assert never, "killed too late: the engine had time to find that its journal fails"
+        await stage.engine.start()
+        row = f"SELECT state || ' ' || outcome FROM trades WHERE id = '{never[0]}'"
+        await until(lambda: stored(stage, row) == ["closed nothing_filled"], 60)
+        card = f"SELECT json_extract(body, '$.reason') FROM notices WHERE kind = 'trade' AND key = '{never[0]}'"
+        await until(lambda: stored(stage, card)[-1] == "never_journaled", 30)

@@ -8,8 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 import sqlalchemy as sa
+from msgspec import structs
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
@@ -21,11 +23,13 @@ from engine.storage import database, models
 from engine.storage.queries import Queries
 from engine.storage.rollup import roll_up, snapshot
 from engine.storage.rows import exchange_row
+from engine.storage.unborn import end_unborn
 from engine.storage.writer import Writer
-from tests.storage.views import opportunity, order, record, refusal, trade
+from tests.storage.views import opportunity, order, parent, record, refusal, trade
 from tests.waiting import until
 
 DAY_MS = 86_400_000
+STATES = ("working", "working", "naked", "dead_letter", "closed")
 NOON_MS = 1_793_426_400_000  # 2026-10-31 11:00 in Seoul, 02:00 UTC
 
 
@@ -95,6 +99,43 @@ async def test_what_was_live_in_a_process_that_is_gone_has_ended(tmp_path):
         found = await second.queries.signals("", 10)
         assert [(view.id, view.state) for view in found] == [("o1", "expired")]
         assert "stopped" in found[0].reason
+
+
+async def test_a_trade_that_the_journal_never_had_ends_with_the_next_life(tmp_path):
+    """1 of 1,000 kills: the store had written what the journal's disk had not begun to."""
+    async with store(tmp_path / "desk.db") as s:
+        views = {number: trade(number, "0", NOON_MS, state=state) for number, state in enumerate(STATES, 1)}
+        for number, view in views.items():
+            s.writer.record(record("trades", view.id, view))
+            s.writer.record(record("signals", f"o{number}", structs.replace(opportunity(number), state="executing")))
+            request = structs.replace(order("c").request, cid=f"c{number}", trade_id=view.id)
+            s.writer.record(
+                record("orders", f"c{number}", structs.replace(order("c", status="planned"), request=request))
+            )
+        await s.writer.flush()
+        told = await end_unborn(s.writer, s.queries, {"t1"}, NOON_MS + 1)
+        await s.writer.flush()
+        assert [each.key for each in told] == ["t2", "t3"] and {each.kind for each in told} == {"trade"}
+        after = {view.id: (view.state, view.outcome, view.closed_ms) for view in await s.queries.trades(10)}
+        ended = ("closed", "nothing_filled", NOON_MS + 1)
+        kept = {view.id: (view.state, view.outcome, view.closed_ms) for view in views.values()}
+        assert after == kept | {"t2": ended, "t3": ended}
+        orders = [await s.queries.order(f"c{number}") for number in views]
+        assert [each.status for each in orders] == ["planned", "not_placed", "not_placed", "planned", "planned"]
+        signals = [await s.queries.signal(f"o{number}") for number in views]
+        assert [each.state for each in signals] == ["executing", "expired", "expired", "executing", "executing"]
+        assert await end_unborn(s.writer, s.queries, {"t1"}, NOON_MS + 2) == []
+
+
+async def test_a_persons_order_that_the_journal_never_had_ends_with_the_next_life(tmp_path):
+    async with store(tmp_path / "desk.db") as s:
+        cards = [parent("p1"), parent("p2"), parent("p3", sent=1), parent("p4"), parent("p4", state="done")]
+        for view in cards:
+            body = msgspec.json.encode(view)
+            await s.writer.notice(Notice(kind="parent", key=view.id, severity=Severity.INFO, wall_ms=1, body=body))
+        (told,) = await end_unborn(s.writer, s.queries, {"p1"}, NOON_MS)
+        said = msgspec.json.decode(told.body)
+        assert (told.kind, told.key, said["state"], said["reason"]) == ("parent", "p2", "cancelled", "never_journaled")
 
 
 async def test_executions_are_what_was_sent(tmp_path):

@@ -6,7 +6,7 @@ import msgspec
 
 from engine.domain.effect import OrderView, Record
 from engine.domain.order import Fee, LegRole, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce
-from engine.domain.view import FillView, LegView, OpportunityView, PnlView, RefusalView, TradeView
+from engine.domain.view import FillView, LegView, OpportunityView, ParentView, PnlView, RefusalView, TradeView
 
 
 def opportunity(number: int, coin: str = "BTC", opened_ms: int = 1_000) -> OpportunityView:
@@ -150,3 +150,37 @@ def refusal(number: int, key: str = "kimchi:BTC:binance>upbit", wall_ms: int = 1
 
 def record(table: str, key: str, view: object, wall_ms: int = 1_000) -> Record:
     return Record(table=table, key=key, wall_ms=wall_ms, row=msgspec.json.encode(view))
+
+
+def parent(number: str, *, state: str = "running", sent: int = 0) -> ParentView:
+    """A person's order for 0.01 BTC, in one slice."""
+    none = Decimal(0)
+    return ParentView(
+        id=number,
+        template="limit",
+        side="buy",
+        base="BTC",
+        qty=Decimal("0.01"),
+        venue="upbit",
+        symbol="KRW-BTC",
+        quote="KRW",
+        limit=Decimal(84_500_000),
+        stop=None,
+        state=state,
+        reason="",
+        slices=1,
+        sent=sent,
+        children=0,
+        filled_qty=none,
+        filled_krw=none,
+        fees_krw=none,
+        price=none,
+        cost_krw=none,
+        fee_krw=none,
+        over_ms=0,
+        ran_ms=0,
+        route=(),
+        actor="telegram:1001",
+        opened_ms=1,
+        updated_ms=1,
+    )
