@@ -69,13 +69,12 @@ class Queries:
         return row["actor"], reply
 
     async def cards(self, kind: str) -> list[bytes]:
-        """The newest notice of each key."""
+        """The newest notice of each key among the last thousand notices of all kinds."""
         table = models.StoredNotice
-        newest = sa.select(sa.func.max(table.id)).where(table.kind == kind).group_by(table.key)
-        return [
-            row["body"]
-            for row in await self._rows(sa.select(table.body).where(table.id.in_(newest)).order_by(table.id))
-        ]
+        first = sa.select(sa.func.max(table.id) - _PAGE).scalar_subquery()
+        newest = sa.select(sa.func.max(table.id)).where(table.kind == kind, table.id > first).group_by(table.key)
+        rows = await self._rows(sa.select(table.body).where(table.id.in_(newest)).order_by(table.id))
+        return [row["body"] for row in rows]
 
     async def notices_after(self, notice_id: int, limit: int) -> list[StoredNotice]:
         table = models.StoredNotice
@@ -99,8 +98,9 @@ class Queries:
         return await self._bodies(query, TradeView)
 
     async def under_way(self) -> list[TradeView]:
-        """Trades that have no end here."""
-        query = sa.select(models.Trade.body).where(models.Trade.state.in_(_UNDER_WAY))
+        """Trades that have no end here, of the thousand opened last."""
+        last = sa.select(models.Trade.id).order_by(models.Trade.opened_ms.desc()).limit(_PAGE)
+        query = sa.select(models.Trade.body).where(models.Trade.id.in_(last), models.Trade.state.in_(_UNDER_WAY))
         return await self._bodies(query.order_by(models.Trade.id), TradeView)
 
     async def trade(self, trade_id: str) -> TradeView | None:
