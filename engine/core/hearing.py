@@ -51,7 +51,7 @@ def on_foreign(state: State, event: ForeignOrder) -> None:
         held.foreign.remove(event.venue_order_id)
     if is_known or not event.is_open:
         return
-    strays.show(state, event.venue, [(event.venue_order_id, event.cid)])
+    strays.show(state, event.venue, [event.cid])
     held.foreign.append(event.venue_order_id)
 
 

@@ -322,6 +322,6 @@ def on_open_orders(state: State, event: OpenOrdersReported) -> None:
                     kind=found[1].request.kind,
                 )
             )
-    strays.show(state, event.venue, [each for each in foreign.items() if each[0] not in held.foreign])
+    strays.show(state, event.venue, [cid for name, cid in foreign.items() if name not in held.foreign])
     held.foreign = list(foreign)
     state.refresh_available(event.venue)

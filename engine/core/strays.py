@@ -41,9 +41,9 @@ def hear(state: State, report: OrderReport) -> None:
     _tell(state, report, is_alarm)
 
 
-def show(state: State, venue: str, found: Sequence[tuple[str, str]]) -> None:
-    """Open orders that were not seen there before: the venue's id and the client's of each."""
-    ours = sorted(cid for _, cid in found if is_like_ours(cid))
+def show(state: State, venue: str, cids: Sequence[str]) -> None:
+    """Open orders that were not seen there before, by the ids of whoever sent them."""
+    ours = sorted(cid for cid in cids if is_like_ours(cid))
     if ours:
         state.alert(
             "stray_orders",
@@ -53,8 +53,8 @@ def show(state: State, venue: str, found: Sequence[tuple[str, str]]) -> None:
             venue=venue,
             numbers={"count": str(len(ours)), "cid": ours[0]},
         )
-    if len(found) > len(ours):
-        count = len(found) - len(ours)
+    count = len(cids) - len(ours)
+    if count:
         state.alert(
             "foreign_orders",
             Severity.INFO,

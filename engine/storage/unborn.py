@@ -4,16 +4,20 @@ The store may be quicker than the journal's disk. A life that ends in between le
 not durable, so nothing of it was sent: the next life ends them.
 """
 
+import logging
 from collections.abc import Container
 
 import msgspec
 from msgspec.structs import replace
 
 from engine.domain.effect import Notice, Record, Severity
+from engine.domain.errors import StoreUnavailable
 from engine.domain.money import ZERO
 from engine.domain.view import ParentView, TradeView
 from engine.storage.queries import Queries
 from engine.storage.writer import Writer
+
+log = logging.getLogger(__name__)
 
 _WHY = "never_journaled"  # docs/refusals.md
 _OVER = ("done", "cancelled")
@@ -22,7 +26,18 @@ _parent = msgspec.json.Decoder(ParentView).decode
 
 
 async def end_unborn(writer: Writer, queries: Queries, known: Container[str], wall_ms: int) -> list[Notice]:
-    """`known`: ids of what the journal tells of. Gives back the cards' last words. Raises StoreUnavailable."""
+    """`known`: ids of what the journal tells of. Gives back the cards' last words.
+
+    A row of an older program that cannot be read, or a store that is away, ends none: a start waits for no card.
+    """
+    try:
+        return await _end(writer, queries, known, wall_ms)
+    except (StoreUnavailable, msgspec.DecodeError) as error:
+        log.error("cards_not_ended error=%s", error)
+        return []
+
+
+async def _end(writer: Writer, queries: Queries, known: Container[str], wall_ms: int) -> list[Notice]:
     found = [_ended(view, wall_ms) for view in await queries.under_way() if view.id not in known]
     for view in found:
         writer.record(Record(table="trades", key=view.id, wall_ms=wall_ms, row=_encode(view)))

@@ -138,6 +138,13 @@ async def test_a_persons_order_that_the_journal_never_had_ends_with_the_next_lif
         assert (told.kind, told.key, said["state"], said["reason"]) == ("parent", "p2", "cancelled", "never_journaled")
 
 
+async def test_a_card_of_an_older_program_holds_up_no_start(tmp_path, caplog):
+    async with store(tmp_path / "desk.db") as s:
+        await s.writer.notice(Notice(kind="parent", key="p", severity=Severity.INFO, wall_ms=1, body=b'{"id": "p"}'))
+        assert await end_unborn(s.writer, s.queries, set(), NOON_MS) == []
+    assert "cards_not_ended" in caplog.text
+
+
 async def test_executions_are_what_was_sent(tmp_path):
     async with store(tmp_path / "desk.db") as s:
         for cid, symbol, status in (("a", "KRW-BTC", "filled"), ("b", "KRW-ETH", "open"), ("c", "KRW-BTC", "planned")):
